@@ -1,0 +1,72 @@
+// GGUF version 2 and 3 (little-endian) over a read-only mapping: metadata and tensor table.
+// The file is hostile until parsed: every count, length, offset, alignment and extent is checked
+// with arithmetic that cannot overflow, and tensors may not overlap. Nested arrays and split files
+// are refused. After a successful parse all accessors are safe on any thread.
+// Strings and spans that the accessors return live as long as the File.
+// Format: ggml's docs/gguf.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "inference/error.h"
+#include "inference/model/mapped_file.h"
+#include "inference/model/tensor.h"
+
+namespace portcullis::inference::gguf {
+
+// Metadata value types; the numbers are the file format's.
+enum class ValueType : uint32_t {
+  kUint8 = 0, kInt8 = 1, kUint16 = 2, kInt16 = 3, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7,
+  kString = 8, kArray = 9, kUint64 = 10, kInt64 = 11, kFloat64 = 12,
+};
+
+class File {
+ public:
+  static Result<std::unique_ptr<File>> Open(const std::filesystem::path& path);
+  // Parses bytes that must outlive the File.
+  static Result<std::unique_ptr<File>> Parse(std::span<const std::byte> bytes);
+
+  uint32_t version() const { return version_; }
+  bool Has(std::string_view key) const { return values_.contains(key); }
+
+  // Absent keys give kNotFound, values of another kind kBadFile. Integers of every width convert
+  // when in range, floats accept both widths and integers.
+  Result<std::string_view> String(std::string_view key) const;
+  Result<int64_t> Int(std::string_view key) const;
+  Result<double> Float(std::string_view key) const;
+  Result<bool> Bool(std::string_view key) const;
+  Result<std::vector<std::string_view>> Strings(std::string_view key) const;
+  Result<std::vector<int64_t>> Ints(std::string_view key) const;
+  Result<std::vector<float>> Floats(std::string_view key) const;
+
+  std::span<const Tensor> tensors() const { return tensors_; }
+  const Tensor* FindTensor(std::string_view name) const;
+
+ private:
+  struct Value {
+    ValueType type;       // kArray for arrays
+    ValueType element;    // type of the elements; equal to `type` for scalars
+    uint64_t count;       // 1 for scalars
+    std::span<const std::byte> bytes;
+  };
+  class Parser;
+
+  explicit File(std::optional<MappedFile> mapping) : mapping_(std::move(mapping)) {}
+  Result<void> ParseBytes(std::span<const std::byte> bytes);
+  Result<const Value*> Find(std::string_view key, bool array) const;
+
+  std::optional<MappedFile> mapping_;
+  uint32_t version_ = 0;
+  std::unordered_map<std::string_view, Value> values_;
+  std::vector<Tensor> tensors_;
+  std::unordered_map<std::string_view, size_t> tensor_index_;
+};
+
+}  // namespace portcullis::inference::gguf

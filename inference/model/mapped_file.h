@@ -1,0 +1,36 @@
+// A file mapped read-only into memory for as long as the object lives. Failure: kIo with the path.
+// The caller keeps the file unchanged meanwhile (the engine's user cannot write its models): a file
+// that is truncated under a mapping ends the process with SIGBUS.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+#include "inference/error.h"
+
+namespace portcullis::inference {
+
+class MappedFile {
+ public:
+  static Result<MappedFile> Open(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
+      : path_(std::move(path)), data_(data), size_(size) {}
+
+  std::filesystem::path path_;
+  const std::byte* data_;
+  size_t size_;
+};
+
+// Reads a whole small file (configuration, tokenizer). More than `limit` bytes: kTooLarge.
+Result<std::string> ReadSmallFile(const std::filesystem::path& path, size_t limit);
+
+}  // namespace portcullis::inference
