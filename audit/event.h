@@ -1,0 +1,79 @@
+// What the appliance reports to the audit log: one Event becomes one record. Plain data, no logic.
+// Kind and PartType are on-disk values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace portcullis::audit {
+
+using Hash = std::array<uint8_t, 32>;
+using Id = std::array<uint8_t, 16>;
+using Tag = std::array<uint8_t, 16>;
+
+// DO NOT CHANGE THESE ENUM VALUES: they are part of every record on disk and of its hash.
+enum class Kind : uint8_t {
+  kReq = 1,         // a request was identified and is about to be decided
+  kDecision = 2,    // parent: the REQ. What policy said, with its facts as metadata
+  kResp = 3,        // parent: the REQ. Closes it. outcome: HTTP status
+  kAbort = 4,       // parent: the REQ. Closes it without an answer
+  kAdmin = 5,       // an administrator's act
+  kConfig = 6,      // configuration put in force
+  kKey = 7,         // written by auditd: the wrapped chain key that later records refer to
+  kRelease = 8,     // a subject key was released to an auditor
+  kAuditRead = 9,   // an auditor read records
+  kErase = 10,
+  kHold = 11,
+  kHeartbeat = 12,  // written by auditd; outcome: the interval in seconds
+  kBoot = 13,       // written by auditd; outcome: the heartbeat interval in seconds
+  kStop = 14,       // written by auditd: an orderly end
+  kClock = 15,      // written by auditd: the wall clock was set or its synchronisation changed
+  kRecovery = 16,   // written by auditd: unclean end found at start. outcome 1: a torn tail was cut
+  kAbuse = 17,
+  kSiege = 18,
+};
+std::string_view KindName(Kind kind);  // "REQ"
+std::optional<Kind> KindFromNumber(uint8_t number);
+std::optional<Kind> KindFromName(std::string_view name);
+// Kinds that only auditd itself may write.
+bool IsInternal(Kind kind);
+
+// DO NOT CHANGE THESE ENUM VALUES: they are part of every record on disk.
+enum class PartType : uint8_t {
+  kMetadata = 1,  // JSON
+  kPrompt = 2,
+  kAnswer = 3,
+  kReasoning = 4,
+  kTools = 5,
+  kDecision = 6,  // JSON
+  kWrapSet = 64,  // only in KEY records, not encrypted again (FORMAT.md)
+};
+std::string_view PartName(PartType type);
+std::optional<PartType> PartFromNumber(uint8_t number);
+
+struct Part {
+  PartType type = PartType::kMetadata;
+  std::string bytes;
+};
+
+// parent_seq of the second and later events of one append: the seq given to its first event.
+inline constexpr uint64_t kParentFirst = UINT64_MAX;
+inline constexpr uint64_t kNoParent = 0;  // seq 0 is the log's own first BOOT
+
+struct Event {
+  Kind kind = Kind::kAdmin;
+  Id request_id{};
+  uint64_t parent_seq = kNoParent;
+  std::string subject;           // who; on disk only as a keyed tag, and it chooses the key chain
+  std::string tenant;            // on disk only as a keyed tag
+  Hash policy_hash{}, model_hash{};
+  uint16_t outcome = 0;          // RESP, ABORT: HTTP status. DECISION: 1 allowed, 2 refused, 3 treated
+  std::vector<std::string> tags; // at most 4 search terms; on disk only as keyed tags
+  std::vector<Part> parts;       // at most one of each type
+};
+
+}  // namespace portcullis::audit
