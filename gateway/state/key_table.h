@@ -1,0 +1,67 @@
+// Every key that may open the gate and every certificate name, in memory: the hot path of
+// identification never touches SQLite. Immutable but for the day of last use, so it is shared by
+// all threads; replaced as a whole by the store when a key, a principal or a tenant changes.
+// Keys are found by a keyed hash of the whole token; no accessor gives a hash back.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "gateway/state/records.h"
+
+namespace portcullis::gateway {
+
+// What an Identity is made of; shared with the requests that hold it.
+struct Profile {
+  Principal principal;
+  Tenant tenant;
+};
+
+struct KeyEntry {
+  KeyEntry(ApiKey k, std::shared_ptr<const Profile> p)
+      : key(std::move(k)), profile(std::move(p)), last_used_day(key.last_used_day) {}
+
+  const ApiKey key;
+  const std::shared_ptr<const Profile> profile;
+  mutable std::atomic<int32_t> last_used_day;  // written by any thread; read by the flusher
+};
+
+class KeyTable {
+ public:
+  KeyTable() = default;
+  KeyTable(const KeyTable&) = delete;
+  KeyTable& operator=(const KeyTable&) = delete;
+
+  // Null when no live key has this hash. Keys past their date are still here: the caller, who has
+  // the clock, compares `expires`.
+  const KeyEntry* FindKey(const KeyHash& hash) const;
+
+  // Null when no enabled principal carries this SAN URI.
+  std::shared_ptr<const Profile> FindCertificate(std::string_view uri) const;
+
+  size_t size() const { return keys_.size(); }
+
+  // (key id, day) of keys used since the table was filled.
+  std::vector<std::pair<std::string, int32_t>> UsedKeys() const;
+
+  // For the store, before the table is published.
+  void AddProfile(std::shared_ptr<const Profile> profile);
+  void AddKey(const KeyHash& hash, ApiKey key, std::shared_ptr<const Profile> profile);
+
+ private:
+  // The hash is keyed with a secret, so its first bytes are as good as a random number.
+  struct FirstBytes {
+    size_t operator()(const KeyHash& hash) const;
+  };
+
+  std::unordered_map<KeyHash, std::unique_ptr<KeyEntry>, FirstBytes> keys_;
+  std::unordered_map<std::string, std::shared_ptr<const Profile>> certificates_;
+};
+
+}  // namespace portcullis::gateway
