@@ -24,16 +24,16 @@ namespace portcullis::gateway {
 
 struct AdmitterOptions {
   // Used where a key's or a tenant's own limit is 0.
-  Limits key{.requests_per_minute = 600,
+  UsageLimits key{.requests_per_minute = 600,
              .tokens_per_minute = 200'000,
              .concurrent_streams = 16,
-             .tokens_per_day = Limits::kUnlimited,
-             .tokens_per_month = Limits::kUnlimited};
-  Limits tenant{.requests_per_minute = 6000,
-                .tokens_per_minute = Limits::kUnlimited,
-                .concurrent_streams = Limits::kUnlimited,
-                .tokens_per_day = Limits::kUnlimited,
-                .tokens_per_month = Limits::kUnlimited};
+             .tokens_per_day = UsageLimits::kUnlimited,
+             .tokens_per_month = UsageLimits::kUnlimited};
+  UsageLimits tenant{.requests_per_minute = 6000,
+                .tokens_per_minute = UsageLimits::kUnlimited,
+                .concurrent_streams = UsageLimits::kUnlimited,
+                .tokens_per_day = UsageLimits::kUnlimited,
+                .tokens_per_month = UsageLimits::kUnlimited};
   uint64_t requests_per_minute_address = 1200;
   uint64_t unauthenticated_per_minute = 3000;
   size_t accounts = 4096;   // keys, principals and tenants known at once (256 bytes each)
@@ -73,7 +73,7 @@ class Admitter {
   size_t memory_bytes() const { return accounts_.memory_bytes() + sources_.memory_bytes(); }
 
  private:
-  Result<void> Take(Ticket& ticket, Ticket::Share& share, const Limits& limits,
+  Result<void> Take(Ticket& ticket, Ticket::Share& share, const UsageLimits& limits,
                     const CallCost& cost, bool is_key);
 
   const Clock& clock_;

@@ -14,17 +14,14 @@
 #include <vector>
 
 #include "gateway/error.h"
+#include "gateway/http/message.h"
 #include "gateway/identify/api_key.h"
 #include "gateway/identify/identity.h"
+#include "gateway/listen/peer.h"
 #include "gateway/state/clock.h"
 #include "gateway/state/store.h"
 
 namespace portcullis::gateway {
-
-struct Peer;  // listen/exchange.h
-namespace http {
-struct RequestHead;  // http/request.h
-}
 
 struct IdentifierOptions {
   // uids besides root and the gateway's own that are administrators on the unix socket.

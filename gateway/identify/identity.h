@@ -41,13 +41,13 @@ class Identity {
 
   // The account that limits and budgets are counted on: the key, else the principal.
   const std::string& account() const { return account_; }
-  const Limits& limits() const { return limits_; }
+  const UsageLimits& limits() const { return limits_; }
 
  private:
   friend class Identifier;
 
   Identity(std::shared_ptr<const Profile> profile, Method method, std::string key_id,
-           const Limits& limits)
+           const UsageLimits& limits)
       : profile_(std::move(profile)),
         method_(method),
         key_id_(std::move(key_id)),
@@ -58,7 +58,7 @@ class Identity {
   Method method_;
   std::string key_id_;
   std::string account_;
-  Limits limits_;
+  UsageLimits limits_;
 };
 
 }  // namespace portcullis::gateway

@@ -16,7 +16,7 @@ struct KeyRequest {
   std::string principal;  // id of an existing principal
   std::string label{};
   int64_t valid_seconds = 0;  // 0: until revoked
-  Limits limits{};
+  UsageLimits limits{};
 };
 
 struct IssuedKey {

@@ -14,7 +14,7 @@ enum class EntityKind : uint8_t { kUser = 0, kWorkload = 1 };
 
 // What an account (a key, a principal without key, a tenant) may use. 0: the default of the
 // configuration, kUnlimited: no limit.
-struct Limits {
+struct UsageLimits {
   static constexpr uint64_t kUnlimited = INT64_MAX;
 
   uint64_t requests_per_minute = 0;
@@ -23,14 +23,14 @@ struct Limits {
   uint64_t tokens_per_day = 0;    // UTC days
   uint64_t tokens_per_month = 0;  // UTC calendar months
 
-  bool operator==(const Limits&) const = default;
+  bool operator==(const UsageLimits&) const = default;
 };
 
 struct Tenant {
   std::string id;  // [a-z0-9._-], 1-64 characters
   std::string name{};
   uint32_t weight = 1;  // share of the engine under load, 1-1000
-  Limits limits{};
+  UsageLimits limits{};
 };
 
 struct Principal {
@@ -55,7 +55,7 @@ struct ApiKey {
   int64_t expires = 0;
   int64_t revoked = 0;
   int32_t last_used_day = 0;  // days since 1970; 0: never used
-  Limits limits{};
+  UsageLimits limits{};
 };
 
 using KeyHash = std::array<uint8_t, 32>;
