@@ -5,13 +5,13 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "gateway/state/records.h"
 
@@ -25,11 +25,22 @@ struct Profile {
 
 struct KeyEntry {
   KeyEntry(ApiKey k, std::shared_ptr<const Profile> p)
-      : key(std::move(k)), profile(std::move(p)), last_used_day(key.last_used_day) {}
+      : key(std::move(k)),
+        profile(std::move(p)),
+        last_used_day(key.last_used_day),
+        saved_day(key.last_used_day) {}
+
+  // Called on each use; writes memory once a day.
+  void MarkUsed(int32_t day) const {
+    if (last_used_day.load(std::memory_order_relaxed) < day) {
+      last_used_day.store(day, std::memory_order_relaxed);
+    }
+  }
 
   const ApiKey key;
   const std::shared_ptr<const Profile> profile;
-  mutable std::atomic<int32_t> last_used_day;  // written by any thread; read by the flusher
+  mutable std::atomic<int32_t> last_used_day;
+  mutable std::atomic<int32_t> saved_day;  // as it is in the store
 };
 
 class KeyTable {
@@ -47,8 +58,11 @@ class KeyTable {
 
   size_t size() const { return keys_.size(); }
 
-  // (key id, day) of keys used since the table was filled.
-  std::vector<std::pair<std::string, int32_t>> UsedKeys() const;
+  // Calls visit(const KeyEntry&) for each key.
+  template <class Visit>
+  void ForEachKey(Visit visit) const {
+    for (const auto& [hash, entry] : keys_) visit(*entry);
+  }
 
   // For the store, before the table is published.
   void AddProfile(std::shared_ptr<const Profile> profile);

@@ -27,7 +27,7 @@ struct UsageLimits {
 };
 
 struct Tenant {
-  std::string id;  // [a-z0-9._-], 1-64 characters
+  std::string id;  // [A-Za-z0-9._-], 1-64 characters
   std::string name{};
   uint32_t weight = 1;  // share of the engine under load, 1-1000
   UsageLimits limits{};

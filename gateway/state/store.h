@@ -43,9 +43,11 @@ class Store {
   virtual Result<void> RevokeKey(std::string_view id, int64_t unix_seconds) = 0;
   virtual Result<std::vector<ApiKey>> ListKeys() = 0;  // revoked ones too
 
-  // Usage, written by the BudgetKeeper every few seconds. Periods before the given ones are gone
-  // after SaveUsage.
-  virtual Result<std::vector<BudgetRow>> LoadBudgets() = 0;
+  // Counters of the given day and month.
+  virtual Result<std::vector<BudgetRow>> LoadBudgets(int32_t day, int32_t month) = 0;
+
+  // Writes the rows over what is there, and the days of last use of keys; drops days older than
+  // 92 days and months older than 24. Called by the BudgetKeeper every few seconds.
   virtual Result<void> SaveUsage(const std::vector<BudgetRow>& rows, int32_t day,
                                  int32_t month) = 0;
 
