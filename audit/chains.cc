@@ -1,0 +1,70 @@
+#include "audit/chains.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+#include "audit/seal.h"
+
+namespace portcullis::audit {
+
+ChainTable::ChainTable() : keys_(kMaxChains * kKeySize) { Clear(); }
+
+std::span<uint8_t> ChainTable::Key(size_t slot) {
+  return keys_.bytes().subspan(slot * kKeySize, kKeySize);
+}
+
+std::optional<ChainTable::Link> ChainTable::Current(const Tag& subject, uint32_t epoch,
+                                                    uint64_t now_us) {
+  const auto found = chains_.find(subject);
+  if (found == chains_.end()) return std::nullopt;
+  const Chain& chain = found->second;
+  if (chain.index >= kMaxRecords || chain.epoch != epoch || now_us - chain.born_us > kMaxAgeUs) {
+    Forget(subject);
+    return std::nullopt;
+  }
+  return Link{chain.chain, chain.index, chain.wrap_set_hash, Key(chain.slot)};
+}
+
+std::span<const uint8_t> ChainTable::Begin(const Tag& subject, uint32_t epoch, uint64_t chain,
+                                           uint64_t now_us) {
+  Forget(subject);
+  if (free_.empty()) {
+    const auto oldest = std::min_element(chains_.begin(), chains_.end(), [](const auto& a, const auto& b) {
+      return a.second.born_us < b.second.born_us;
+    });
+    Forget(Tag(oldest->first));
+  }
+  const size_t slot = free_.back();
+  free_.pop_back();
+  randombytes_buf(Key(slot).data(), kKeySize);
+  chains_[subject] = Chain{slot, chain, 0, epoch, now_us, {}};
+  return Key(slot);
+}
+
+void ChainTable::SetWrap(const Tag& subject, const Hash& wrap_set_hash) {
+  chains_.at(subject).wrap_set_hash = wrap_set_hash;
+}
+
+void ChainTable::Advance(const Tag& subject) {
+  Chain& chain = chains_.at(subject);
+  AdvanceChain(Key(chain.slot));
+  ++chain.index;
+}
+
+void ChainTable::Forget(const Tag& subject) {
+  const auto found = chains_.find(subject);
+  if (found == chains_.end()) return;
+  sodium_memzero(Key(found->second.slot).data(), kKeySize);
+  free_.push_back(found->second.slot);
+  chains_.erase(found);
+}
+
+void ChainTable::Clear() {
+  chains_.clear();
+  keys_.Wipe();
+  free_.resize(kMaxChains);
+  for (size_t i = 0; i < kMaxChains; ++i) free_[i] = i;
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,61 @@
+// Key chains: one per subject, for at most an hour or 4096 records. A chain's keys live here and
+// nowhere else, in one block of secret memory, and each key is overwritten by its successor, so that a
+// memory image opens nothing older. CHAINS in FORMAT.md. One thread (the writer's).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "audit/event.h"
+#include "certs/secret.h"
+
+namespace portcullis::audit {
+
+class ChainTable {
+ public:
+  static constexpr size_t kMaxChains = 4096;
+  static constexpr uint32_t kMaxRecords = 4096;
+  static constexpr uint64_t kMaxAgeUs = 3600ull * 1000 * 1000;
+
+  // The place of one record in its subject's chain. `key` is valid until the next call.
+  struct Link {
+    uint64_t chain = 0;  // seq of the KEY record
+    uint32_t index = 0;
+    Hash wrap_set_hash{};
+    std::span<const uint8_t> key;
+  };
+
+  ChainTable();
+  // The live chain of the subject, if there is one that may take another record now.
+  std::optional<Link> Current(const Tag& subject, uint32_t epoch, uint64_t now_us);
+  // A new random chain; the oldest gives way when the table is full. Returns its first key, to be
+  // wrapped; SetWrap must follow.
+  std::span<const uint8_t> Begin(const Tag& subject, uint32_t epoch, uint64_t chain, uint64_t now_us);
+  void SetWrap(const Tag& subject, const Hash& wrap_set_hash);
+  // Replaces the current key by its successor.
+  void Advance(const Tag& subject);
+  void Forget(const Tag& subject);
+  // Forgets every chain: after a failed commit, and at the end.
+  void Clear();
+  size_t size() const { return chains_.size(); }
+
+ private:
+  struct Chain {
+    size_t slot = 0;
+    uint64_t chain = 0;
+    uint32_t index = 0;
+    uint32_t epoch = 0;
+    uint64_t born_us = 0;
+    Hash wrap_set_hash{};
+  };
+  std::span<uint8_t> Key(size_t slot);
+
+  certs::SecretBytes keys_;
+  std::vector<size_t> free_;
+  std::map<Tag, Chain> chains_;
+};
+
+}  // namespace portcullis::audit

@@ -1,0 +1,69 @@
+#include "audit/event.h"
+
+#include <utility>
+
+namespace portcullis::audit {
+namespace {
+
+constexpr std::array<std::pair<Kind, std::string_view>, 18> kKinds = {{
+    {Kind::kReq, "REQ"},           {Kind::kDecision, "DECISION"},   {Kind::kResp, "RESP"},
+    {Kind::kAbort, "ABORT"},       {Kind::kAdmin, "ADMIN"},         {Kind::kConfig, "CONFIG"},
+    {Kind::kKey, "KEY"},           {Kind::kRelease, "RELEASE"},     {Kind::kAuditRead, "AUDIT_READ"},
+    {Kind::kErase, "ERASE"},       {Kind::kHold, "HOLD"},           {Kind::kHeartbeat, "HEARTBEAT"},
+    {Kind::kBoot, "BOOT"},         {Kind::kStop, "STOP"},           {Kind::kClock, "CLOCK"},
+    {Kind::kRecovery, "RECOVERY"}, {Kind::kAbuse, "ABUSE"},         {Kind::kSiege, "SIEGE"},
+}};
+
+constexpr std::array<std::pair<PartType, std::string_view>, 7> kParts = {{
+    {PartType::kMetadata, "metadata"},
+    {PartType::kPrompt, "prompt"},
+    {PartType::kAnswer, "answer"},
+    {PartType::kReasoning, "reasoning"},
+    {PartType::kTools, "tools"},
+    {PartType::kDecision, "decision"},
+    {PartType::kWrapSet, "wrap-set"},
+}};
+
+}  // namespace
+
+std::string_view KindName(Kind kind) {
+  for (const auto& [value, name] : kKinds) {
+    if (value == kind) return name;
+  }
+  return "UNKNOWN";
+}
+
+std::optional<Kind> KindFromNumber(uint8_t number) {
+  for (const auto& [value, name] : kKinds) {
+    if (static_cast<uint8_t>(value) == number) return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<Kind> KindFromName(std::string_view name) {
+  for (const auto& [value, known] : kKinds) {
+    if (known == name) return value;
+  }
+  return std::nullopt;
+}
+
+bool IsInternal(Kind kind) {
+  return kind == Kind::kKey || kind == Kind::kHeartbeat || kind == Kind::kBoot ||
+         kind == Kind::kStop || kind == Kind::kClock || kind == Kind::kRecovery;
+}
+
+std::string_view PartName(PartType type) {
+  for (const auto& [value, name] : kParts) {
+    if (value == type) return name;
+  }
+  return "unknown";
+}
+
+std::optional<PartType> PartFromNumber(uint8_t number) {
+  for (const auto& [value, name] : kParts) {
+    if (static_cast<uint8_t>(value) == number) return value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,135 @@
+#include "audit/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace portcullis::audit {
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+ssize_t WriteOps::Writev(int fd, const iovec* parts, int count) { return ::writev(fd, parts, count); }
+int WriteOps::Fdatasync(int fd) { return ::fdatasync(fd); }
+int WriteOps::Ftruncate(int fd, off_t size) { return ::ftruncate(fd, size); }
+
+Result<DiskSpace> WriteOps::Space(int fd) {
+  struct statvfs info {};
+  if (::fstatvfs(fd, &info) != 0) return ErrnoError("cannot ask for free space of", "log", errno);
+  return DiskSpace{info.f_bavail * info.f_frsize, info.f_blocks * info.f_frsize};
+}
+
+Error ErrnoError(const std::string& what, const std::filesystem::path& path, int error) {
+  Code code = Code::kIo;
+  if (error == ENOENT) code = Code::kNotFound;
+  if (error == EEXIST) code = Code::kExists;
+  if (error == EACCES || error == EPERM || error == ELOOP || error == EROFS) code = Code::kPermission;
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) code = Code::kDiskLow;
+  return Error{code, what + " `" + path.string() + "`: " + std::strerror(error)};
+}
+
+Result<Fd> CreateForAppend(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return ErrnoError("cannot create", path, errno);
+  return fd;
+}
+
+Result<Fd> OpenForAppend(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoError("cannot open for appending", path, errno);
+  return fd;
+}
+
+Result<Fd> OpenFolder(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoError("cannot open folder", path, errno);
+  return fd;
+}
+
+Result<void> MakeFolder(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return SyncFolder(path.parent_path());
+  if (errno != EEXIST) return ErrnoError("cannot create folder", path, errno);
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return Error{Code::kPermission, "`" + path.string() + "` is in the way and is not a folder"};
+  }
+  return Ok();
+}
+
+Result<void> SyncFolder(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.empty() ? std::filesystem::path(".") : path;
+  BOOST_OUTCOME_TRY(const Fd fd, OpenFolder(folder));
+  if (::fsync(fd.get()) != 0) return ErrnoError("cannot sync folder", folder, errno);
+  return Ok();
+}
+
+Result<std::string> ReadFile(const std::filesystem::path& path, size_t max_size) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return ErrnoError("cannot open", path, errno);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return ErrnoError("cannot examine", path, errno);
+  if (!S_ISREG(info.st_mode)) {
+    return Error{Code::kPermission, "`" + path.string() + "` is not a regular file"};
+  }
+  if (static_cast<uint64_t>(info.st_size) > max_size) {
+    return Error{Code::kBadFormat, "`" + path.string() + "` is larger than " +
+                                       std::to_string(max_size) + " bytes"};
+  }
+  std::string content(static_cast<size_t>(info.st_size), '\0');
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t got = ::read(fd.get(), content.data() + done, content.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError("cannot read", path, errno);
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view content, bool durable) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp";
+  const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return ErrnoError("cannot create", temporary, errno);
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t put = ::write(fd.get(), content.data() + done, content.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return ErrnoError("cannot write", temporary, errno);
+    done += static_cast<size_t>(put);
+  }
+  if (durable && ::fdatasync(fd.get()) != 0) return ErrnoError("cannot sync", temporary, errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return ErrnoError("cannot replace", path, errno);
+  if (durable) return SyncFolder(path.parent_path());
+  return Ok();
+}
+
+Result<Fd> LockFile(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return ErrnoError("cannot open lock", path, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return ErrnoError("cannot lock", path, errno);
+    return Error{Code::kLocked, "`" + path.string() + "` is held: another auditd writes this log"};
+  }
+  return fd;
+}
+
+bool IsLocked(const std::filesystem::path& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return false;
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
+    ::flock(fd.get(), LOCK_UN);
+    return false;
+  }
+  return errno == EWOULDBLOCK;
+}
+
+}  // namespace portcullis::audit

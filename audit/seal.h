@@ -1,0 +1,74 @@
+// Sealing: how the content of a record becomes bytes that the gateway's machine cannot read back.
+// Every part has its own key, derived from the record key, which the subject's key chain gives
+// (chains.h). A chain's first key is wrapped to each auditor and then, once more, under the subject's
+// key, so that the box alone cannot read, nor an auditor without the release of the subject key.
+// SEALING in FORMAT.md. Pure but for random nonces; not thread-safe (a Sealer keeps scratch keys).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/error.h"
+#include "audit/event.h"
+#include "audit/record.h"
+#include "certs/secret.h"
+
+namespace portcullis::audit {
+
+inline constexpr size_t kKeySize = 32;
+inline constexpr size_t kMaxAuditors = 16;
+
+using AuditorKey = std::array<uint8_t, 32>;  // X25519 public key
+using AuditorKeyId = std::array<uint8_t, 8>; // first 8 bytes of SHA-256(public key)
+AuditorKeyId KeyIdOf(const AuditorKey& key);
+
+// DEK = BLAKE2b-256(key chain_i, "portcullis dek v1" ‖ seq)
+void DeriveRecordKey(std::span<const uint8_t> chain, uint64_t seq, certs::SecretBytes& record_key);
+// chain_{i+1} = BLAKE2b-256(key chain_i, "portcullis next v1"), in place
+void AdvanceChain(std::span<uint8_t> chain);
+
+class Sealer {
+ public:
+  Sealer();
+  // Encrypts the parts under keys of the record key, completes the leaf's fields that tell of the
+  // payload (parts, pad_class, key_commit, payload_size, ct_hash) and returns the payload. Everything
+  // else in the leaf must be final: it is associated data.
+  std::string Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key);
+  // The opposite; kTampered when any byte, key or commitment does not fit.
+  Result<std::vector<Part>> Open(const Leaf& leaf, std::string_view payload,
+                                 const certs::SecretBytes& record_key);
+
+ private:
+  certs::SecretBytes part_key_;
+};
+
+// The payload of a KEY record: one clear part. Completes the leaf in the same way.
+std::string ClearPayload(Leaf& leaf, std::string_view wrap_set);
+// For a record without parts.
+void NoPayload(Leaf& leaf);
+// Checks the part table and every stored part against the leaf's ct_hash; needs no key.
+Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view payload);
+
+// What a wrap set is bound to.
+struct WrapContext {
+  Id origin{};
+  Tag subject{};
+  uint32_t epoch = 0;
+  uint64_t chain = 0;  // seq of the KEY record
+
+  bool operator==(const WrapContext&) const = default;
+};
+
+std::string MakeWrapSet(const WrapContext& context, std::span<const uint8_t> chain_0,
+                        const certs::SecretBytes& subject_key, std::span<const AuditorKey> auditors);
+// The context in the clear part, without any key.
+Result<WrapContext> ReadWrapContext(std::string_view wrap_set);
+// chain_0, with the subject's key and one auditor's secret key.
+Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
+                                       const certs::SecretBytes& subject_key,
+                                       const certs::SecretBytes& auditor_secret);
+
+}  // namespace portcullis::audit
