@@ -1,6 +1,6 @@
 // Step "admit" of the walk: may this caller make this call now? Checks, cheapest first, a request
-// rate, concurrent streams, a token rate and token budgets, of the key (or principal) and of its
-// tenant; takes from all or from none.
+// rate, concurrent streams, a token rate and token budgets, of the key (or principal) and then of
+// its tenant. A refused call counts as a request and takes nothing else.
 // Before identification: AdmitAddress, a request rate per source with tiers for IPv6 (/64 once,
 // /56 four times, /48 sixteen times the limit); AdmitUnauthenticated, one rate for all answers
 // given to callers without an Identity.
@@ -10,7 +10,7 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <cstdint>
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "gateway/admit/account_table.h"
@@ -73,8 +73,12 @@ class Admitter {
   size_t memory_bytes() const { return accounts_.memory_bytes() + sources_.memory_bytes(); }
 
  private:
-  Result<void> Take(Ticket& ticket, Ticket::Share& share, const UsageLimits& limits,
-                    const CallCost& cost, bool is_key);
+  Result<void> Take(Ticket& ticket, Ticket::Share& share, const std::string& account,
+                    const UsageLimits& limits, const CallCost& cost, RateHeaders* headers);
+  Result<void> TakeTokens(Ticket& ticket, Ticket::Share& share, const UsageLimits& limits,
+                          RateHeaders* headers);
+  bool AdmitSource(const boost::asio::ip::address& address, int prefix_bits, uint64_t factor,
+                   int64_t* retry_after_ns);
 
   const Clock& clock_;
   const AdmitterOptions options_;

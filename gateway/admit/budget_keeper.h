@@ -6,11 +6,14 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <string_view>
+#include <string>
 #include <thread>
+#include <tuple>
 
 #include "gateway/admit/admitter.h"
 #include "gateway/error.h"
@@ -46,7 +49,8 @@ class BudgetKeeper {
   const OnError on_error_;
   const std::chrono::milliseconds interval_;
   std::mutex flush_mutex_;
-  std::vector<BudgetRow> unsaved_;  // rows of failed writes
+  std::map<std::tuple<std::string, Period, int32_t>, uint64_t> unsaved_;  // of failed writes
+  bool failing_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;

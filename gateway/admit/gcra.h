@@ -2,8 +2,8 @@
 // arrival time (TAT) at which the bucket will be empty. Units: nanoseconds of Clock::MonotonicNs.
 // Lock-free; every method may be called from any thread. No failure but "no".
 //
-// Guarantee: in any window of w ns at most Burst + w * limit / period units are let through, where
-// what is settled below its reservation counts as settled (proof in gcra.cc).
+// Guarantee: in any window of w ns at most burst + w / UnitNs() units are let through, where a
+// settled reservation counts with what it settled for (proof in gcra.cc).
 #pragma once
 
 #include <atomic>
@@ -19,15 +19,17 @@ struct Rate {
 
   static Rate PerMinute(uint64_t limit) { return {limit, limit, 60'000'000'000}; }
 
-  int64_t CostNs(uint64_t units) const;  // time in which `units` leak out, rounded up, saturating
-  uint64_t Units(int64_t ns) const;      // units that leak out in `ns`, rounded down
+  int64_t UnitNs() const;                // time in which one unit leaks out, rounded up
+  int64_t CostNs(uint64_t units) const;  // units * UnitNs(), at most kMaxCostNs
+
+  static constexpr int64_t kMaxCostNs = int64_t{1} << 61;
 };
 
 // What one call of Gcra::Reserve took; needed to give it back.
 struct Reservation {
   int64_t cost_ns = 0;  // 0: nothing taken
   int64_t tat_after = 0;
-  int64_t refunded_before = 0;
+  int64_t refunds_before = 0;
 };
 
 struct GcraResult {
@@ -50,8 +52,10 @@ class Gcra {
               int64_t now);
 
  private:
-  std::atomic<int64_t> tat_{INT64_MIN / 2};
-  std::atomic<int64_t> refunded_{0};  // sum of all refunds, ns
+  std::atomic<int64_t> tat_{INT64_MIN / 4};
+  // Sums of all refunds in ns, before and after they are applied to tat_.
+  std::atomic<int64_t> refunds_begun_{0};
+  std::atomic<int64_t> refunds_done_{0};
 };
 
 }  // namespace portcullis::gateway

@@ -40,7 +40,7 @@ class Penalties {
   void Add(const boost::asio::ip::address& address, Misdeed misdeed);
 
   size_t memory_bytes() const { return sources_.memory_bytes(); }
-  size_t CountActive() const { return sources_.CountAfter(sources_.Since(clock_.MonotonicNs())); }
+  size_t CountActive() const { return sources_.CountAfter(clock_.MonotonicNs()); }
 
  private:
   bool Exempt(const boost::asio::ip::address& address) const;

@@ -3,8 +3,9 @@
 // load is its weight, whatever the others offer. Cost is prompt tokens + max tokens.
 //
 // Refused early (kQueueFull, retry_after_ms set): the queue is full; the estimated delay passes
-// `hard_limit`; or it passes `target` and the tenant holds more than its share of the waiting
-// places already. The estimate is learned from finished calls (seconds per unit of cost).
+// `hard_limit`; or it passes `target` and the tenant holds its share of the waiting places already.
+// When all places are taken, a tenant below its share displaces the last waiter of the one most
+// above. The estimate is learned from finished calls (time per unit of cost).
 //
 // Threading: Enter and Slot may be used from any thread; one short mutex guards the state and is
 // never held across I/O or a handler. The caller's executor must be serial (an io_context run by
@@ -92,34 +93,43 @@ class FairQueue {
 
  private:
   friend class Slot;
-  class Waiter;
-  class Place;
+  struct Waiter;
+  class Registration;
 
   // One tenant's position in virtual time.
   struct Flow {
     double finish = 0;  // virtual time at which its last call would finish
     uint32_t weight = 1;
     uint32_t waiting = 0;
-    uint32_t running = 0;
   };
   using Key = std::pair<double, uint64_t>;  // virtual start, arrival number
+  using Waiters = std::map<Key, std::shared_ptr<Waiter>>;
 
-  Result<void> MayWait(const Flow& flow, uint32_t weight, double start) const;
+  // All of these are called with the mutex held.
+  Result<void> MayWait(const Flow& flow, double start);
+  uint32_t ShareOf(const Flow& flow) const;
+  bool DisplaceFor(const Flow& flow);
   int64_t EstimateNs(double start) const;
-  void Leave(uint64_t cost, int64_t started_ns, const std::string& tenant);
+  void Start(double virtual_start, uint64_t cost);
   void Dispatch();
+  std::shared_ptr<Waiter> Detach(Waiters::iterator it, int state);
+  static void Wake(std::shared_ptr<Waiter> waiter);
   void Prune();
+
+  void Leave(uint64_t cost, int64_t started_ns);
 
   const Clock& clock_;
   const FairQueueOptions options_;
   mutable std::mutex mutex_;
   bool closed_ = false;
-  std::map<Key, std::shared_ptr<Waiter>> waiters_;
+  Waiters waiters_;
   std::unordered_map<std::string, Flow> flows_;
   double virtual_time_ = 0;
   uint64_t arrivals_ = 0;
   uint64_t running_cost_ = 0;
-  double ns_per_cost_ = 0;  // of one slot; learned
+  // Time and cost of finished calls, the older ones fading: their quotient is the speed of a slot.
+  double finished_ns_ = 0;
+  double finished_cost_ = 0;
   Stats stats_;
 };
 

@@ -38,7 +38,7 @@ class SourceTable {
 
   Entry Find(std::span<const uint8_t> source) const;
 
-  // Entries whose time is after `now_ns`.
+  // Entries whose time is after `now_ns`, a MonotonicNs reading. Reads the whole table.
   size_t CountAfter(int64_t now_ns) const;
 
   // Time as the entries hold it: nanoseconds since the table was made, from a MonotonicNs reading.

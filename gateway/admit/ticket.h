@@ -5,7 +5,8 @@
 // Rule for tokens when the ticket ends:
 //   Settle() was called      what was really used is charged, the rest goes back;
 //   Forwarded(), no Settle   the whole reservation stays charged: somebody worked, nobody counted;
-//   neither                  all tokens go back. The request itself stays counted.
+//   neither                  all tokens go back.
+// The stream always goes back; the request stays counted, also when admission refused it.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +51,8 @@ class Ticket {
     Rate tokens_rate{};
     Reservation tokens{};
     bool stream = false;
-    bool day = false;
-    bool month = false;
+    bool day = false;    // reserved_tokens_ are counted in the account's day
+    bool month = false;  // and in its month
   };
 
   explicit Ticket(const Clock& clock) : clock_(&clock) {}

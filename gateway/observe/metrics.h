@@ -84,6 +84,7 @@ class Registry {
     std::function<double()> callback{};
   };
   Series& Add(std::string_view name, std::string_view help, Labels labels);
+  static void RenderHistogram(const Series& series, std::string& out);
 
   std::deque<Counter> counters_;
   std::deque<Gauge> gauges_;
