@@ -5,7 +5,6 @@
 // Threading: Snapshot() and Reload() from any thread. OpenSSL appears here and in tls_stream only.
 #pragma once
 
-#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -42,17 +41,19 @@ class TlsContext {
   Result<void> Reload();
   // Reload() if a file's time or size changed since the last attempt; true when it reloaded.
   Result<bool> ReloadIfChanged();
-  SnapshotPtr Snapshot() const { return snapshot_.load(); }
+  SnapshotPtr Snapshot() const;
   const TlsOptions& options() const { return options_; }
 
  private:
   explicit TlsContext(TlsOptions options) : options_(std::move(options)) {}
+  Result<void> ReloadLocked();
   std::string Fingerprint() const;
 
   TlsOptions options_;
   std::mutex reload_mutex_;  // one reload at a time; never held by a handshake
-  std::string fingerprint_;
-  std::atomic<std::shared_ptr<ssl_ctx_st>> snapshot_;
+  std::string fingerprint_;  // of the files at the last attempt
+  mutable std::mutex snapshot_mutex_;  // held for the copy of a pointer, once a handshake
+  SnapshotPtr snapshot_;
 };
 
 // Whether the linked OpenSSL has X25519MLKEM768.
