@@ -58,16 +58,19 @@ class Store {
   // Runs `work` on the store's thread and comes back on the caller's executor.
   template <class Work>
   auto Run(Work work) -> boost::asio::awaitable<decltype(work(std::declval<Store&>()))> {
-    co_return co_await boost::asio::co_spawn(Executor(), Call(*this, std::move(work)),
-                                             boost::asio::use_awaitable);
+    auto result = co_await boost::asio::co_spawn(Executor(), Call(*this, std::move(work)),
+                                                 boost::asio::use_awaitable);
+    co_return std::move(*result);
   }
 
  protected:
   virtual boost::asio::thread_pool::executor_type Executor() = 0;
 
  private:
+  // co_spawn wants a result that can be made from nothing, hence the optional.
   template <class Work>
-  static auto Call(Store& store, Work work) -> boost::asio::awaitable<decltype(work(store))> {
+  static auto Call(Store& store, Work work)
+      -> boost::asio::awaitable<std::optional<decltype(work(store))>> {
     co_return work(store);
   }
 };
