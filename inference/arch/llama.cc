@@ -1,0 +1,142 @@
+#include "inference/arch/llama.h"
+
+#include <algorithm>
+
+#include "inference/ops/attention.h"
+#include "inference/ops/norm.h"
+#include "inference/ops/swiglu.h"
+
+namespace portcullis::inference {
+
+Result<Gemm> Llama::LoadBiasedGemm(Role role, Role bias, int64_t layer, int64_t outputs,
+                                   int64_t inputs, bool required) const {
+  BOOST_OUTCOME_TRY(const auto matrix, weights_.GetMatrix(role, layer, outputs, inputs));
+  if (!required && !weights_.Has(bias, layer)) return Gemm(matrix);
+  BOOST_OUTCOME_TRY(auto values, weights_.GetVector(bias, layer, outputs));
+  return Gemm(matrix, std::move(values));
+}
+
+Result<Llama::Layer> Llama::LoadLayer(int64_t index) const {
+  const int64_t hidden = config_.hidden_size;
+  const int64_t queries = config_.heads * config_.head_dimensions;
+  const int64_t keys = config_.kv_heads * config_.head_dimensions;
+  const bool bias = config_.qkv_bias;
+  Layer layer;
+  BOOST_OUTCOME_TRY(layer.attention_norm, weights_.GetVector(Role::kAttentionNorm, index, hidden));
+  BOOST_OUTCOME_TRY(layer.query, LoadBiasedGemm(Role::kQuery, Role::kQueryBias, index, queries,
+                                                hidden, bias));
+  BOOST_OUTCOME_TRY(layer.key, LoadBiasedGemm(Role::kKey, Role::kKeyBias, index, keys, hidden,
+                                              bias));
+  BOOST_OUTCOME_TRY(layer.value, LoadBiasedGemm(Role::kValue, Role::kValueBias, index, keys, hidden,
+                                                bias));
+  BOOST_OUTCOME_TRY(layer.output, LoadBiasedGemm(Role::kAttentionOutput, Role::kAttentionOutputBias,
+                                                 index, hidden, queries, false));
+  if (config_.head_norm) {
+    BOOST_OUTCOME_TRY(layer.query_norm,
+                      weights_.GetVector(Role::kQueryNorm, index, config_.head_dimensions));
+    BOOST_OUTCOME_TRY(layer.key_norm,
+                      weights_.GetVector(Role::kKeyNorm, index, config_.head_dimensions));
+  }
+  BOOST_OUTCOME_TRY(layer.feed_forward_norm,
+                    weights_.GetVector(Role::kFeedForwardNorm, index, hidden));
+  BOOST_OUTCOME_TRY(layer.gate, LoadGemm(Role::kGate, index, config_.intermediate_size, hidden));
+  BOOST_OUTCOME_TRY(layer.up, LoadGemm(Role::kUp, index, config_.intermediate_size, hidden));
+  BOOST_OUTCOME_TRY(layer.down, LoadGemm(Role::kDown, index, hidden, config_.intermediate_size));
+  return layer;
+}
+
+Result<void> Llama::LoadLayers() {
+  for (int64_t index = 0; index < config_.layers; ++index) {
+    BOOST_OUTCOME_TRY(auto layer, LoadLayer(index));
+    layers_.push_back(std::move(layer));
+  }
+  return boost::outcome_v2::success();
+}
+
+KvCache::Shape Llama::CacheShape() const {
+  const int64_t floats = config_.kv_heads * config_.head_dimensions;
+  return {config_.layers, floats, floats};
+}
+
+void Llama::RunLayers(const Batch& batch) {
+  for (int64_t index = 0; index < config_.layers; ++index) {
+    const Layer& layer = layers_[static_cast<size_t>(index)];
+    RunAttention(batch, layer, index);
+    RunFeedForward(batch, layer);
+  }
+}
+
+void Llama::RunAttention(const Batch& batch, const Layer& layer, int64_t index) {
+  const int64_t rows = batch.rows;
+  const int64_t hidden = config_.hidden_size;
+  const int64_t head = config_.head_dimensions;
+  const int64_t queries = config_.heads * head;
+  const int64_t keys = config_.kv_heads * head;
+  float* normed = normed_.Get(rows * hidden);
+  float* query = query_.Get(rows * queries);
+  float* key = key_.Get(rows * keys);
+  float* value = value_.Get(rows * keys);
+  float* attended = attended_.Get(rows * queries);
+  float* projected = projected_.Get(rows * hidden);
+
+  Normalize(batch, layer.attention_norm, normed);
+  const GemmCall inputs[] = {{&layer.query, normed, hidden, rows, query, queries},
+                             {&layer.key, normed, hidden, rows, key, keys},
+                             {&layer.value, normed, hidden, rows, value, keys}};
+  RunGemms(workers_, inputs);
+  NormalizeHeads(layer.query_norm, rows * config_.heads, query);
+  NormalizeHeads(layer.key_norm, rows * config_.kv_heads, key);
+  Rotate(batch, config_.heads, head, query, queries);
+  Rotate(batch, config_.kv_heads, head, key, keys);
+
+  std::vector<AttentionCall> calls;
+  for (const auto& segment : batch.segments) {
+    float* cached_keys = segment.cache->Keys(index);
+    float* cached_values = segment.cache->Values(index);
+    std::copy_n(key + segment.row * keys, segment.tokens * keys,
+                cached_keys + segment.position * keys);
+    std::copy_n(value + segment.row * keys, segment.tokens * keys,
+                cached_values + segment.position * keys);
+    calls.push_back({query + segment.row * queries, segment.tokens, segment.position, cached_keys,
+                     keys, cached_values, keys, attended + segment.row * queries});
+  }
+  Attention(workers_,
+            {config_.heads, config_.kv_heads, head, head, static_cast<float>(config_.softmax_scale)},
+            calls);
+
+  const GemmCall output{&layer.output, attended, queries, rows, projected, hidden};
+  RunGemms(workers_, {&output, 1});
+  AddToHidden(batch, projected);
+}
+
+void Llama::RunFeedForward(const Batch& batch, const Layer& layer) {
+  const int64_t rows = batch.rows;
+  const int64_t hidden = config_.hidden_size;
+  const int64_t inner = config_.intermediate_size;
+  float* normed = normed_.Get(rows * hidden);
+  float* gate = gate_.Get(rows * inner);
+  float* up = up_.Get(rows * inner);
+  float* projected = projected_.Get(rows * hidden);
+
+  Normalize(batch, layer.feed_forward_norm, normed);
+  const GemmCall inputs[] = {{&layer.gate, normed, hidden, rows, gate, inner},
+                             {&layer.up, normed, hidden, rows, up, inner}};
+  RunGemms(workers_, inputs);
+  workers_.Run(rows, rows > 1, [&](int64_t row, int) {
+    SwiGlu(gate + row * inner, up + row * inner, inner);
+  });
+  const GemmCall output{&layer.down, gate, inner, rows, projected, hidden};
+  RunGemms(workers_, {&output, 1});
+  AddToHidden(batch, projected);
+}
+
+void Llama::NormalizeHeads(const std::vector<float>& weight, int64_t heads, float* x) {
+  if (weight.empty()) return;
+  const int64_t head = config_.head_dimensions;
+  for (int64_t i = 0; i < heads; ++i) {
+    RmsNorm(x + i * head, weight.data(), head, static_cast<float>(config_.norm_epsilon),
+            x + i * head);
+  }
+}
+
+}  // namespace portcullis::inference

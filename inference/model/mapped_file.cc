@@ -1,0 +1,84 @@
+#include "inference/model/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace portcullis::inference {
+namespace {
+
+Error IoError(const char* what, const std::filesystem::path& path, int number) {
+  return {Code::kIo, std::string("cannot ") + what + " `" + path.string() + "`: " +
+                         std::strerror(number)};
+}
+
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+};
+
+// Opens a regular file and says how long it is.
+Result<std::pair<int, size_t>> OpenRegular(const std::filesystem::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return IoError("open", path, errno);
+  struct stat status {};
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    const int number = errno;
+    const bool regular = S_ISREG(status.st_mode);
+    close(fd);
+    if (regular) return IoError("examine", path, number);
+    return Error{Code::kIo, "`" + path.string() + "` is not a regular file"};
+  }
+  return std::pair{fd, static_cast<size_t>(status.st_size)};
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
+  BOOST_OUTCOME_TRY(const auto opened, OpenRegular(path));
+  const auto [fd, size] = opened;
+  const Descriptor guard{fd};
+  if (size == 0) return Error{Code::kBadFile, "`" + path.string() + "` is empty"};
+  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (data == MAP_FAILED) return IoError("map", path, errno);
+  return MappedFile(path, static_cast<const std::byte*>(data), size);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<std::string> ReadSmallFile(const std::filesystem::path& path, size_t limit) {
+  BOOST_OUTCOME_TRY(const auto opened, OpenRegular(path));
+  const auto [fd, size] = opened;
+  const Descriptor guard{fd};
+  if (size > limit) {
+    return Error{Code::kTooLarge, "`" + path.string() + "` has " + std::to_string(size) +
+                                      " bytes; at most " + std::to_string(limit) + " are read"};
+  }
+  std::string text(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t got = read(fd, text.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return IoError("read", path, errno);
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+}  // namespace portcullis::inference

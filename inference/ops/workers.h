@@ -1,0 +1,39 @@
+// The one place where work is spread over threads. The pool is OpenMP's (libgomp), which oneDNN uses
+// too, so that there is never a second pool. Built without OpenMP (clang, ThreadSanitizer, which
+// cannot see libgomp's locks) everything runs on the calling thread, with the same results.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "inference/ops/buffer.h"
+
+namespace portcullis::inference {
+
+class Workers {
+ public:
+  // `threads` 0: one per core this process may run on.
+  explicit Workers(int threads);
+
+  int threads() const { return static_cast<int>(scratch_.size()); }
+  // Memory that belongs to one worker during a Run.
+  Buffer& scratch(int worker) { return scratch_[static_cast<size_t>(worker)]; }
+
+  // Calls task(index, worker) for every index below `count`, in any order. `worthwhile` false: the
+  // work is too small to wake other threads. The first std::bad_alloc is thrown again at the end;
+  // tasks throw nothing else.
+  template <class Task>
+  void Run(int64_t count, bool worthwhile, const Task& task) {
+    RunErased(count, worthwhile && count > 1, &task, [](const void* erased, int64_t index, int worker) {
+      (*static_cast<const Task*>(erased))(index, worker);
+    });
+  }
+
+ private:
+  using Function = void (*)(const void* task, int64_t index, int worker);
+  void RunErased(int64_t count, bool parallel, const void* task, Function function);
+
+  std::vector<Buffer> scratch_;
+};
+
+}  // namespace portcullis::inference
