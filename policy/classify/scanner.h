@@ -61,25 +61,33 @@ class Scanner {
   bool complete() const { return !overflow_ && !normalizer_.blinded(); }
 
  private:
+  static constexpr float kUnfinishedBlock = 0.8f;  // confidence of a block without its end, times
+
   struct Block {
-    const Label* label;
     BlockBody body;
     BlockState state;
     Finding finding;
   };
+  struct Hit {
+    Match match;
+    const Detector* detector;
+  };
 
   void Run(bool final);
+  size_t NextStart() const;
   bool Probe(const Detector& detector, size_t at, size_t literal, bool final);
+  bool ProbeEach(Trigger trigger, size_t at, size_t digits, bool final);
   bool ProbeAll(size_t at, bool final);
-  void ConsumeBlock(bool final);
-  void OpenBlockAt(const Match& match, const Finding& finding);
-  void Emit(const Finding& finding);
+  void Accept();
+  void ConsumeBlock();
+  void CloseBlock();
   void Settle(bool final);
   void Trim();
   bool Wanted(std::string_view data_class) const;
 
   const DetectorSet& detectors_;
   Filter filter_;
+  bool all_ = false;       // no filter
   Normalizer normalizer_;
   std::string units_;      // normalised text from unit base_ on
   uint64_t base_ = 0;      // absolute index of units_[0]
@@ -87,7 +95,9 @@ class Scanner {
   size_t floor_ = 0;       // detectors see nothing before this (end of the last block)
   Resolver resolver_;
   std::optional<Block> block_;
-  std::vector<Match> matches_;  // of the position being probed
+  std::vector<Hit> matches_;       // at the position being probed
+  std::vector<Finding> decided_;   // final, not handed out yet
+  uint64_t horizon_ = 0;           // no candidate to come starts before this offset
   std::vector<Finding> findings_;
   std::vector<Finding> fresh_;
   bool overflow_ = false;

@@ -1,0 +1,43 @@
+// FoldCodePoint(): the normalisation of one code point, by binary search in the tables.
+#include <algorithm>
+
+#include "policy/classify/fold_table.h"
+#include "policy/classify/normalize.h"
+
+namespace portcullis::policy {
+namespace {
+
+template <class Range>
+const Range* Find(const Range* ranges, size_t count, char32_t code_point) {
+  const Range* end = ranges + count;
+  const Range* found = std::lower_bound(
+      ranges, end, code_point, [](const Range& range, char32_t c) { return range.last < c; });
+  return found != end && found->first <= code_point ? found : nullptr;
+}
+
+char FromLatin(std::string_view table, char32_t index) {
+  const char unit = table[index];
+  if (unit == '~') return Normalizer::kLetter;
+  return unit == '!' ? Normalizer::kOther : unit;
+}
+
+}  // namespace
+
+char FoldCodePoint(char32_t code_point) {
+  if (code_point < 0x80) return static_cast<char>(code_point);
+  if (code_point >= 0xC0 && code_point - 0xC0 < kFoldLatin.size()) {
+    return FromLatin(kFoldLatin, code_point - 0xC0);
+  }
+  if (code_point >= 0x1E00 && code_point - 0x1E00 < kFoldLatinAdditional.size()) {
+    return FromLatin(kFoldLatinAdditional, code_point - 0x1E00);
+  }
+  if (const FoldRange* fold = Find(kFoldRanges, kFoldRangeCount, code_point)) {
+    const int distance = static_cast<int>(code_point - fold->first);
+    return static_cast<char>(fold->unit + fold->step * distance);
+  }
+  if (Find(kInvisibleRanges, kInvisibleRangeCount, code_point)) return 0;
+  if (Find(kLetterRanges, kLetterRangeCount, code_point)) return Normalizer::kLetter;
+  return Normalizer::kOther;
+}
+
+}  // namespace portcullis::policy
