@@ -4,6 +4,7 @@
 // A request's own few entities (caller, device) go into a small second store: see Authorize.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <functional>
 #include <map>
 #include <string>
@@ -16,6 +17,7 @@
 namespace portcullis::policy::cedar {
 
 class Schema;
+struct Json;
 
 struct Entity {
   EntityUid uid;
@@ -28,6 +30,7 @@ class Entities {
  public:
   // As kept: attributes and tags as record values, parents with hashes.
   struct Stored {
+    Value self;  // the uid as a value
     Value attrs;
     Value tags;
     std::vector<Value> parents;    // entity values
@@ -39,6 +42,8 @@ class Entities {
   // the entities must conform to it, and its actions are added.
   static Result<Entities> ParseJson(std::string_view json, const Schema* schema = nullptr,
                                     std::string_view file_name = "entities");
+  static Result<Entities> FromJson(const Json& document, const Schema* schema,
+                                   std::string_view file_name);
 
   // Replaces an entity of the same uid.
   void Add(Entity entity);
@@ -51,6 +56,10 @@ class Entities {
   const Stored* Find(const EntityUid& uid, size_t hash) const;
   size_t size() const { return stored_.size(); }
   bool closed() const { return closed_; }
+  template <class Visitor>
+  void ForEach(Visitor&& visit) const {
+    for (const auto& [key, stored] : stored_) visit(stored);
+  }
   std::vector<EntityUid> Uids() const;  // sorted
 
  private:
@@ -81,14 +90,23 @@ class Entities {
 // One or two stores seen as one: the first that knows an entity answers.
 class EntityView {
  public:
+  // Pointers into the stores (or to the argument), for a walk up the hierarchy without copies.
+  using Uids = boost::container::small_vector<const Value*, 24>;
+
   EntityView(const Entities& base, const Entities* request) : base_(base), request_(request) {}
   const Entities::Stored* Find(const EntityUid& uid, size_t hash) const;
+  const Entities::Stored* Find(const Value& uid) const {
+    return Find(uid.entity(), uid.entity_hash());
+  }
   // Whether `child` is `parent` or lies below it.
   bool In(const Value& child, const Value& parent) const;
-  // `child` and all its ancestors.
-  void SelfAndAncestors(const Value& child, std::vector<Value>& out) const;
+  // `child` and all its ancestors, possibly with repetitions.
+  void SelfAndAncestors(const Value& child, Uids& out) const;
 
  private:
+  // Whether the precomputed ancestors are the whole answer.
+  bool IsClosed(const Entities::Stored& stored) const;
+
   const Entities& base_;     // must outlive the view
   const Entities* request_;  // may be null; must outlive the view
 };

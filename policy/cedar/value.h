@@ -58,11 +58,26 @@ class Value {
   using Field = std::pair<std::string, Value>;
 
   Value() : kind_(Kind::kBool), long_(0) {}
-  Value(const Value& other);
-  Value(Value&& other) noexcept;
-  Value& operator=(const Value& other);
-  Value& operator=(Value&& other) noexcept;
-  ~Value();
+  Value(const Value& other) : kind_(other.kind_), long_(other.long_) {
+    if (HasNode()) {
+      node_ = other.node_;
+      node_->refs.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  Value(Value&& other) noexcept : kind_(Kind::kBool), long_(0) { Swap(other); }
+  Value& operator=(const Value& other) {
+    Value copy(other);
+    Swap(copy);
+    return *this;
+  }
+  Value& operator=(Value&& other) noexcept {
+    Value moved(std::move(other));
+    Swap(moved);
+    return *this;
+  }
+  ~Value() {
+    if (HasNode()) Release();
+  }
 
   static Value Bool(bool value) { return Value(Kind::kBool, value); }
   static Value Long(int64_t value) { return Value(Kind::kLong, value); }
@@ -109,7 +124,9 @@ class Value {
   int Depth() const;           // 1 for a value without parts
 
  private:
-  struct Node;
+  struct Node {
+    mutable std::atomic<uint32_t> refs{1};
+  };
   struct StringNode;
   struct EntityNode;
   struct IpNode;
@@ -120,12 +137,17 @@ class Value {
   Value(Kind kind, Node* node) : kind_(kind), node_(node) {}
   bool HasNode() const { return kind_ >= Kind::kString; }
   void Release();
+  void Swap(Value& other) noexcept {
+    std::swap(kind_, other.kind_);
+    std::swap(long_, other.long_);
+  }
 
   Kind kind_;
   union {
     int64_t long_;
     Node* node_;
   };
+  static_assert(sizeof(int64_t) == sizeof(Node*), "Swap and the copy move both through long_");
 };
 
 // Deepest nesting of values and of expressions that is accepted.
