@@ -115,11 +115,14 @@ Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view con
 Result<Fd> LockFile(const std::filesystem::path& path) {
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return ErrnoError("cannot open lock", path, errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  // A verifier that asks IsLocked() holds a shared lock for a moment; a writer holds it for good.
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
     if (errno != EWOULDBLOCK) return ErrnoError("cannot lock", path, errno);
-    return Error{Code::kLocked, "`" + path.string() + "` is held: another auditd writes this log"};
+    ::usleep(25'000);
   }
-  return fd;
+  return Error{Code::kLocked, "`" + path.string() + "` is held: another auditd writes this log"};
 }
 
 bool IsLocked(const std::filesystem::path& path) {

@@ -60,7 +60,9 @@ Result<std::unique_ptr<KeyStore>> KeyStore::Open(const std::filesystem::path& pa
         "PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA; PRAGMA secure_delete=ON;"
         "PRAGMA temp_store=MEMORY;"));
   }
-  if (mode == Mode::kCreate) BOOST_OUTCOME_TRY(store->Execute(kSchema));
+  if (mode == Mode::kCreate) {
+    BOOST_OUTCOME_TRY(store->Execute(kSchema));
+  }
   return store;
 }
 

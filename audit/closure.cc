@@ -1,0 +1,120 @@
+#include "audit/closure.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr uint64_t kSecondUs = 1'000'000;
+constexpr int64_t kClockToleranceUs = 2 * 1'000'000;
+constexpr uint64_t kBeatSlackUs = 5 * kSecondUs;
+constexpr uint16_t kFirstRefusal = 400;  // outcomes of RESP are HTTP statuses
+
+int64_t Offset(uint64_t wall_us, uint64_t mono_us) { return static_cast<int64_t>(wall_us - mono_us); }
+
+std::string Name(const Leaf& leaf) {
+  return std::string(KindName(leaf.kind)) + " record " + std::to_string(leaf.seq);
+}
+
+}  // namespace
+
+void ClosureChecker::Fail(bool tampered, uint64_t seq, std::string message) {
+  if (!fault_) fault_ = ClosureFault{tampered, seq, std::move(message)};
+}
+
+void ClosureChecker::Take(const Leaf& leaf) {
+  if (!begun_ || leaf.boot != boot_) {
+    TakeBoot(leaf);
+  } else {
+    if (leaf.kind == Kind::kBoot) Fail(true, leaf.seq, "a second BOOT in one boot");
+    if (last_kind_ == Kind::kStop) Fail(true, leaf.seq, "records after STOP without a BOOT");
+    CheckTime(leaf);
+  }
+  CheckKey(leaf);
+  CheckRequest(leaf);
+  if (leaf.kind == Kind::kRecovery) ++recoveries_;
+  if (leaf.kind == Kind::kHeartbeat) last_beat_us_ = leaf.mono_us;
+  last_kind_ = leaf.kind;
+  last_wall_us_ = leaf.wall_us;
+  last_mono_us_ = leaf.mono_us;
+}
+
+void ClosureChecker::TakeBoot(const Leaf& leaf) {
+  if (leaf.kind != Kind::kBoot) Fail(true, leaf.seq, "a boot does not begin with a BOOT record");
+  begun_ = true;
+  boot_ = leaf.boot;
+  heartbeat_seconds_ = leaf.outcome;
+  last_beat_us_ = leaf.mono_us;
+  keys_.clear();
+  aborted_.clear();
+}
+
+void ClosureChecker::CheckTime(const Leaf& leaf) {
+  if (leaf.mono_us < last_mono_us_) {
+    return Fail(true, leaf.seq, Name(leaf) + " is older than the record before it");
+  }
+  const int64_t jump =
+      Offset(leaf.wall_us, leaf.mono_us) - Offset(last_wall_us_, last_mono_us_);
+  if ((jump > kClockToleranceUs || jump < -kClockToleranceUs) && leaf.kind != Kind::kClock) {
+    Fail(false, leaf.seq, "the wall clock jumped before " + Name(leaf) + " without a CLOCK record");
+  }
+  const uint64_t allowed = 2 * heartbeat_seconds_ * kSecondUs + kBeatSlackUs;
+  if (heartbeat_seconds_ > 0 && leaf.mono_us - last_beat_us_ > allowed) {
+    Fail(false, leaf.seq, "no HEARTBEAT for " + std::to_string((leaf.mono_us - last_beat_us_) / kSecondUs) +
+                              " s before " + Name(leaf) + ": recording was paused");
+  }
+}
+
+void ClosureChecker::CheckKey(const Leaf& leaf) {
+  if (leaf.kind == Kind::kKey) {
+    if (leaf.chain != leaf.seq) Fail(true, leaf.seq, Name(leaf) + " names another chain");
+    keys_[leaf.seq] = KeyRecord{leaf.subject, leaf.epoch, leaf.wrap_set_hash, 0};
+    return;
+  }
+  if (leaf.parts == 0) return;
+  const auto key = keys_.find(leaf.chain);
+  if (key == keys_.end() || key->second.subject != leaf.subject || key->second.epoch != leaf.epoch ||
+      key->second.wrap_set_hash != leaf.wrap_set_hash) {
+    return Fail(true, leaf.seq, Name(leaf) + " has no KEY record that fits it");
+  }
+  if (leaf.chain_index < key->second.used) {
+    return Fail(true, leaf.seq, Name(leaf) + " uses a key of its chain a second time");
+  }
+  key->second.used = leaf.chain_index + 1;
+}
+
+void ClosureChecker::CheckRequest(const Leaf& leaf) {
+  if (leaf.kind == Kind::kReq) {
+    ++requests_;
+    open_[leaf.seq] = Request{leaf.request_id, false, false};
+    return;
+  }
+  if (leaf.kind != Kind::kDecision && leaf.kind != Kind::kResp && leaf.kind != Kind::kAbort) return;
+  auto request = open_.find(leaf.parent_seq);
+  if (request == open_.end()) {
+    const auto late = aborted_.find(leaf.parent_seq);
+    if (late != aborted_.end() && leaf.kind == Kind::kResp && late->second.id == leaf.request_id) {
+      aborted_.erase(late);
+      return;
+    }
+    return Fail(true, leaf.seq, Name(leaf) + " belongs to no open REQ");
+  }
+  if (request->second.id != leaf.request_id) {
+    return Fail(true, leaf.seq, Name(leaf) + " and its REQ name different requests");
+  }
+  if (leaf.kind == Kind::kDecision) {
+    request->second.decided = true;
+    return;
+  }
+  if (leaf.kind == Kind::kResp && leaf.outcome < kFirstRefusal && !request->second.decided) {
+    Fail(false, leaf.seq, Name(leaf) + " answers a request without a DECISION");
+  }
+  if (leaf.kind == Kind::kAbort) aborted_[leaf.parent_seq] = request->second;
+  open_.erase(request);
+}
+
+void ClosureChecker::Finish() {
+  if (open_.empty() || !stopped()) return;
+  Fail(false, open_.begin()->first,
+       "REQ record " + std::to_string(open_.begin()->first) + " has no RESP and no ABORT");
+}
+
+}  // namespace portcullis::audit

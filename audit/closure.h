@@ -1,0 +1,66 @@
+// The rules about the meaning of a sequence of records, checked one record after another: every REQ has
+// a DECISION and an end, boots begin with BOOT, time does not run back within a boot, heartbeats come,
+// keys belong to their records. CLOSURE in FORMAT.md. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/event.h"
+#include "audit/record.h"
+
+namespace portcullis::audit {
+
+struct ClosureFault {
+  bool tampered = false;  // otherwise something is missing: INCOMPLETE
+  uint64_t seq = 0;
+  std::string message;
+};
+
+class ClosureChecker {
+ public:
+  void Take(const Leaf& leaf);
+  // After the last record. The requests that the running boot has not ended yet are no fault.
+  void Finish();
+
+  const std::optional<ClosureFault>& fault() const { return fault_; }
+  uint64_t requests() const { return requests_; }
+  uint64_t open_requests() const { return open_.size(); }
+  uint64_t recoveries() const { return recoveries_; }
+  bool stopped() const { return last_kind_ == Kind::kStop; }
+
+ private:
+  struct Request {
+    Id id{};
+    bool decided = false;
+    bool aborted = false;
+  };
+  struct KeyRecord {
+    Tag subject{};
+    uint32_t epoch = 0;
+    Hash wrap_set_hash{};
+    uint32_t used = 0;
+  };
+  void Fail(bool tampered, uint64_t seq, std::string message);
+  void TakeBoot(const Leaf& leaf);
+  void CheckTime(const Leaf& leaf);
+  void CheckKey(const Leaf& leaf);
+  void CheckRequest(const Leaf& leaf);
+
+  std::optional<ClosureFault> fault_;
+  std::map<uint64_t, Request> open_;     // by seq of the REQ
+  std::map<uint64_t, Request> aborted_;
+  std::map<uint64_t, KeyRecord> keys_;   // by seq of the KEY record, of the running boot
+  Id boot_{};
+  bool begun_ = false;
+  Kind last_kind_ = Kind::kStop;
+  uint64_t last_wall_us_ = 0, last_mono_us_ = 0;
+  uint64_t last_beat_us_ = 0;
+  uint16_t heartbeat_seconds_ = 0;
+  uint64_t requests_ = 0, recoveries_ = 0;
+};
+
+}  // namespace portcullis::audit

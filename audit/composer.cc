@@ -1,0 +1,232 @@
+#include "audit/composer.h"
+
+#include <sodium.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#include "audit/bytes.h"
+#include "audit/merkle.h"
+#include "audit/segment.h"
+
+namespace portcullis::audit {
+namespace {
+
+uint64_t ReadClock(clockid_t id) {
+  timespec now{};
+  ::clock_gettime(id, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+bool Closes(Kind kind) { return kind == Kind::kResp || kind == Kind::kAbort; }
+
+}  // namespace
+
+ClockReading ReadSystemClock() {
+  ClockReading reading{ReadClock(CLOCK_REALTIME), ReadClock(CLOCK_BOOTTIME), ClockState::kUnknown};
+  timex state{};
+  const int status = ::adjtimex(&state);
+  if (status >= 0) {
+    const bool unsynchronised = status == TIME_ERROR || (state.status & STA_UNSYNC) != 0;
+    reading.state = unsynchronised ? ClockState::kUnsynchronised : ClockState::kSynchronised;
+  }
+  return reading;
+}
+
+uint32_t EpochOf(uint64_t wall_us) {
+  const time_t seconds = static_cast<time_t>(wall_us / 1'000'000);
+  tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  return static_cast<uint32_t>(parts.tm_year + 1900);
+}
+
+Composer::Composer(std::string_view origin, const Id& boot, uint64_t next_seq,
+                   std::unique_ptr<KeyStore> keys, std::vector<AuditorKey> auditors, Clock clock)
+    : origin_(OriginId(origin)), boot_(boot), keys_(std::move(keys)), auditors_(std::move(auditors)),
+      clock_(std::move(clock)), record_key_(kKeySize), next_seq_(next_seq), settled_seq_(next_seq) {}
+
+Result<void> Composer::Check(const Event& event, uint64_t parent) const {
+  const auto invalid = [](const char* why) { return Error{Code::kInvalidEvent, why}; };
+  if (event.tags.size() > 4) return invalid("an event has at most 4 tags");
+  if (parent != kNoParent && parent >= next_seq_) return invalid("the parent is not in the log");
+  if (event.kind == Kind::kReq && open_.size() >= kMaxOpenRequests) {
+    return Error{Code::kOverloaded, "too many requests without an end in the log"};
+  }
+  if (event.kind == Kind::kDecision || Closes(event.kind)) {
+    auto request = open_.find(parent);
+    if (request == open_.end()) {
+      request = aborted_.find(parent);
+      if (request == aborted_.end() || event.kind != Kind::kResp) {
+        return invalid("DECISION, RESP and ABORT need an open REQ as their parent");
+      }
+    }
+    if (request->second != event.request_id) return invalid("the request id is not that of the parent");
+  }
+  return Ok();
+}
+
+void Composer::Set(OpenRequests& map, uint64_t seq, const std::optional<Id>& id) {
+  const auto found = map.find(seq);
+  changes_.push_back(Change{&map, seq, found == map.end() ? std::nullopt : std::optional(found->second)});
+  if (id) {
+    map[seq] = *id;
+  } else {
+    map.erase(seq);
+  }
+}
+
+void Composer::Undo(size_t mark) {
+  for (; changes_.size() > mark; changes_.pop_back()) {
+    const Change& change = changes_.back();
+    if (change.before) {
+      (*change.map)[change.seq] = *change.before;
+    } else {
+      change.map->erase(change.seq);
+    }
+  }
+}
+
+void Composer::Track(const Event& event, uint64_t seq, uint64_t parent) {
+  if (event.kind == Kind::kReq) Set(open_, seq, event.request_id);
+  if (!Closes(event.kind)) return;
+  if (event.kind == Kind::kAbort && aborted_.size() < kMaxOpenRequests) {
+    Set(aborted_, parent, event.request_id);
+  }
+  if (event.kind == Kind::kResp) Set(aborted_, parent, std::nullopt);
+  Set(open_, parent, std::nullopt);
+}
+
+Result<Composed> Composer::Add(std::span<const Event> events) {
+  const size_t frames_size = frames_.size();
+  const size_t leaves_size = leaves_.size();
+  const size_t mark = changes_.size();
+  const uint64_t seq = next_seq_;
+  Composed composed;
+  for (const Event& event : events) {
+    uint64_t parent = event.parent_seq;
+    if (parent == kParentFirst) parent = composed.seqs.empty() ? kNoParent : composed.seqs.front();
+    Result<void> added = Check(event, parent);
+    if (added) added = AddOne(event, parent, composed);
+    if (!added) {
+      Undo(mark);
+      frames_.resize(frames_size);
+      leaves_.resize(leaves_size);
+      // A chain may have begun in what is taken back; new ones begin with the next append.
+      if (next_seq_ != seq) chains_.Clear();
+      next_seq_ = seq;
+      return added.error();
+    }
+  }
+  return composed;
+}
+
+Result<void> Composer::AddOne(const Event& event, uint64_t parent, Composed& out) {
+  const ClockReading now = clock_();
+  Leaf leaf;
+  leaf.kind = event.kind;
+  leaf.clock = now.state;
+  leaf.epoch = EpochOf(now.wall_us);
+  leaf.origin = origin_;
+  leaf.boot = boot_;
+  leaf.wall_us = now.wall_us;
+  leaf.mono_us = now.mono_us;
+  leaf.request_id = event.request_id;
+  leaf.parent_seq = parent;
+  leaf.policy_hash = event.policy_hash;
+  leaf.model_hash = event.model_hash;
+  leaf.outcome = event.outcome;
+  leaf.tag_count = static_cast<uint8_t>(event.tags.size());
+  const std::string_view subject = event.subject.empty() ? std::string_view("portcullis:system")
+                                                         : std::string_view(event.subject);
+  BOOST_OUTCOME_TRY(leaf.subject, BlindTag("subject", subject, leaf.epoch));
+  if (!event.tenant.empty()) {
+    BOOST_OUTCOME_TRY(leaf.tenant, BlindTag("tenant", event.tenant, leaf.epoch));
+  }
+  for (size_t i = 0; i < event.tags.size(); ++i) {
+    BOOST_OUTCOME_TRY(leaf.tags[i], BlindTag("tag", event.tags[i], leaf.epoch));
+  }
+  std::string payload;
+  if (event.parts.empty()) {
+    leaf.seq = next_seq_;
+    NoPayload(leaf);
+  } else {
+    BOOST_OUTCOME_TRY(const ChainTable::Link link, LinkFor(leaf));
+    leaf.seq = next_seq_;
+    leaf.chain = link.chain;
+    leaf.chain_index = link.index;
+    leaf.wrap_set_hash = link.wrap_set_hash;
+    DeriveRecordKey(link.key, leaf.seq, record_key_);
+    chains_.Advance(leaf.subject);
+    payload = sealer_.Seal(leaf, event.parts, record_key_);
+    record_key_.Wipe();
+  }
+  Track(event, leaf.seq, parent);
+  out.seqs.push_back(leaf.seq);
+  PutRecord(leaf, payload);
+  out.leaf_hashes.push_back(leaves_.back());
+  return Ok();
+}
+
+Result<Tag> Composer::BlindTag(std::string_view label, std::string_view text, uint32_t epoch) {
+  if (tag_epoch_ != epoch) {
+    BOOST_OUTCOME_TRY(tag_key_, keys_->TagKeyOrCreate(epoch));
+    tag_epoch_ = epoch;
+  }
+  std::string input(label);
+  input.push_back('\0');
+  input.append(text);
+  Tag tag;
+  crypto_generichash(tag.data(), tag.size(), AsBytes(input).data(), input.size(), tag_key_.data(),
+                     tag_key_.size());
+  return tag;
+}
+
+// The subject's live chain, or a new one whose KEY record goes into the batch now.
+Result<ChainTable::Link> Composer::LinkFor(const Leaf& proto) {
+  if (auto link = chains_.Current(proto.subject, proto.epoch, proto.mono_us)) return *link;
+  BOOST_OUTCOME_TRY(const certs::SecretBytes subject_key, keys_->SubjectKeyOrCreate(proto.subject));
+  Leaf key;
+  key.kind = Kind::kKey;
+  key.clock = proto.clock;
+  key.epoch = proto.epoch;
+  key.origin = origin_;
+  key.seq = next_seq_;
+  key.boot = boot_;
+  key.wall_us = proto.wall_us;
+  key.mono_us = proto.mono_us;
+  key.subject = proto.subject;
+  key.chain = key.seq;
+  const auto chain_0 = chains_.Begin(proto.subject, proto.epoch, key.chain, proto.mono_us);
+  const WrapContext context{origin_, proto.subject, proto.epoch, key.chain};
+  const std::string wrap_set = MakeWrapSet(context, chain_0, subject_key, auditors_);
+  key.wrap_set_hash = Sha256(wrap_set);
+  chains_.SetWrap(proto.subject, key.wrap_set_hash);
+  const std::string payload = ClearPayload(key, wrap_set);
+  PutRecord(key, payload);
+  return *chains_.Current(proto.subject, proto.epoch, proto.mono_us);
+}
+
+void Composer::PutRecord(const Leaf& leaf, std::string_view payload) {
+  const std::string bytes = EncodeLeaf(leaf);
+  AppendRecordFrame(frames_, bytes, payload);
+  leaves_.push_back(LeafHash(bytes));
+  ++next_seq_;
+}
+
+void Composer::Settle() {
+  settled_seq_ = next_seq_;
+  changes_.clear();
+  frames_.clear();
+  leaves_.clear();
+}
+
+void Composer::Abandon() {
+  keys_->Rollback();
+  chains_.Clear();
+  tag_epoch_ = 0;
+  next_seq_ = settled_seq_;
+  Undo(0);
+  frames_.clear();
+  leaves_.clear();
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,461 @@
+// The loop: wait for work or a deadline, take a batch, compose, commit, acknowledge. While fdatasync
+// runs, appends pile up in the queue; they become the next batch. So the load makes the batches larger
+// and the cost of durability is shared, without any waiting on purpose.
+
+#include "audit/writer.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "audit/keystore.h"
+#include "audit/layout.h"
+#include "audit/proof.h"
+
+namespace portcullis::audit {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr uint64_t kMaxBatchBytes = 64u << 20;
+constexpr uint64_t kClockStepUs = 1'000'000;
+
+WriteOps& SystemOps() {
+  static WriteOps ops;
+  return ops;
+}
+
+uint64_t SizeOf(const Append& append) {
+  uint64_t size = 0;
+  for (const Event& event : append.events) {
+    size += 512;
+    for (const Part& part : event.parts) size += part.bytes.size();
+  }
+  return size;
+}
+
+Part Metadata(std::string json) { return Part{PartType::kMetadata, std::move(json)}; }
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
+  certs::InitSodium();
+  if (options.ops == nullptr) options.ops = &SystemOps();
+  const LogLayout layout(options.log_folder);
+  BOOST_OUTCOME_TRY(Fd lock, LockFile(layout.lock()));
+  BOOST_OUTCOME_TRY(const VerifierKey public_key, ReadLogKey(options.log_folder));
+  if (options.origin.empty()) options.origin = public_key.name;
+  if (options.origin != public_key.name) {
+    return Error{Code::kInvalidArgument, "this log's origin is `" + public_key.name +
+                                             "`; another --origin was given"};
+  }
+  BOOST_OUTCOME_TRY(Signer signer, Signer::Open(options.keys_folder, options.origin));
+  if (signer.key().key != public_key.key) {
+    return Error{Code::kKeys, "log.key does not belong to the log's log.pub"};
+  }
+  BOOST_OUTCOME_TRY(Recovery recovery, RecoverLog(options.log_folder, signer));
+  BOOST_OUTCOME_TRY(WriterKeys keys, LoadWriterKeys(options.keys_folder));
+
+  WriterIdentity identity;
+  identity.origin = options.origin;
+  identity.key = keys.writer_public;
+  identity.secret = std::move(keys.writer_secret);
+  identity.endorsement = signer.Endorse(identity.key);
+  BOOST_OUTCOME_TRY(Appender appender, Appender::Open(options.log_folder, recovery.tail,
+                                                      std::move(identity), *options.ops));
+  Id boot;
+  randombytes_buf(boot.data(), boot.size());
+  auto composer = std::make_unique<Composer>(options.origin, boot, appender.size(),
+                                             std::move(keys.store), std::move(keys.auditors),
+                                             options.clock);
+  std::unique_ptr<Writer> writer(new Writer(std::move(options), std::move(lock), std::move(signer),
+                                            recovery, std::move(appender), std::move(composer)));
+  BOOST_OUTCOME_TRY(writer->Boot(recovery));
+  writer->thread_ = std::thread([raw = writer.get()] { raw->Run(); });
+  return writer;
+}
+
+Writer::Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery, Appender appender,
+               std::unique_ptr<Composer> composer)
+    : options_(std::move(options)), lock_(std::move(lock)), signer_(std::move(signer)),
+      tiles_(std::move(recovery.tiles)), appender_(std::move(appender)), composer_(std::move(composer)),
+      unsigned_leaves_(std::move(recovery.unsigned_leaves)),
+      next_heartbeat_(steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds)),
+      next_checkpoint_(steady_clock::now()) {}
+
+Writer::~Writer() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard guard(mutex_);
+    if (!poison_) poison_ = Error{Code::kStopping, "auditd is stopping"};
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+// BOOT, and after an unclean end RECOVERY and an ABORT for every request left open, in one batch.
+Result<void> Writer::Boot(const Recovery& recovery) {
+  BOOST_OUTCOME_TRY(MakeReserve(options_.log_folder));
+  std::vector<Event> events(1);
+  events[0].kind = Kind::kBoot;
+  events[0].outcome = options_.heartbeat_seconds;
+  if (recovery.unclean) {
+    Event told;
+    told.kind = Kind::kRecovery;
+    told.outcome = recovery.cut_bytes > 0 ? 1 : 0;
+    told.parts.push_back(Metadata("{\"cut_bytes\":" + std::to_string(recovery.cut_bytes) +
+                                  ",\"cut_sha256\":\"" + Hex(recovery.cut_hash) + "\",\"kept_as\":\"" +
+                                  recovery.cut_file +
+                                  "\",\"open_requests\":" + std::to_string(recovery.open.size()) + "}"));
+    events.push_back(std::move(told));
+    Say("the log was not closed in order: " + std::to_string(recovery.cut_bytes) +
+        " torn bytes cut, " + std::to_string(recovery.open.size()) + " open requests closed");
+  }
+  composer_->Adopt(recovery.open);
+  for (const auto& [seq, request_id] : recovery.open) {
+    Event abort;
+    abort.kind = Kind::kAbort;
+    abort.request_id = request_id;
+    abort.parent_seq = seq;
+    events.push_back(std::move(abort));
+  }
+  BOOST_OUTCOME_TRY(composer_->Add(events));
+  BOOST_OUTCOME_TRY(CommitBatch());
+  last_clock_ = options_.clock();
+  BOOST_OUTCOME_TRY(SignNow());
+  UpdateStatus();
+  return Ok();
+}
+
+void Writer::Submit(Append append, Done done) {
+  Job job{std::move(append), std::move(done), 0, steady_clock::now()};
+  job.bytes = SizeOf(job.append);
+  std::optional<Error> refusal;
+  {
+    const std::lock_guard guard(mutex_);
+    if (poison_) {
+      refusal = *poison_;
+    } else if (stopping_) {
+      refusal = Error{Code::kStopping, "auditd is stopping"};
+    } else if (queue_.size() >= options_.max_queued ||
+               queued_bytes_ + job.bytes > options_.max_queued_bytes) {
+      refusal = Error{Code::kOverloaded, "the audit queue is full"};
+    } else {
+      queued_bytes_ += job.bytes;
+      queue_.push_back(std::move(job));
+    }
+  }
+  if (refusal) return Refuse(job, *refusal);
+  wake_.notify_one();
+}
+
+void Writer::SubmitProof(ProofRequest request, ProofDone done) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (!poison_ && !stopping_ && proofs_.size() < options_.max_queued) {
+      proofs_.push_back(ProofJob{request, std::move(done)});
+      done = nullptr;
+    }
+  }
+  if (done) {
+    done(Proof{request.correlation, static_cast<uint32_t>(Code::kOverloaded),
+               "auditd takes no proof requests now", {}});
+  }
+  wake_.notify_one();
+}
+
+void Writer::ExpireOverdue() {
+  std::vector<Job> overdue;
+  {
+    const std::lock_guard guard(mutex_);
+    const TimePoint limit = steady_clock::now() - options_.max_wait;
+    while (!queue_.empty() && queue_.front().queued < limit) {
+      queued_bytes_ -= queue_.front().bytes;
+      overdue.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+  }
+  for (Job& job : overdue) {
+    Refuse(job, Error{Code::kOverloaded, "the log's disk is too slow: the append waited too long"});
+  }
+}
+
+Status Writer::GetStatus() {
+  const std::lock_guard guard(mutex_);
+  Status status = status_;
+  status.queued = queue_.size();
+  if (poison_) {
+    status.writable = false;
+    status.why_not = poison_->message;
+  } else if (stopping_) {
+    status.writable = false;
+    status.why_not = "auditd is stopping";
+  }
+  return status;
+}
+
+Result<void> Writer::Stop() {
+  {
+    const std::lock_guard guard(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  const std::lock_guard guard(mutex_);
+  if (poison_) return *poison_;
+  return Ok();
+}
+
+void Writer::Run() {
+  for (;;) {
+    std::vector<Job> jobs;
+    std::vector<ProofJob> proofs;
+    bool stop = false;
+    {
+      std::unique_lock lock(mutex_);
+      TimePoint deadline = options_.heartbeat_seconds > 0 ? next_heartbeat_ : TimePoint::max();
+      if (!unsigned_leaves_.empty()) deadline = std::min(deadline, next_checkpoint_);
+      const auto ready = [this] {
+        return !queue_.empty() || !proofs_.empty() || stopping_ || poison_.has_value();
+      };
+      if (deadline == TimePoint::max()) {
+        wake_.wait(lock, ready);
+      } else {
+        wake_.wait_until(lock, deadline, ready);
+      }
+      if (poison_) break;
+      size_t records = 0;
+      uint64_t bytes = 0;
+      while (!queue_.empty()) {
+        const Job& front = queue_.front();
+        const size_t count = front.append.events.size();
+        if (records > 0 && (records + count > kMaxBatch || bytes + front.bytes > kMaxBatchBytes)) break;
+        records += count;
+        bytes += front.bytes;
+        queued_bytes_ -= front.bytes;
+        jobs.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      proofs.swap(proofs_);
+      stop = stopping_ && queue_.empty() && jobs.empty();
+    }
+    ProcessBatch(std::move(jobs));
+    ProcessProofs(std::move(proofs));
+    if (!unsigned_leaves_.empty() && steady_clock::now() >= next_checkpoint_) {
+      if (auto done = SignNow(); !done) Say("no checkpoint: " + done.error().message);
+    }
+    UpdateStatus();
+    if (stop && !appender_.poisoned()) {
+      if (auto done = WriteStop(); !done) Say("no orderly end: " + done.error().message);
+      return;
+    }
+  }
+  // Poisoned: everything that still waits is refused.
+  std::deque<Job> rest;
+  std::vector<ProofJob> proofs;
+  Error why;
+  {
+    const std::lock_guard guard(mutex_);
+    rest.swap(queue_);
+    proofs.swap(proofs_);
+    queued_bytes_ = 0;
+    why = *poison_;
+  }
+  for (Job& job : rest) Refuse(job, why);
+  for (ProofJob& job : proofs) {
+    job.done(Proof{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}});
+  }
+}
+
+// Heartbeats, and CLOCK records where the wall clock was set or its state changed.
+std::vector<Event> Writer::DueEvents() {
+  std::vector<Event> due;
+  const ClockReading now = options_.clock();
+  if (last_clock_) {
+    const int64_t before = static_cast<int64_t>(last_clock_->wall_us - last_clock_->mono_us);
+    const int64_t after = static_cast<int64_t>(now.wall_us - now.mono_us);
+    const uint64_t step = static_cast<uint64_t>(after > before ? after - before : before - after);
+    if (step > kClockStepUs || now.state != last_clock_->state) {
+      Event clock;
+      clock.kind = Kind::kClock;
+      due.push_back(std::move(clock));
+    }
+  }
+  last_clock_ = now;
+  if (options_.heartbeat_seconds > 0 && steady_clock::now() >= next_heartbeat_) {
+    Event heartbeat;
+    heartbeat.kind = Kind::kHeartbeat;
+    heartbeat.outcome = options_.heartbeat_seconds;
+    due.push_back(std::move(heartbeat));
+    next_heartbeat_ = steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds);
+  }
+  return due;
+}
+
+void Writer::ProcessBatch(std::vector<Job> jobs) {
+  struct Pending {
+    Job* job;
+    Composed composed;
+  };
+  std::vector<Pending> pending;
+  const TimePoint limit = steady_clock::now() - options_.max_wait;
+  const Result<void> space = CheckSpace();
+  if (!space) {
+    for (Job& job : jobs) Refuse(job, space.error());
+    return;
+  }
+  const std::vector<Event> due = DueEvents();
+  if (!due.empty()) {
+    if (auto added = composer_->Add(due); !added) Say("no heartbeat: " + added.error().message);
+  }
+  for (Job& job : jobs) {
+    if (job.queued < limit) {
+      Refuse(job, Error{Code::kOverloaded, "the append waited too long in the audit queue"});
+      continue;
+    }
+    auto composed = composer_->Add(job.append.events);
+    if (!composed) {
+      Refuse(job, composed.error());
+      continue;
+    }
+    pending.push_back(Pending{&job, std::move(composed.value())});
+  }
+  if (composer_->leaves().empty()) return;
+  const Result<void> committed = CommitBatch();
+  if (!committed) Say("a batch was not written: " + committed.error().message);
+  for (Pending& entry : pending) {
+    if (committed) {
+      entry.job->done(MakeAck(entry.job->append.correlation, entry.composed));
+    } else {
+      Refuse(*entry.job, committed.error());
+    }
+  }
+}
+
+Result<void> Writer::CommitBatch() {
+  Result<void> done = composer_->CommitKeys();
+  if (done) done = appender_.Commit(composer_->frames(), composer_->leaves());
+  if (!done) {
+    composer_->Abandon();
+    if (appender_.poisoned()) {
+      const Error error = done.error();
+      {
+        const std::lock_guard guard(mutex_);
+        poison_ = error;
+      }
+      if (options_.on_poison) options_.on_poison(error);
+    }
+    return done;
+  }
+  for (const Hash& leaf : composer_->leaves()) {
+    unsigned_leaves_.push_back(leaf);
+    if (auto tile = tiles_.Append(leaf); !tile) Say("a tile was not written: " + tile.error().message);
+  }
+  composer_->Settle();
+  return done;
+}
+
+Result<void> Writer::CheckSpace() {
+  BOOST_OUTCOME_TRY(const DiskSpace space, appender_.Space());
+  const bool low = space.free < options_.min_free_bytes ||
+                   space.free < space.total / 100 * options_.min_free_percent;
+  if (low != disk_was_low_) {
+    Say(low ? "the log's disk is nearly full: appends are refused" : "the log's disk has space again");
+  }
+  disk_was_low_ = low;
+  if (!low) return Ok();
+  return Error{Code::kDiskLow, "the audit log's disk is nearly full (" + std::to_string(space.free) +
+                                   " bytes free); make room, appends resume by themselves"};
+}
+
+Result<void> Writer::SignNow() {
+  next_checkpoint_ = steady_clock::now() + options_.checkpoint_interval;
+  auto note = signer_.Sign(unsigned_leaves_, appender_.Root());
+  if (!note) {
+    if (note.error().code == Code::kForked) {
+      const std::lock_guard guard(mutex_);
+      poison_ = note.error();
+    }
+    return note.error();
+  }
+  unsigned_leaves_.clear();
+  note_ = std::move(note.value());
+  note_us_ = options_.clock().wall_us;
+  return ReplaceFile(LogLayout(options_.log_folder).checkpoint(), note_, true);
+}
+
+void Writer::ProcessProofs(std::vector<ProofJob> jobs) {
+  for (ProofJob& job : jobs) {
+    Proof proof;
+    proof.correlation = job.request.correlation;
+    Result<void> ready = Ok();
+    if (job.request.seq >= signer_.size() && job.request.seq < appender_.size()) ready = SignNow();
+    const auto hashes =
+        InclusionProof(job.request.seq, signer_.size(),
+                       [this](unsigned level, uint64_t index) { return tiles_.Node(level, index); });
+    if (!ready || !hashes) {
+      const Error& error = ready ? hashes.error() : ready.error();
+      proof.error_code = static_cast<uint32_t>(error.code);
+      proof.error = error.message;
+    } else {
+      proof.text = FormatProof(TlogProof{job.request.seq, hashes.value(), note_});
+    }
+    job.done(std::move(proof));
+  }
+}
+
+Result<void> Writer::WriteStop() {
+  Event stop;
+  stop.kind = Kind::kStop;
+  BOOST_OUTCOME_TRY(composer_->Add({&stop, 1}));
+  auto done = CommitBatch();
+  if (!done && done.error().code == Code::kDiskLow) {
+    GiveUpReserve(options_.log_folder);
+    BOOST_OUTCOME_TRY(composer_->Add({&stop, 1}));
+    done = CommitBatch();
+  }
+  if (!done) return done;
+  return SignNow();
+}
+
+Ack Writer::MakeAck(uint64_t correlation, const Composed& composed) const {
+  Ack ack;
+  ack.correlation = correlation;
+  ack.durable = true;
+  ack.seqs = composed.seqs;
+  ack.leaf_hashes = composed.leaf_hashes;
+  ack.receipt = MakeReceipt(Receipt{composed.seqs.front(), composed.leaf_hashes.front()},
+                            options_.origin, appender_.identity().secret);
+  return ack;
+}
+
+void Writer::Refuse(Job& job, const Error& error) {
+  Ack ack;
+  ack.correlation = job.append.correlation;
+  ack.error_code = static_cast<uint32_t>(error.code);
+  ack.error = error.message;
+  job.done(std::move(ack));
+}
+
+void Writer::Say(const std::string& line) const {
+  if (options_.log) options_.log(line);
+}
+
+void Writer::UpdateStatus() {
+  const auto space = appender_.Space();
+  const std::lock_guard guard(mutex_);
+  status_.writable = !disk_was_low_;
+  status_.why_not = disk_was_low_ ? "the audit log's disk is nearly full" : "";
+  status_.origin = options_.origin;
+  status_.log_size = appender_.size();
+  status_.checkpoint_size = signer_.size();
+  status_.checkpoint_us = note_us_;
+  if (space) {
+    status_.disk_free = space.value().free;
+    status_.disk_total = space.value().total;
+  }
+}
+
+}  // namespace portcullis::audit

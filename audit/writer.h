@@ -1,0 +1,125 @@
+// The one writer of a log: a thread that takes whatever queued during the last fdatasync (at most 256
+// records), seals it, commits it and only then acknowledges. Writes BOOT, HEARTBEAT, CLOCK, RECOVERY
+// and STOP itself and has durable batches signed at least each second.
+// Fails closed: an append that waited too long, a full queue, a full disk are refused with words;
+// nothing is ever dropped silently. After a failed fsync it refuses everything and calls on_poison.
+// Submit, ExpireOverdue, GetStatus and Stop may be called from any thread; callbacks run on the
+// writer's or the caller's thread and must not block or throw.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "audit/appender.h"
+#include "audit/composer.h"
+#include "audit/error.h"
+#include "audit/file.h"
+#include "audit/protocol.h"
+#include "audit/recover.h"
+#include "audit/signer.h"
+#include "audit/tiles.h"
+
+namespace portcullis::audit {
+
+struct WriterOptions {
+  std::filesystem::path log_folder;
+  std::filesystem::path keys_folder;
+  std::string origin;                  // empty: the name in log.pub
+  uint16_t heartbeat_seconds = 60;     // 0: none
+  uint64_t min_free_bytes = 64u << 20;
+  unsigned min_free_percent = 5;
+  std::chrono::milliseconds max_wait{250};
+  std::chrono::milliseconds checkpoint_interval{1000};
+  size_t max_queued = 4096;            // appends
+  uint64_t max_queued_bytes = 256u << 20;
+  Clock clock = ReadSystemClock;
+  WriteOps* ops = nullptr;             // must outlive the writer; null: the system's calls
+  std::function<void(const std::string&)> log;     // one line, no content of records
+  std::function<void(const Error&)> on_poison;
+};
+
+class Writer {
+ public:
+  using Done = std::function<void(Ack)>;
+  using ProofDone = std::function<void(Proof)>;
+
+  // Locks and recovers the log, writes BOOT durably, starts the thread.
+  static Result<std::unique_ptr<Writer>> Start(WriterOptions options);
+  ~Writer();  // as after a crash, unless Stop() was called
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  void Submit(Append append, Done done);
+  void SubmitProof(ProofRequest request, ProofDone done);
+  // Refuses what has waited longer than max_wait while the writer is busy; to be called every 50 ms.
+  void ExpireOverdue();
+  Status GetStatus();
+  // Writes what is queued, STOP and a last checkpoint; joins the thread.
+  Result<void> Stop();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Job {
+    Append append;
+    Done done;
+    uint64_t bytes = 0;
+    TimePoint queued;
+  };
+  struct ProofJob {
+    ProofRequest request;
+    ProofDone done;
+  };
+
+  Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery, Appender appender,
+         std::unique_ptr<Composer> composer);
+  Result<void> Boot(const Recovery& recovery);
+  void Run();
+  void ProcessBatch(std::vector<Job> jobs);
+  std::vector<Event> DueEvents();
+  void ProcessProofs(std::vector<ProofJob> jobs);
+  Result<void> CommitBatch();
+  Result<void> CheckSpace();
+  Result<void> SignNow();
+  Result<void> WriteStop();
+  Ack MakeAck(uint64_t correlation, const Composed& composed) const;
+  void Refuse(Job& job, const Error& error);
+  void Say(const std::string& line) const;
+  void UpdateStatus();
+
+  WriterOptions options_;
+  Fd lock_;
+  Signer signer_;
+  TileStore tiles_;
+  Appender appender_;
+  std::unique_ptr<Composer> composer_;
+  std::vector<Hash> unsigned_leaves_;
+  std::string note_;                    // the last signed checkpoint
+  uint64_t note_us_ = 0;
+  TimePoint next_heartbeat_;
+  TimePoint next_checkpoint_;
+  std::optional<ClockReading> last_clock_;
+  bool disk_was_low_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> queue_;               // guarded by mutex_
+  std::vector<ProofJob> proofs_;        // guarded by mutex_
+  uint64_t queued_bytes_ = 0;           // guarded by mutex_
+  bool stopping_ = false;               // guarded by mutex_
+  std::optional<Error> poison_;         // guarded by mutex_
+  Status status_;                       // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace portcullis::audit
