@@ -1,4 +1,4 @@
-// Errors of the gateway, numbered and stable: they appear in audit records, logs and metrics.
+// Errors of the gateway, numbered and stable: they appear in audit metadata, logs and metrics.
 // One table (error.cc) maps every code to HTTP status, OpenAI error type and code, and CLI exit
 // code. A refusal by policy is a Decision, not an Error; it is turned into kForbidden at the end.
 // Messages name what, where and what to do; they never hold a secret or a caller's content.
@@ -13,7 +13,7 @@
 
 namespace portcullis::gateway {
 
-// DO NOT CHANGE THESE VALUES: they are written to the audit log (outcome field).
+// DO NOT CHANGE THESE VALUES: they are written to the audit log (metadata, field "code").
 enum class Code : uint16_t {
   kOk = 0,
   kBadRequest = 1,          // malformed HTTP or JSON

@@ -1,0 +1,76 @@
+// Step "admit": reads the call's body within its route's limit, learns what it may cost, and takes
+// that from the caller's rates and budgets. A malformed call counts as a request too.
+#include "gateway/http/json_reader.h"
+#include "gateway/walk.h"
+
+namespace portcullis::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+Result<void> CheckMediaType(const http::RequestHead& head) {
+  const auto type = head.Get("content-type");
+  if (!type) return boost::outcome_v2::success();
+  const std::string_view media = type->substr(0, type->find(';'));
+  if (media == "application/json" || media == "application/json ") return boost::outcome_v2::success();
+  return Error{Code::kUnsupportedMedia, "content-type must be application/json"};
+}
+
+Result<void> ReadCall(Call& call) {
+  BOOST_OUTCOME_TRY(CheckMediaType(call.exchange.head().value()));
+  http::JsonLimits limits;
+  limits.bytes = call.route->body_limit;
+  BOOST_OUTCOME_TRY(auto document, http::ReadJson(call.body, limits));
+  if (call.route->operation != Operation::kChat) {
+    call.document = std::move(document);
+    return boost::outcome_v2::success();
+  }
+  ChatLimits chat;
+  chat.max_tokens_default = call.services.config.limits.max_tokens_default;
+  chat.max_tokens_limit = call.services.config.limits.max_tokens_limit;
+  BOOST_OUTCOME_TRY(call.chat, ParseChat(document, chat));
+  return boost::outcome_v2::success();
+}
+
+}  // namespace
+
+asio::awaitable<Result<Ticket>> Admit(Call& call, const Identity& who) {
+  Result<void> read = boost::outcome_v2::success();
+  const bool takes_body = call.route->body_limit > 0 && call.exchange.head().value().has_body();
+  if (takes_body || call.route->operation == Operation::kChat ||
+      call.route->operation == Operation::kKeyIssue) {
+    auto body = co_await call.exchange.ReadBody(call.route->body_limit);
+    if (!body) co_return body.error();
+    call.body = std::move(body.value());
+    read = ReadCall(call);
+  }
+  CallCost cost;
+  cost.stream = call.chat.has_value();
+  if (call.chat) {
+    cost.prompt_tokens = call.chat->prompt_estimate;
+    cost.max_tokens = uint64_t{call.chat->max_tokens} * call.chat->choices;
+  }
+  auto ticket = call.services.admitter.Admit(who, cost, &call.rates);
+  if (ticket && !read) co_return read.error();
+  co_return ticket;
+}
+
+asio::awaitable<Result<std::optional<Slot>>> Enter(Call& call, const Identity& who,
+                                                   const Decision& decision) {
+  std::optional<Slot> slot;
+  if (!call.chat || !decision.allowed()) co_return slot;
+  const auto& limits = call.services.config.limits;
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(limits.queue_limit_ms);
+  const uint64_t cost = call.chat->prompt_estimate + call.chat->max_tokens;
+  auto entered = co_await call.services.queue.Enter(who.tenant().id, who.tenant().weight, cost, deadline);
+  if (!entered) co_return entered.error();
+  if (call.exchange.peer_gone()) {
+    co_return Error{Code::kPeerGone, "the client left while the call was waiting"};
+  }
+  slot.emplace(std::move(entered.value()));
+  co_return slot;
+}
+
+}  // namespace portcullis::gateway

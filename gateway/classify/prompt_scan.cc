@@ -1,0 +1,115 @@
+#include "gateway/classify/prompt_scan.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+namespace portcullis::gateway {
+namespace {
+
+namespace json = boost::json;
+
+// Shorter integers cannot be an identifier that any detector knows.
+constexpr int64_t kLongInteger = 100'000'000;
+
+bool IsLongInteger(const json::value& value) {
+  if (const auto* number = value.if_int64()) return *number >= kLongInteger;
+  return value.is_uint64();
+}
+
+std::string Digits(const json::value& value) {
+  return value.is_int64() ? std::to_string(value.get_int64()) : std::to_string(value.get_uint64());
+}
+
+void ScanText(std::string_view text, const policy::DetectorSet& detectors, ScanResult& result) {
+  policy::Scanner scanner(detectors);
+  scanner.Feed(text);
+  scanner.Finish();
+  for (const policy::Finding& finding : scanner.findings()) result.Add(finding);
+  result.complete = result.complete && scanner.complete();
+}
+
+void Scan(const json::value& value, const policy::DetectorSet& detectors, ScanResult& result) {
+  if (const auto* text = value.if_string()) {
+    ScanText(*text, detectors, result);
+  } else if (const auto* list = value.if_array()) {
+    for (const auto& item : *list) Scan(item, detectors, result);
+  } else if (const auto* map = value.if_object()) {
+    for (const auto& [key, item] : *map) {
+      ScanText(key, detectors, result);
+      Scan(item, detectors, result);
+    }
+  } else if (IsLongInteger(value)) {
+    ScanText(Digits(value), detectors, result);
+  }
+}
+
+Result<std::string> RedactText(std::string_view text, const policy::DetectorSet& detectors) {
+  policy::Redactor redactor(detectors, policy::RedactionPolicy::All());
+  auto head = redactor.Feed(text);
+  auto tail = redactor.Finish();
+  if (!head || !tail) {
+    return Error{Code::kFilterFailed, "the content filter failed; nothing was forwarded"};
+  }
+  return head.value() + tail.value();
+}
+
+}  // namespace
+
+void ScanResult::Add(const policy::Finding& finding) {
+  classes.emplace(finding.data_class);
+  ++kinds[std::string(finding.kind)];
+  if (!finding.jurisdiction.empty()) {
+    subject_jurisdictions.emplace(finding.jurisdiction);
+    ++subjects;
+  }
+  top_severity = std::max(top_severity, finding.severity);
+}
+
+void ScanResult::MergeClasses(const ScanResult& other) {
+  classes.insert(other.classes.begin(), other.classes.end());
+  for (const auto& [kind, count] : other.kinds) kinds[kind] = std::max(kinds[kind], count);
+  subject_jurisdictions.insert(other.subject_jurisdictions.begin(),
+                               other.subject_jurisdictions.end());
+  subjects = std::max(subjects, other.subjects);
+  top_severity = std::max(top_severity, other.top_severity);
+  complete = complete && other.complete;
+}
+
+std::set<std::string> ScanResult::Unredactable() const {
+  std::set<std::string> left;
+  if (classes.contains("Classified")) left.insert("Classified");
+  return left;
+}
+
+ScanResult ScanStrings(const json::value& value, const policy::DetectorSet& detectors) {
+  ScanResult result;
+  Scan(value, detectors, result);
+  return result;
+}
+
+Result<void> RedactStrings(json::value& value, const policy::DetectorSet& detectors) {
+  if (const auto* text = value.if_string()) {
+    BOOST_OUTCOME_TRY(auto masked, RedactText(*text, detectors));
+    value = masked;
+  } else if (auto* list = value.if_array()) {
+    for (auto& item : *list) {
+      BOOST_OUTCOME_TRY(RedactStrings(item, detectors));
+    }
+  } else if (auto* map = value.if_object()) {
+    json::object masked;
+    for (auto& [key, item] : *map) {
+      BOOST_OUTCOME_TRY(auto name, RedactText(key, detectors));
+      BOOST_OUTCOME_TRY(RedactStrings(item, detectors));
+      masked[name] = std::move(item);
+    }
+    value = std::move(masked);
+  } else if (IsLongInteger(value)) {
+    const std::string digits = Digits(value);
+    BOOST_OUTCOME_TRY(auto masked, RedactText(digits, detectors));
+    if (masked != digits) value = masked;
+  }
+  return boost::outcome_v2::success();
+}
+
+}  // namespace portcullis::gateway

@@ -1,0 +1,75 @@
+// Configuration of the gateway: one TOML file, read once at start. Unknown keys, wrong types and
+// values out of range stop the start with file, line and what was expected: a control that cannot
+// work must not look as if it did. Relative paths are taken from the file's folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/error.h"
+
+namespace portcullis::gateway {
+
+struct TlsListenerConfig {
+  std::string address = "127.0.0.1";
+  uint16_t port = 0;
+  std::filesystem::path certificate;  // PEM chain
+  std::filesystem::path key;          // PEM, mode 0600
+  std::filesystem::path client_ca;    // set: client certificates are required
+  std::filesystem::path client_crl;
+  std::filesystem::path client_issuer;  // set: only leaves of these CAs are let in
+  bool allow_tls12 = false;
+};
+
+struct SiteConfig {  // one place of inference
+  std::string id;     // the Cedar entity Gw::Backend::"id"
+  std::filesystem::path socket;
+};
+
+struct LimitsConfig {
+  uint32_t requests_per_minute_key = 600;
+  uint32_t requests_per_minute_tenant = 6000;
+  uint32_t requests_per_minute_address = 1200;
+  uint32_t unauthenticated_per_minute = 3000;
+  uint64_t tokens_per_minute_key = 200000;
+  uint32_t streams_per_key = 16;
+  uint64_t tokens_per_day_key = 0;    // 0: none
+  uint64_t tokens_per_month_key = 0;  // 0: none
+  uint32_t running = 32;              // requests inside the engines at once
+  uint32_t waiting = 256;             // requests in the fair queue
+  uint32_t queue_target_ms = 2000;
+  uint32_t queue_limit_ms = 10000;
+  uint32_t max_connections = 4096;
+  uint32_t max_connections_per_address = 512;
+  uint32_t max_tokens_default = 1024;
+  uint32_t max_tokens_limit = 32768;
+  uint32_t drain_ms = 10000;
+};
+
+struct Config {
+  TlsListenerConfig api;
+  std::optional<TlsListenerConfig> admin;
+  std::filesystem::path admin_socket;
+  std::vector<uint32_t> admin_uids;    // besides root and the gateway's own
+  std::filesystem::path audit_socket;
+  uint32_t audit_wait_ms = 1000;       // longest wait for a durable record
+  std::filesystem::path state;         // state.db
+  std::filesystem::path pepper;        // key file of the API-key hash
+  std::filesystem::path policy;        // folder with policy.cedar, schema.cedarschema, entities.json
+  std::vector<SiteConfig> sites;
+  std::string zone = "intranet";
+  std::string jurisdiction = "EU";     // home of devices and of principals that name none
+  std::vector<std::string> redact_output = {"Secret", "Financial", "GovernmentId"};
+  LimitsConfig limits;
+  uint32_t threads = 0;                // 0: one per core
+  bool sandbox = true;
+  bool exempt_loopback = false;        // no penalties for 127.0.0.0/8 and ::1; for demos and tests
+  std::string log_level = "info";
+};
+
+Result<Config> LoadConfig(const std::filesystem::path& file);
+
+}  // namespace portcullis::gateway

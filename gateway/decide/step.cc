@@ -1,0 +1,49 @@
+// Step "decide": policy for data, roles for administration. A model that no site serves is told
+// apart from one that may not be used only for callers who may use the site at all.
+#include "gateway/walk.h"
+
+namespace portcullis::gateway {
+namespace {
+
+std::vector<std::string> AllSites(const SiteList& list) {
+  std::vector<std::string> ids;
+  for (const Site& site : list.sites) ids.push_back(site.id);
+  return ids;
+}
+
+}  // namespace
+
+Result<Decision> Decide(Call& call, const Identity& who, const ScanResult& found) {
+  const Decider& decider = call.services.decider;
+  if (call.route->access == Access::kAdmin) {
+    Decision decision = decider.DecideAdmin(who);
+    call.treatment = decision.treatment();
+    call.revision = decision.revision();
+    return decision;
+  }
+  const auto list = call.services.sites.Load();
+  std::vector<std::string> sites;
+  std::string_view purpose = "other";
+  if (call.chat) {
+    purpose = call.chat->purpose;
+    sites = list->Serving(call.chat->model);
+    if (sites.empty() && !list->AnyUp()) {
+      return Error{Code::kUpstreamUnavailable, "no inference engine is ready", "", 1000};
+    }
+    if (sites.empty()) {
+      Error error{Code::kModelNotFound, "the model `" + call.chat->model.substr(0, 64) +
+                                            "` is not served here; see GET /v1/models"};
+      error.param = "model";
+      return error;
+    }
+  } else {
+    sites = AllSites(*list);
+  }
+  Decision decision = decider.DecideForward(who, call.exchange.peer(), found, purpose, sites);
+  call.treatment = decision.treatment();
+  call.revision = decision.revision();
+  call.record_level = decision.obligations().log;
+  return decision;
+}
+
+}  // namespace portcullis::gateway

@@ -1,0 +1,53 @@
+// Step "infer": the treated call goes to its site and comes back as a stream; other operations are
+// answered from what the gateway knows itself.
+#include <boost/json/serialize.hpp>
+
+#include "gateway/admin/operations.h"
+#include "gateway/infer/model_list.h"
+#include "gateway/walk.h"
+
+namespace portcullis::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const Decision& decision,
+                                        AuditPermit permit) {
+  boost::json::value body = call.chat->body;
+  if (decision.treatment() == Treatment::kRedacted) {
+    auto redacted = RedactStrings(body, call.services.detectors);
+    if (!redacted) co_return redacted.error();
+  }
+  const auto list = call.services.sites.Load();
+  const Site* site = list->Find(decision.site());
+  if (!site) co_return Error{Code::kUpstreamUnavailable, "the chosen site is gone", "", 1000};
+
+  UpstreamRequest request;
+  request.socket = site->socket;
+  request.body = boost::json::serialize(body);
+  request.request_id = call.id_text;
+  request.tenant = who.tenant().id;
+  UpstreamStream* opening = nullptr;
+  call.exchange.OnPeerGone([&opening] {
+    if (opening) opening->Cancel();
+  });
+  auto stream = co_await call.services.upstream.Open(request, std::move(permit), &opening);
+  call.exchange.OnPeerGone({});
+  if (call.exchange.peer_gone()) co_return Error{Code::kPeerGone, "the client left"};
+  if (!stream) co_return stream.error();
+  Answer answer;
+  answer.stream = std::move(stream.value());
+  co_return answer;
+}
+
+}  // namespace
+
+asio::awaitable<Result<Answer>> Infer(Call& call, const Identity& who, const Decision& decision,
+                                      AuditPermit permit) {
+  if (call.chat) co_return co_await Forward(call, who, decision, std::move(permit));
+  if (call.route->access == Access::kAdmin) co_return co_await Administer(call);
+  co_return ListModels(call, decision);
+}
+
+}  // namespace portcullis::gateway

@@ -1,0 +1,158 @@
+#include "gateway/record/audit_client.h"
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <map>
+#include <optional>
+
+namespace portcullis::gateway {
+
+namespace asio = boost::asio;
+constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
+// Frames waiting to be written to one auditd connection; above this auditd is not keeping up.
+constexpr size_t kMaxOutbox = 128u << 20;
+
+// One connection. Its reader and writer coroutines hold it by shared_ptr and end when it closes.
+class AuditClient::Link : public std::enable_shared_from_this<Link> {
+ public:
+  struct Waiter {
+    explicit Waiter(asio::io_context& core) : timer(core) {}
+    asio::steady_timer timer;
+    std::optional<audit::Ack> ack;
+  };
+
+  explicit Link(asio::io_context& core) : core_(core), socket_(core) {}
+
+  bool open() const { return open_; }
+
+  Result<void> Connect(const std::filesystem::path& path) {
+    boost::system::error_code error;
+    socket_.connect(asio::local::stream_protocol::endpoint(path.string()), error);
+    if (error) {
+      return Error{Code::kAuditUnavailable,
+                   "the audit log does not answer at its socket: " + error.message()};
+    }
+    open_ = true;
+    asio::co_spawn(core_, Read(shared_from_this()), asio::detached);
+    return boost::outcome_v2::success();
+  }
+
+  bool Send(std::string frame) {
+    if (outbox_bytes_ + frame.size() > kMaxOutbox) return false;
+    outbox_bytes_ += frame.size();
+    outbox_.push_back(std::move(frame));
+    if (!writing_) {
+      writing_ = true;
+      asio::co_spawn(core_, Write(shared_from_this()), asio::detached);
+    }
+    return true;
+  }
+
+  void Await(uint64_t correlation, Waiter& waiter) { waiters_[correlation] = &waiter; }
+  void Forget(uint64_t correlation) { waiters_.erase(correlation); }
+
+  // Wakes everybody: without an acknowledgement that means "not known to be durable".
+  void Close() {
+    open_ = false;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    for (auto& [correlation, waiter] : waiters_) waiter->timer.cancel();
+    waiters_.clear();
+  }
+
+ private:
+  static asio::awaitable<void> Read(std::shared_ptr<Link> self) {
+    audit::FrameReader reader;
+    std::array<char, 16384> buffer;
+    while (self->open_) {
+      auto [error, size] = co_await self->socket_.async_read_some(asio::buffer(buffer), kQuiet);
+      if (error) break;
+      reader.Feed(std::span<const char>(buffer.data(), size));
+      if (!self->Deliver(reader)) break;
+    }
+    self->Close();
+  }
+
+  bool Deliver(audit::FrameReader& reader) {
+    while (true) {
+      auto next = reader.NextAck();
+      if (!next) return false;
+      if (!next.value()) return true;
+      audit::Ack ack = std::move(*next.value());
+      const auto found = waiters_.find(ack.correlation);
+      if (found == waiters_.end()) continue;
+      found->second->ack = std::move(ack);
+      found->second->timer.cancel();
+      waiters_.erase(found);
+    }
+  }
+
+  static asio::awaitable<void> Write(std::shared_ptr<Link> self) {
+    while (self->open_ && !self->outbox_.empty()) {
+      std::vector<std::string> batch;
+      batch.swap(self->outbox_);
+      self->outbox_bytes_ = 0;
+      std::vector<asio::const_buffer> buffers;
+      buffers.reserve(batch.size());
+      for (const std::string& frame : batch) buffers.emplace_back(frame.data(), frame.size());
+      auto [error, size] = co_await asio::async_write(self->socket_, buffers, kQuiet);
+      if (error) self->Close();
+    }
+    self->writing_ = false;
+  }
+
+  asio::io_context& core_;
+  asio::local::stream_protocol::socket socket_;
+  std::map<uint64_t, Waiter*> waiters_;
+  std::vector<std::string> outbox_;
+  size_t outbox_bytes_ = 0;
+  bool writing_ = false;
+  bool open_ = false;
+};
+
+AuditClient::AuditClient(asio::io_context& core, std::filesystem::path socket,
+                         std::chrono::milliseconds wait)
+    : core_(core), socket_(std::move(socket)), wait_(wait) {}
+
+AuditClient::~AuditClient() {
+  if (link_) link_->Close();
+}
+
+asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::Event> events) {
+  if (!link_ || !link_->open()) {
+    link_ = std::make_shared<Link>(core_);
+    auto connected = link_->Connect(socket_);
+    if (!connected) co_return connected.error();
+  }
+  const std::shared_ptr<Link> link = link_;
+  const uint64_t correlation = next_correlation_++;
+  auto frame = audit::EncodeAppend(correlation, events);
+  if (!frame) {
+    co_return Error{Code::kTooLarge, "this call does not fit one audit record: " + frame.error().message};
+  }
+  Link::Waiter waiter(core_);
+  waiter.timer.expires_after(wait_);
+  link->Await(correlation, waiter);
+  if (!link->Send(std::move(frame.value()))) {
+    link->Forget(correlation);
+    co_return Error{Code::kAuditUnavailable, "the audit log is not keeping up", "", 1000};
+  }
+  co_await waiter.timer.async_wait(kQuiet);
+  link->Forget(correlation);
+  if (!waiter.ack) {
+    co_return Error{Code::kAuditUnavailable,
+                    "the audit log did not confirm in time; nothing was forwarded", "", 1000};
+  }
+  if (!waiter.ack->durable) {
+    co_return Error{Code::kAuditUnavailable, "the audit log refused: " + waiter.ack->error, "", 1000};
+  }
+  co_return std::move(*waiter.ack);
+}
+
+}  // namespace portcullis::gateway

@@ -1,0 +1,167 @@
+#include "gateway/record/events.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace portcullis::gateway {
+namespace {
+
+namespace json = boost::json;
+
+template <class Range>
+json::array Strings(const Range& range) {
+  json::array out;
+  for (const auto& item : range) out.emplace_back(std::string_view(item));
+  return out;
+}
+
+json::object Findings(const ScanResult& found) {
+  json::object kinds;
+  for (const auto& [kind, count] : found.kinds) kinds[kind] = count;
+  return {{"classes", Strings(found.classes)},
+          {"kinds", std::move(kinds)},
+          {"subject_jurisdictions", Strings(found.subject_jurisdictions)},
+          {"complete", found.complete}};
+}
+
+void AddMetadata(audit::Event& event, const json::object& metadata) {
+  event.parts.push_back({audit::PartType::kMetadata, json::serialize(metadata)});
+}
+
+void AddText(audit::Event& event, audit::PartType type, std::string text) {
+  if (!text.empty()) event.parts.push_back({type, std::move(text)});
+}
+
+std::string From(const Call& call) {
+  const Peer& peer = call.exchange.peer();
+  if (peer.kind == Peer::Kind::kUnix) return "uid " + std::to_string(peer.uid);
+  return peer.address.to_string();
+}
+
+audit::Event Begin(audit::Kind kind, const Call& call) {
+  audit::Event event;
+  event.kind = kind;
+  event.request_id = call.id;
+  event.subject = call.subject;
+  return event;
+}
+
+}  // namespace
+
+audit::Event RequestEvent(const Call& call, const Identity& who, const Decision& decision) {
+  audit::Event event = Begin(audit::Kind::kReq, call);
+  event.tenant = who.tenant().id;
+  event.policy_hash = decision.policy_hash();
+  event.tags = {"user:" + who.subject(), "operation:" + std::string(Name(call.route->operation))};
+  json::object metadata{{"request", call.id_text},
+                        {"operation", Name(call.route->operation)},
+                        {"subject", who.subject()},
+                        {"tenant", who.tenant().id},
+                        {"proved_by", ToString(who.method())},
+                        {"key", who.key_id()},
+                        {"from", From(call)},
+                        {"bytes", call.body.size()}};
+  if (call.chat) {
+    event.tags.push_back("model:" + call.chat->model);
+    const auto list = call.services.sites.Load();
+    if (const auto* model = list->FindModel(call.chat->model)) event.model_hash = model->sha256;
+    metadata["model"] = call.chat->model;
+    metadata["stream"] = call.chat->stream;
+    metadata["max_tokens"] = call.chat->max_tokens;
+    metadata["purpose"] = call.chat->purpose;
+    if (decision.obligations().log == RecordLevel::kSealed) {
+      AddText(event, audit::PartType::kPrompt, call.body);
+    }
+  }
+  AddMetadata(event, metadata);
+  return event;
+}
+
+audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResult& found,
+                           const Decision& decision) {
+  audit::Event event = Begin(audit::Kind::kDecision, call);
+  event.parent_seq = audit::kParentFirst;
+  event.tenant = who.tenant().id;
+  event.policy_hash = decision.policy_hash();
+  event.outcome = !decision.allowed() ? 2 : decision.treatment() == Treatment::kForward ? 1 : 3;
+  for (const std::string& policy : decision.policies()) {
+    if (event.tags.size() < 4) event.tags.push_back("policy:" + policy);
+  }
+  json::object facts{{"treatment", ToString(decision.treatment())},
+                     {"site", decision.site()},
+                     {"policies", Strings(decision.policies())},
+                     {"errors", Strings(decision.errors())},
+                     {"revision", decision.revision()},
+                     {"log", ToString(decision.obligations().log)},
+                     {"alerts", Strings(decision.obligations().alerts)},
+                     {"found", Findings(found)}};
+  if (decision.obligations().retention_days) {
+    facts["retention_days"] = *decision.obligations().retention_days;
+  }
+  event.parts.push_back({audit::PartType::kDecision, json::serialize(facts)});
+  return event;
+}
+
+audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLevel level) {
+  audit::Event event = Begin(audit::Kind::kResp, call);
+  event.parent_seq = call.request_seq;
+  event.outcome = 200;
+  json::object metadata{{"request", call.id_text}};
+  if (answer) {
+    metadata["finish_reason"] = answer->FinishReason();
+    metadata["prompt_tokens"] = answer->usage().prompt;
+    metadata["completion_tokens"] = answer->usage().completion;
+    metadata["found"] = Findings(answer->findings());
+    if (level == RecordLevel::kSealed) {
+      AddText(event, audit::PartType::kAnswer, answer->Text());
+      AddText(event, audit::PartType::kReasoning, answer->Reasoning());
+      AddText(event, audit::PartType::kTools, answer->Tools());
+    }
+  }
+  AddMetadata(event, metadata);
+  return event;
+}
+
+audit::Event AbortEvent(const Call& call, const Error& error) {
+  audit::Event event = Begin(audit::Kind::kAbort, call);
+  event.parent_seq = call.request_seq;
+  event.outcome = static_cast<uint16_t>(Info(error.code).http_status);
+  AddMetadata(event, {{"request", call.id_text},
+                      {"code", static_cast<int>(error.code)},
+                      {"name", Info(error.code).name},
+                      {"prompt_tokens", call.prompt_tokens},
+                      {"completion_tokens", call.completion_tokens}});
+  return event;
+}
+
+audit::Event AdminEvent(const Call& call, const Identity& who, const Decision& decision) {
+  audit::Event event = Begin(audit::Kind::kAdmin, call);
+  event.tenant = who.tenant().id;
+  event.policy_hash = decision.policy_hash();
+  event.outcome = decision.allowed() ? 1 : 2;
+  event.tags = {"user:" + who.subject(), "operation:" + std::string(Name(call.route->operation))};
+  json::object metadata{{"request", call.id_text},
+                        {"operation", Name(call.route->operation)},
+                        {"subject", who.subject()},
+                        {"proved_by", ToString(who.method())},
+                        {"from", From(call)},
+                        {"argument", call.argument}};
+  if (!call.document.is_null()) metadata["body"] = call.document;
+  AddMetadata(event, metadata);
+  return event;
+}
+
+Error PolicyRefusal(const Decision& decision, const std::string& request_id) {
+  std::string message = "refused by policy";
+  for (size_t i = 0; i < decision.policies().size(); ++i) {
+    message += (i == 0 ? " " : ", ") + decision.policies()[i];
+  }
+  if (decision.policies().empty()) message += ": no policy permits this call";
+  if (!decision.errors().empty()) message += "; a policy could not be evaluated, which means no";
+  for (const std::string& words : decision.obligations().advice) message += ". " + words;
+  message += ". Decision " + request_id + ", policy revision " + decision.revision();
+  return Error{Code::kForbidden, message};
+}
+
+}  // namespace portcullis::gateway

@@ -1,0 +1,21 @@
+// The audit events of a call: which fact goes into which field of audit/event.h. Content goes into
+// parts of its own (prompt, answer, reasoning, tools), so that each can be sealed, released and
+// erased alone; metadata holds no content. Pure functions.
+#pragma once
+
+#include "audit/event.h"
+#include "gateway/walk.h"
+
+namespace portcullis::gateway {
+
+audit::Event RequestEvent(const Call& call, const Identity& who, const Decision& decision);
+audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResult& found,
+                           const Decision& decision);
+audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLevel level);
+audit::Event AbortEvent(const Call& call, const Error& error);
+audit::Event AdminEvent(const Call& call, const Identity& who, const Decision& decision);
+
+// The 403 of a decision: ids of the policies, their advice, the way to ask about it.
+Error PolicyRefusal(const Decision& decision, const std::string& request_id);
+
+}  // namespace portcullis::gateway

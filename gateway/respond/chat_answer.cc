@@ -1,0 +1,337 @@
+#include "gateway/respond/chat_answer.h"
+
+#include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "gateway/http/json_reader.h"
+
+namespace portcullis::gateway {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kFinishReasons = {
+    "stop", "length", "tool_calls", "content_filter", "insufficient_system_resource"};
+
+Error Broken(const std::string& what) {
+  return Error{Code::kUpstreamError, "the inference engine sent " + what};
+}
+
+const json::value* Field(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && !value->is_null() ? value : nullptr;
+}
+
+std::string StringField(const json::object& object, std::string_view key) {
+  const auto* value = Field(object, key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+uint64_t Count(const json::object& object, std::string_view key) {
+  const auto* value = Field(object, key);
+  return value && value->is_int64() && value->get_int64() >= 0
+             ? static_cast<uint64_t>(value->get_int64())
+             : 0;
+}
+
+std::string Data(const json::object& object) { return json::serialize(object); }
+
+}  // namespace
+
+struct ChatAnswer::Choice {
+  struct Tool {
+    std::string id;
+    std::string name;
+    std::string arguments;
+    OutputFilter filter;
+  };
+
+  Choice(uint32_t i, const policy::DetectorSet& detectors, const policy::RedactionPolicy& policy)
+      : index(i), content(detectors, policy), reasoning(detectors, policy) {}
+
+  uint32_t index;
+  OutputFilter content;
+  OutputFilter reasoning;
+  std::string content_text;    // as delivered
+  std::string reasoning_text;  // as delivered
+  std::map<uint32_t, Tool> tools;
+  json::array logprobs;        // as the engine gave them; leave only if nothing was found
+  std::string finish_reason;
+};
+
+ChatAnswer::ChatAnswer(AnswerOptions options, const policy::DetectorSet& detectors,
+                       policy::RedactionPolicy policy)
+    : options_(std::move(options)), detectors_(detectors), policy_(std::move(policy)) {
+  for (uint32_t i = 0; i < options_.choices; ++i) {
+    choices_.push_back(std::make_unique<Choice>(i, detectors_, policy_));
+  }
+}
+
+ChatAnswer::ChatAnswer(ChatAnswer&&) noexcept = default;
+ChatAnswer::~ChatAnswer() = default;
+
+json::object ChatAnswer::Envelope(const char* object) const {
+  return {{"id", options_.id},
+          {"object", object},
+          {"created", options_.created},
+          {"model", options_.model}};
+}
+
+std::string ChatAnswer::Chunk(uint32_t index, json::object delta, const std::string* finish_reason,
+                              const json::value* logprobs) const {
+  json::object choice{{"index", index}, {"delta", std::move(delta)}};
+  choice["logprobs"] = logprobs ? *logprobs : json::value(nullptr);
+  choice["finish_reason"] = finish_reason ? json::value(*finish_reason) : json::value(nullptr);
+  json::object chunk = Envelope("chat.completion.chunk");
+  chunk["choices"] = json::array{std::move(choice)};
+  if (options_.include_usage) chunk["usage"] = nullptr;
+  return Data(chunk);
+}
+
+std::vector<std::string> ChatAnswer::Head() {
+  std::vector<std::string> out;
+  for (const auto& choice : choices_) {
+    out.push_back(Chunk(choice->index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr));
+  }
+  return out;
+}
+
+Result<std::vector<std::string>> ChatAnswer::Feed(std::string_view event) {
+  http::JsonLimits limits;
+  limits.bytes = 1u << 20;
+  auto document = http::ReadJson(event, limits);
+  if (!document) return Broken("an event that is not JSON");
+  const auto* chunk = document.value().if_object();
+  if (!chunk) return Broken("an event that is not an object");
+  if (const auto* error = Field(*chunk, "error")) {
+    const auto* object = error->if_object();
+    const std::string message = object ? StringField(*object, "message") : "";
+    return Error{Code::kUpstreamError, message.empty() ? "the inference engine failed" : message};
+  }
+  std::vector<std::string> out;
+  if (const auto* choices = Field(*chunk, "choices")) {
+    const auto* list = choices->if_array();
+    if (!list) return Broken("choices that are not a list");
+    for (const auto& item : *list) {
+      const auto* choice = item.if_object();
+      if (!choice) return Broken("a choice that is not an object");
+      BOOST_OUTCOME_TRY(FeedChoice(*choice, out));
+    }
+  }
+  if (const auto* usage = Field(*chunk, "usage"); usage && usage->is_object()) {
+    ReadUsage(usage->get_object());
+  }
+  return out;
+}
+
+Result<void> ChatAnswer::FeedChoice(const json::object& from, std::vector<std::string>& out) {
+  const uint64_t index = Count(from, "index");
+  if (index >= choices_.size()) return Broken("a choice that nobody asked for");
+  Choice& choice = *choices_[index];
+  if (const auto* delta = Field(from, "delta"); delta && delta->is_object()) {
+    BOOST_OUTCOME_TRY(FeedDelta(choice, delta->get_object(), Field(from, "logprobs"), out));
+  }
+  const std::string reason = StringField(from, "finish_reason");
+  if (!reason.empty()) {
+    if (std::find(kFinishReasons.begin(), kFinishReasons.end(), reason) == kFinishReasons.end()) {
+      return Broken("an unknown finish_reason");
+    }
+    choice.finish_reason = reason;
+  }
+  return boost::outcome_v2::success();
+}
+
+Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
+                                   const json::value* logprobs, std::vector<std::string>& out) {
+  if (logprobs && options_.logprobs && logprobs->is_object()) {
+    if (const auto* content = Field(logprobs->get_object(), "content"); content && content->is_array()) {
+      for (const auto& entry : content->get_array()) choice.logprobs.push_back(entry);
+    }
+  }
+  const std::string reasoning = StringField(delta, "reasoning_content");
+  if (!reasoning.empty()) {
+    ++pieces_;
+    BOOST_OUTCOME_TRY(auto text, choice.reasoning.Feed(reasoning));
+    BOOST_OUTCOME_TRY(Emit(choice, "reasoning_content", std::move(text), out));
+  }
+  const std::string content = StringField(delta, "content");
+  if (!content.empty()) {
+    ++pieces_;
+    BOOST_OUTCOME_TRY(auto text, choice.content.Feed(content));
+    BOOST_OUTCOME_TRY(Emit(choice, "content", std::move(text), out));
+  }
+  if (const auto* calls = Field(delta, "tool_calls")) {
+    ++pieces_;
+    BOOST_OUTCOME_TRY(FeedTools(choice, *calls, out));
+  }
+  return boost::outcome_v2::success();
+}
+
+Result<void> ChatAnswer::FeedTools(Choice& choice, const json::value& calls,
+                                   std::vector<std::string>& out) {
+  const auto* list = calls.if_array();
+  if (!list) return Broken("tool calls that are not a list");
+  for (const auto& item : *list) {
+    const auto* call = item.if_object();
+    const auto* function = call ? Field(*call, "function") : nullptr;
+    const auto* body = function ? function->if_object() : nullptr;
+    const uint64_t index = call ? Count(*call, "index") : 0;
+    if (!body || index >= 128) return Broken("a malformed tool call");
+    const auto place = static_cast<uint32_t>(index);
+    auto found = choice.tools.find(place);
+    if (found == choice.tools.end()) {
+      Choice::Tool tool{StringField(*call, "id"), StringField(*body, "name"), "", OutputFilter(detectors_, policy_)};
+      json::object first{{"index", place},
+                         {"id", tool.id},
+                         {"type", "function"},
+                         {"function", {{"name", tool.name}, {"arguments", ""}}}};
+      found = choice.tools.emplace(place, std::move(tool)).first;
+      out.push_back(
+          Chunk(choice.index, {{"tool_calls", json::array{std::move(first)}}}, nullptr, nullptr));
+    }
+    BOOST_OUTCOME_TRY(auto text, found->second.filter.Feed(StringField(*body, "arguments")));
+    if (text.empty()) continue;
+    found->second.arguments += text;
+    json::object more{{"index", place}, {"function", {{"arguments", text}}}};
+    out.push_back(
+        Chunk(choice.index, {{"tool_calls", json::array{std::move(more)}}}, nullptr, nullptr));
+  }
+  return boost::outcome_v2::success();
+}
+
+Result<void> ChatAnswer::Emit(Choice& choice, const char* field, std::string text,
+                              std::vector<std::string>& out) {
+  if (text.empty()) return boost::outcome_v2::success();
+  (std::string_view(field) == "content" ? choice.content_text : choice.reasoning_text) += text;
+  out.push_back(Chunk(choice.index, {{field, text}}, nullptr, nullptr));
+  return boost::outcome_v2::success();
+}
+
+Result<std::vector<std::string>> ChatAnswer::Finish() {
+  std::vector<std::string> out;
+  if (!usage_.known) return Broken("no usage");
+  for (const auto& choice : choices_) {
+    if (choice->finish_reason.empty()) return Broken("an answer without an end");
+    BOOST_OUTCOME_TRY(auto reasoning, choice->reasoning.Finish());
+    BOOST_OUTCOME_TRY(Emit(*choice, "reasoning_content", std::move(reasoning), out));
+    BOOST_OUTCOME_TRY(auto content, choice->content.Finish());
+    BOOST_OUTCOME_TRY(Emit(*choice, "content", std::move(content), out));
+    for (auto& [index, tool] : choice->tools) {
+      BOOST_OUTCOME_TRY(auto text, tool.filter.Finish());
+      if (text.empty()) continue;
+      tool.arguments += text;
+      json::object more{{"index", index}, {"function", {{"arguments", text}}}};
+      out.push_back(
+          Chunk(choice->index, {{"tool_calls", json::array{std::move(more)}}}, nullptr, nullptr));
+    }
+  }
+  return out;
+}
+
+// Token texts would carry what the filter masked, so they leave only with a clean answer, and
+// then all at once.
+std::vector<std::string> ChatAnswer::Tail() const {
+  std::vector<std::string> out;
+  for (const auto& choice : choices_) {
+    const bool clean = !choice->content.found_anything() && !choice->reasoning.found_anything();
+    const bool give = options_.logprobs && clean && !choice->logprobs.empty();
+    const json::value logprobs = json::object{{"content", choice->logprobs}};
+    out.push_back(Chunk(choice->index, {}, &choice->finish_reason, give ? &logprobs : nullptr));
+  }
+  if (options_.include_usage) {
+    json::object chunk = Envelope("chat.completion.chunk");
+    chunk["choices"] = json::array{};
+    chunk["usage"] = UsageJson();
+    out.push_back(Data(chunk));
+  }
+  out.push_back("[DONE]");
+  return out;
+}
+
+json::object ChatAnswer::Whole() const {
+  json::array list;
+  for (const auto& choice : choices_) {
+    json::object message{{"role", "assistant"}, {"content", choice->content_text}};
+    if (!choice->reasoning_text.empty()) message["reasoning_content"] = choice->reasoning_text;
+    if (!choice->tools.empty()) {
+      json::array calls;
+      for (const auto& [index, tool] : choice->tools) {
+        calls.push_back({{"id", tool.id},
+                         {"type", "function"},
+                         {"function", {{"name", tool.name}, {"arguments", tool.arguments}}}});
+      }
+      message["tool_calls"] = std::move(calls);
+      if (choice->content_text.empty()) message["content"] = nullptr;
+    }
+    json::object entry{{"index", choice->index}, {"message", std::move(message)}};
+    const bool clean = !choice->content.found_anything() && !choice->reasoning.found_anything();
+    entry["logprobs"] = options_.logprobs && clean && !choice->logprobs.empty()
+                            ? json::value(json::object{{"content", choice->logprobs}})
+                            : json::value(nullptr);
+    entry["finish_reason"] = choice->finish_reason;
+    list.push_back(std::move(entry));
+  }
+  json::object whole = Envelope("chat.completion");
+  whole["choices"] = std::move(list);
+  whole["usage"] = UsageJson();
+  return whole;
+}
+
+void ChatAnswer::ReadUsage(const json::object& usage) {
+  usage_.prompt = Count(usage, "prompt_tokens");
+  usage_.completion = Count(usage, "completion_tokens");
+  usage_.cached = Count(usage, "prompt_cache_hit_tokens");
+  if (const auto* details = Field(usage, "completion_tokens_details"); details && details->is_object()) {
+    usage_.reasoning = Count(details->get_object(), "reasoning_tokens");
+  }
+  usage_.known = true;
+}
+
+json::object ChatAnswer::UsageJson() const {
+  const uint64_t missed = usage_.prompt - std::min(usage_.cached, usage_.prompt);
+  return {{"prompt_tokens", usage_.prompt},
+          {"completion_tokens", usage_.completion},
+          {"total_tokens", usage_.prompt + usage_.completion},
+          {"prompt_tokens_details", {{"cached_tokens", usage_.cached}}},
+          {"completion_tokens_details", {{"reasoning_tokens", usage_.reasoning}}},
+          {"prompt_cache_hit_tokens", usage_.cached},
+          {"prompt_cache_miss_tokens", missed}};
+}
+
+ScanResult ChatAnswer::findings() const {
+  ScanResult result;
+  for (const auto& choice : choices_) {
+    choice->content.AddTo(result);
+    choice->reasoning.AddTo(result);
+    for (const auto& [index, tool] : choice->tools) tool.filter.AddTo(result);
+  }
+  return result;
+}
+
+std::string ChatAnswer::Text() const {
+  std::string all;
+  for (const auto& choice : choices_) all += choice->content_text;
+  return all;
+}
+
+std::string ChatAnswer::Reasoning() const {
+  std::string all;
+  for (const auto& choice : choices_) all += choice->reasoning_text;
+  return all;
+}
+
+std::string ChatAnswer::Tools() const {
+  json::array all;
+  for (const auto& choice : choices_) {
+    for (const auto& [index, tool] : choice->tools) {
+      all.push_back({{"name", tool.name}, {"arguments", tool.arguments}});
+    }
+  }
+  return all.empty() ? std::string() : json::serialize(all);
+}
+
+std::string ChatAnswer::FinishReason() const { return choices_.front()->finish_reason; }
+
+}  // namespace portcullis::gateway
