@@ -83,6 +83,8 @@ class Entities {
     bool operator()(const Key& a, const View& b) const { return a.uid == *b.uid; }
   };
 
+  Result<void> Conform(const Schema& schema);
+
   std::unordered_map<Key, Stored, Hash, Equal> stored_;
   bool closed_ = true;
 };

@@ -76,6 +76,25 @@ Result<Entity> EntityFromJson(const Json& json, const Schema* schema, const std:
 
 }  // namespace
 
+// Actions come from the schema; the document may repeat them, with parents or all ancestors.
+Result<void> Entities::Conform(const Schema& schema) {
+  for (const auto& [key, stored] : stored_) {
+    const Action* action = schema.FindAction(key.uid);
+    if (action == nullptr) {
+      BOOST_OUTCOME_TRY(schema.CheckEntity(key.uid, stored));
+      continue;
+    }
+    for (const Value& parent : stored.parents) {
+      if (!action->ancestors.contains(parent.entity())) {
+        return Error{Code::kValidation, ToText(key.uid) + " is no member of " +
+                                            ToText(parent.entity()) + " in the schema"};
+      }
+    }
+  }
+  for (Entity& action : schema.ActionEntities()) Add(std::move(action));
+  return boost::outcome_v2::success();
+}
+
 Result<Entities> Entities::ParseJson(std::string_view json, const Schema* schema,
                                      std::string_view file_name) {
   BOOST_OUTCOME_TRY(const Json document, cedar::ParseJson(json, file_name));
@@ -99,13 +118,7 @@ Result<Entities> Entities::FromJson(const Json& document, const Schema* schema,
     BOOST_OUTCOME_TRY(entities.Merge(single));
   }
   if (schema != nullptr) {
-    Entities actions;
-    for (Entity& action : schema->ActionEntities()) actions.Add(std::move(action));
-    for (const auto& [key, stored] : entities.stored_) {
-      if (actions.Find(key.uid) != nullptr) continue;
-      BOOST_OUTCOME_TRY(schema->CheckEntity(key.uid, stored));
-    }
-    BOOST_OUTCOME_TRY(entities.Merge(actions));
+    BOOST_OUTCOME_TRY(entities.Conform(*schema));
   }
   BOOST_OUTCOME_TRY(entities.Close());
   return entities;
