@@ -15,10 +15,12 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 
 #include "audit/layout.h"
+#include "audit/merkle.h"
 #include "audit/sandbox.h"
 #include "audit/server.h"
 #include "audit/writer.h"
@@ -108,6 +110,8 @@ int Serve(const Arguments& arguments) {
       const auto folder = std::filesystem::path(server_options.socket_path).parent_path();
       writable.push_back(folder.empty() ? "." : folder);
     }
+    if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY")) writable.push_back(credentials);
+    (void)EmptyRoot();  // OpenSSL reads its configuration now, while it can
     spdlog::info("{}", RestrictPaths(writable));
   }
 

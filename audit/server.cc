@@ -36,10 +36,11 @@ constexpr size_t kReadChunk = 64 << 10;
 class Server::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(asio::io_context& io, Stream stream, Server& server)
-      : io_(io), stream_(std::move(stream)), server_(server), writer_(server.writer_) {
-    ++server_.connections_;
+      : io_(io), stream_(std::move(stream)), log_(server.options_.log), writer_(server.writer_),
+        connections_(server.connections_) {
+    ++*connections_;
   }
-  ~Session() { --server_.connections_; }
+  ~Session() { --*connections_; }
 
   asio::awaitable<void> Read() {
     const auto self = shared_from_this();
@@ -47,14 +48,14 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     FrameReader reader;
     while (!closed_) {
       boost::system::error_code error;
-      const auto token = asio::redirect_error(asio::use_awaitable, error);
-      const size_t got = co_await stream_.async_read_some(asio::buffer(chunk), token);
+      const size_t got = co_await stream_.async_read_some(
+          asio::buffer(chunk), asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
       reader.Feed({chunk.data(), got});
       if (!Drain(reader)) break;
       while (in_flight_ >= kMaxInFlight && !closed_) {
         asio::steady_timer pause(io_, std::chrono::milliseconds(5));
-        co_await pause.async_wait(token);
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
       }
     }
     Close();
@@ -65,7 +66,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     for (;;) {
       auto next = reader.NextRequest();
       if (!next) {
-        server_.options_.log("a client was dropped: " + next.error().message);
+        log_("a client was dropped: " + next.error().message);
         return false;
       }
       if (!next.value()) return true;
@@ -73,11 +74,13 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  // The writer's callbacks come on its thread; replies are sent from the I/O thread.
+  // The writer's callbacks come on its thread, once each; replies are sent from the I/O thread, which
+  // also gets the session itself back, so that a session always ends there.
   auto Replier() {
     ++in_flight_;
-    return [self = shared_from_this()](std::string frame) {
-      asio::post(self->io_, [self, frame = std::move(frame)]() mutable {
+    return [self = shared_from_this()](std::string frame) mutable {
+      asio::io_context& io = self->io_;
+      asio::post(io, [self = std::move(self), frame = std::move(frame)]() mutable {
         --self->in_flight_;
         self->Send(std::move(frame));
       });
@@ -95,7 +98,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
       }
     }
     writer_.Submit(std::move(append),
-                   [reply = Replier()](const Ack& ack) { reply(EncodeAck(ack)); });
+                   [reply = Replier()](const Ack& ack) mutable { reply(EncodeAck(ack)); });
   }
 
   void Handle(StatusRequest request) {
@@ -105,7 +108,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
   }
 
   void Handle(ProofRequest request) {
-    writer_.SubmitProof(request, [reply = Replier()](const Proof& proof) { reply(EncodeProof(proof)); });
+    writer_.SubmitProof(request, [reply = Replier()](const Proof& proof) mutable { reply(EncodeProof(proof)); });
   }
 
   void Send(std::string frame) {
@@ -133,8 +136,9 @@ class Server::Session : public std::enable_shared_from_this<Session> {
 
   asio::io_context& io_;
   Stream stream_;
-  Server& server_;
+  const std::function<void(const std::string&)> log_;
   Writer& writer_;
+  const std::shared_ptr<size_t> connections_;
   std::deque<std::string> replies_;
   size_t in_flight_ = 0;
   bool closed_ = false;
@@ -189,13 +193,13 @@ bool Server::Allowed(int fd, uid_t& uid) const {
 asio::awaitable<void> Server::Accept() {
   for (;;) {
     boost::system::error_code error;
-    const auto token = asio::redirect_error(asio::use_awaitable, error);
-    Stream stream = co_await acceptor_.async_accept(token);
+    Stream stream =
+        co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) co_return;
     if (error) {
       // Out of descriptors or memory: others may give some back.
       asio::steady_timer pause(io_, std::chrono::milliseconds(100));
-      co_await pause.async_wait(token);
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
       continue;
     }
     uid_t uid = 0;
@@ -203,7 +207,7 @@ asio::awaitable<void> Server::Accept() {
       options_.log("a connection of user " + std::to_string(uid) + " was refused");
       continue;
     }
-    if (connections_ >= options_.max_connections) {
+    if (*connections_ >= options_.max_connections) {
       options_.log("a connection was refused: too many");
       continue;
     }

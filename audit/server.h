@@ -11,6 +11,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -45,7 +46,8 @@ class Server {
   ServerOptions options_;
   Writer& writer_;
   boost::asio::local::stream_protocol::acceptor acceptor_;
-  size_t connections_ = 0;
+  // Sessions may outlive the server by a moment.
+  const std::shared_ptr<size_t> connections_ = std::make_shared<size_t>(0);
 };
 
 }  // namespace portcullis::audit
