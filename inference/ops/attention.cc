@@ -24,7 +24,7 @@ namespace {
 constexpr int64_t kTileRows = 64;
 constexpr int64_t kKeyBlock = 256;
 constexpr int64_t kFewRows = 8;            // up to here dot products beat a matrix product's set-up
-constexpr int64_t kParallelWork = 1 << 16;
+constexpr int64_t kParallelWork = 1 << 18;
 
 struct Tile {
   const AttentionCall* call;

@@ -66,9 +66,11 @@ TEST_P(QuantisedExactness, LogitsStayCloseToF32) {
   for (size_t i = 0; i < exact.size(); ++i) {
     const auto logits = LastLogits(*model, exact[i].tokens);
     const double ours = Cosine(logits, exact[i].logits);
+    const double their = Cosine(theirs[i].logits, exact[i].logits);
     EXPECT_GE(ours, param.cosine) << exact[i].tokens.size() << " tokens";
+    EXPECT_GE(ours, their - 0.005) << exact[i].tokens.size() << " tokens";
     ours_sum += ours;
-    theirs_sum += Cosine(theirs[i].logits, exact[i].logits);
+    theirs_sum += their;
     // The same weights: what is left is their rounding of activations.
     EXPECT_GE(Cosine(logits, theirs[i].logits), 0.97) << exact[i].tokens.size() << " tokens";
   }
@@ -82,10 +84,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(QuantisedCase{"llama-micro", "llamamicro", "BF16", 0.9995},
                     QuantisedCase{"llama-micro", "llamamicro", "Q8_0", 0.9987},
                     QuantisedCase{"llama-micro", "llamamicro", "Q6_K", 0.989},
-                    QuantisedCase{"llama-micro", "llamamicro", "Q4_K_M", 0.867},
+                    QuantisedCase{"llama-micro", "llamamicro", "Q4_K_M", 0.8665},
                     QuantisedCase{"llama-micro", "llamamicro", "Q4_0", 0.798},
                     QuantisedCase{"qwen2-micro", "qwen2micro", "Q8_0", 0.9987},
-                    QuantisedCase{"qwen2-micro", "qwen2micro", "Q4_K_M", 0.867},
+                    QuantisedCase{"qwen2-micro", "qwen2micro", "Q4_K_M", 0.8665},
                     QuantisedCase{"qwen2-micro", "qwen2micro", "Q4_0", 0.798}),
     [](const auto& one) {
       return std::string(one.param.prefix) + "_" + one.param.type;
