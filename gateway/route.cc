@@ -23,6 +23,8 @@ constexpr std::array kRoutes = {
     Route{"GET", "/admin/v1/metrics", kAdminBoth, Access::kAdmin, Operation::kMetrics, 0},
     Route{"GET", "/admin/v1/keys", kAdminBoth, Access::kAdmin, Operation::kKeyList, 0},
     Route{"POST", "/admin/v1/keys", kAdminBoth, Access::kAdmin, Operation::kKeyIssue, kAdminBody},
+    Route{"PUT", "/admin/v1/principals/{id}", kAdminBoth, Access::kAdmin, Operation::kPrincipalPut,
+          kAdminBody},
     Route{"POST", "/admin/v1/keys/{id}/revoke", kAdminBoth, Access::kAdmin, Operation::kKeyRevoke,
           kAdminBody},
 };
@@ -83,6 +85,7 @@ std::string_view Name(Operation operation) {
     case Operation::kKeyList: return "key_list";
     case Operation::kKeyIssue: return "key_issue";
     case Operation::kKeyRevoke: return "key_revoke";
+    case Operation::kPrincipalPut: return "principal_put";
   }
   return "unknown";
 }

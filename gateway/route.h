@@ -24,6 +24,7 @@ enum class Operation : uint8_t {
   kKeyList,
   kKeyIssue,
   kKeyRevoke,
+  kPrincipalPut,
 };
 
 enum class Access : uint8_t {

@@ -67,15 +67,18 @@ Principal KeyIssueRequest::NewPrincipal() const {
   made.home = home;
   made.clearance = clearance;
   made.departments = departments;
+  made.certificate_uri = certificate_uri;
   return made;
 }
 
-Result<KeyIssueRequest> ReadKeyIssueRequest(const json::value& document) {
+Result<KeyIssueRequest> ReadKeyIssueRequest(const json::value& document,
+                                            const std::string& principal) {
   if (!document.is_object()) return Error{Code::kBadRequest, "the body must be a JSON object"};
   KeyIssueRequest request;
+  request.principal = principal;
   for (const auto& [key, value] : document.get_object()) {
     const std::string name(key);
-    if (name == "principal") {
+    if (name == "principal" && principal.empty()) {
       BOOST_OUTCOME_TRY(request.principal, Text(value, name));
     } else if (name == "tenant") {
       BOOST_OUTCOME_TRY(request.tenant, Text(value, name));
@@ -83,6 +86,8 @@ Result<KeyIssueRequest> ReadKeyIssueRequest(const json::value& document) {
       BOOST_OUTCOME_TRY(request.label, Text(value, name));
     } else if (name == "home") {
       BOOST_OUTCOME_TRY(request.home, Text(value, name));
+    } else if (name == "certificate") {
+      BOOST_OUTCOME_TRY(request.certificate_uri, Text(value, name));
     } else if (name == "kind") {
       BOOST_OUTCOME_TRY(auto kind, Text(value, name));
       if (kind != "user" && kind != "workload") return Wrong(name, "user or workload");

@@ -3,7 +3,8 @@
 //    "departments": […], "roles": […], "clearance": 0, "valid_days": 0,
 //    "limits": {"requests_per_minute", "tokens_per_minute", "concurrent_streams", "tokens_per_day",
 //               "tokens_per_month"}}
-// Only `principal` is required. Unknown fields are refused: a misspelt limit must not be no limit.
+// and of PUT /admin/v1/principals/{id}: the same fields without those of a key, and
+// "certificate": the SAN URI that proves the principal. Only `principal` is required. Unknown fields are refused: a misspelt limit must not be no limit.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -26,10 +27,13 @@ struct KeyIssueRequest {
   int64_t clearance = 0;
   int64_t valid_seconds = 0;
   UsageLimits limits;
+  std::string certificate_uri;
 
   Principal NewPrincipal() const;
 };
 
-Result<KeyIssueRequest> ReadKeyIssueRequest(const boost::json::value& document);
+// `principal` is taken from the path when given there.
+Result<KeyIssueRequest> ReadKeyIssueRequest(const boost::json::value& document,
+                                            const std::string& principal = "");
 
 }  // namespace portcullis::gateway

@@ -57,17 +57,22 @@ asio::awaitable<Result<Answer>> ListKeys(Call& call) {
   co_return answer;
 }
 
+Result<void> PutTenantIfNew(Store& store, const std::string& id) {
+  BOOST_OUTCOME_TRY(auto tenants, store.ListTenants());
+  if (std::ranges::find(tenants, id, &Tenant::id) != tenants.end()) {
+    return boost::outcome_v2::success();
+  }
+  Tenant tenant;
+  tenant.id = id;
+  tenant.name = id;
+  return store.PutTenant(tenant);
+}
+
 // The tenant and the principal come into being with their first key; later issues change them only
 // in what the request names.
 Result<IssuedKey> IssueOne(Store& store, const KeyHasher& hasher, const Clock& clock,
                            const KeyIssueRequest& request) {
-  BOOST_OUTCOME_TRY(auto tenants, store.ListTenants());
-  if (std::ranges::find(tenants, request.tenant, &Tenant::id) == tenants.end()) {
-    Tenant tenant;
-    tenant.id = request.tenant;
-    tenant.name = request.tenant;
-    BOOST_OUTCOME_TRY(store.PutTenant(tenant));
-  }
+  BOOST_OUTCOME_TRY(PutTenantIfNew(store, request.tenant));
   BOOST_OUTCOME_TRY(auto principals, store.ListPrincipals());
   const auto known = std::ranges::find(principals, request.principal, &Principal::id);
   if (known == principals.end()) {
@@ -104,6 +109,20 @@ asio::awaitable<Result<Answer>> Issue(Call& call) {
   co_return answer;
 }
 
+asio::awaitable<Result<Answer>> PutPrincipal(Call& call) {
+  auto request = ReadKeyIssueRequest(call.document, call.argument);
+  if (!request) co_return request.error();
+  const KeyIssueRequest wanted = std::move(request.value());
+  auto put = co_await call.services.store.Run([&](Store& store) -> Result<void> {
+    BOOST_OUTCOME_TRY(PutTenantIfNew(store, wanted.tenant));
+    return store.PutPrincipal(wanted.NewPrincipal());
+  });
+  if (!put) co_return put.error();
+  Answer answer;
+  answer.document = {{"schema", "portcullis.principal.v1"}, {"id", wanted.principal}};
+  co_return answer;
+}
+
 asio::awaitable<Result<Answer>> Revoke(Call& call) {
   const std::string id = call.argument;
   const int64_t now = call.services.clock.UnixSeconds();
@@ -122,6 +141,7 @@ asio::awaitable<Result<Answer>> Administer(Call& call) {
     case Operation::kKeyList: co_return co_await ListKeys(call);
     case Operation::kKeyIssue: co_return co_await Issue(call);
     case Operation::kKeyRevoke: co_return co_await Revoke(call);
+    case Operation::kPrincipalPut: co_return co_await PutPrincipal(call);
     default: break;
   }
   Answer answer;

@@ -38,8 +38,10 @@ Result<void> ReadCall(Call& call) {
 asio::awaitable<Result<Ticket>> Admit(Call& call, const Identity& who) {
   Result<void> read = boost::outcome_v2::success();
   const bool takes_body = call.route->body_limit > 0 && call.exchange.head().value().has_body();
-  if (takes_body || call.route->operation == Operation::kChat ||
-      call.route->operation == Operation::kKeyIssue) {
+  const bool needs_body = call.route->operation == Operation::kChat ||
+                          call.route->operation == Operation::kKeyIssue ||
+                          call.route->operation == Operation::kPrincipalPut;
+  if (takes_body || needs_body) {
     auto body = co_await call.exchange.ReadBody(call.route->body_limit);
     if (!body) co_return body.error();
     call.body = std::move(body.value());

@@ -1,4 +1,4 @@
-// portcullis key issue | list | revoke: API keys of a running gateway. A key is shown once, at its
+// portcullis key issue | list | revoke, principal put: who may call a running gateway. A key is shown once, at its
 // issue, on standard output; words go to standard error.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -59,6 +59,29 @@ void Issue(Context& context, const IssueOptions& options) {
   std::printf("%s\n", key.at("key").as_string().c_str());
   std::fprintf(stderr, "key %s for %s; it is shown once, keep it now\n",
                key.at("id").as_string().c_str(), options.principal.c_str());
+}
+
+struct PrincipalOptions {
+  std::string socket, id, tenant = "default", kind = "user", home, certificate;
+  std::vector<std::string> departments, roles;
+  int64_t clearance = 0;
+};
+
+void PutPrincipal(Context& context, const PrincipalOptions& options) {
+  json::object body{{"tenant", options.tenant},
+                    {"kind", options.kind},
+                    {"home", options.home},
+                    {"clearance", options.clearance},
+                    {"certificate", options.certificate}};
+  body["departments"] = json::array(options.departments.begin(), options.departments.end());
+  body["roles"] = json::array(options.roles.begin(), options.roles.end());
+  if (context.dry_run) {
+    std::fprintf(stderr, "would put %s: %s\n", options.id.c_str(), json::serialize(body).c_str());
+    return;
+  }
+  const RemoteAnswer answer =
+      CallGateway(context, options.socket, "PUT", "/admin/v1/principals/" + options.id, body);
+  if (answer.ok && context.json) std::printf("%s\n", json::serialize(answer.document).c_str());
 }
 
 std::string Day(const json::value& seconds) {
@@ -136,6 +159,21 @@ void AddKey(CLI::App& app, Context& context) {
   AddSocketOption(*revoke, *socket);
   revoke->add_option("id", *id, "key_… as `key list` shows it")->required();
   revoke->callback([&context, socket, id] { Revoke(context, *socket, *id); });
+
+  auto* principal = app.add_subcommand("principal", "users and workloads")->require_subcommand(1);
+  auto* put = principal->add_subcommand("put", "create or replace a user or a workload");
+  auto who = std::make_shared<PrincipalOptions>();
+  AddSocketOption(*put, who->socket);
+  put->add_option("id", who->id, "its id in policies and records")->required();
+  put->add_option("--tenant", who->tenant, "cost centre or customer")->capture_default_str();
+  put->add_option("--kind", who->kind, "user or workload")
+      ->check(CLI::IsMember({"user", "workload"}))->capture_default_str();
+  put->add_option("--home", who->home, "jurisdiction, for example DE");
+  put->add_option("--department", who->departments, "may be given several times");
+  put->add_option("--role", who->roles, "may be given several times; admin opens the admin listener");
+  put->add_option("--clearance", who->clearance, "a number that policies read");
+  put->add_option("--certificate", who->certificate, "SAN URI of its client certificate");
+  put->callback([&context, who] { PutPrincipal(context, *who); });
 }
 
 }  // namespace portcullis::cli

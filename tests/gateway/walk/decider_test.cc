@@ -1,0 +1,146 @@
+// The treatment ladder over the shipped policy set, with identities proved for real.
+#include "gateway/decide/decider.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/identify/issue_key.h"
+#include "gateway/state/sqlite_store.h"
+
+namespace portcullis::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DeciderTest : public testing::Test {
+ protected:
+  DeciderTest() {
+    folder_ = fs::temp_directory_path() / ("portcullis-decider-" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directory(folder_);
+    fs::permissions(folder_, fs::perms::owner_all);
+    store_ = std::move(OpenSqliteStore((folder_ / "state.db").string()).value());
+    hasher_.emplace(std::move(KeyHasher::FromFile((folder_ / "pepper").string()).value()));
+    Tenant tenant;
+    tenant.id = "default";
+    EXPECT_TRUE(store_->PutTenant(tenant));
+    Principal principal;
+    principal.id = "alice";
+    principal.tenant = "default";
+    principal.roles = {"staff"};
+    EXPECT_TRUE(store_->PutPrincipal(principal));
+    peer_.address = boost::asio::ip::make_address("10.1.2.3");
+  }
+  ~DeciderTest() override {
+    store_.reset();
+    fs::remove_all(folder_);
+  }
+
+  Identity Alice() {
+    auto issued = IssueKey(*store_, *hasher_, clock_, {.principal = "alice"});
+    const auto& token = issued.value().token;
+    const std::string header =
+        "Bearer " + std::string(reinterpret_cast<const char*>(token.data()), token.size());
+    const Identifier identifier(*store_, *hasher_, clock_, {});
+    const std::string_view fields[] = {header};
+    return identifier.ByBearer(fields).value();
+  }
+
+  Decision Ask(std::shared_ptr<const PolicySnapshot> policy, const std::string& text) {
+    Snapshot<PolicySnapshot> snapshot(std::move(policy));
+    const Decider decider(snapshot, clock_, {"intranet", "EU"});
+    boost::json::array strings;
+    strings.emplace_back(text);
+    const ScanResult found = ScanStrings(strings, policy::BuiltinDetectors());
+    const std::string sites[] = {"builtin"};
+    return decider.DecideForward(Alice(), peer_, found, "other", sites);
+  }
+
+  static std::shared_ptr<const PolicySnapshot> Shipped() {
+    auto loaded = PolicySnapshot::Load(fs::path(PORTCULLIS_SOURCE_DIR) / "policy/sets/default");
+    EXPECT_TRUE(loaded) << loaded.error().message;
+    return loaded.value();
+  }
+
+  Result<std::shared_ptr<const PolicySnapshot>> Own(const std::string& policy) {
+    const fs::path set = folder_ / "set";
+    fs::create_directories(set);
+    fs::copy(fs::path(PORTCULLIS_SOURCE_DIR) / "policy/sets/default/entities.json", set,
+             fs::copy_options::overwrite_existing);
+    std::ofstream(set / "policy.cedar") << policy;
+    return PolicySnapshot::Load(set);
+  }
+
+  fs::path folder_;
+  SystemClock clock_;
+  std::unique_ptr<Store> store_;
+  std::optional<KeyHasher> hasher_;
+  Peer peer_;
+};
+
+TEST_F(DeciderTest, ShippedSetForwardsRedactsAndRefuses) {
+  const Decision plain = Ask(Shipped(), "What is 17 + 25?");
+  EXPECT_EQ(plain.treatment(), Treatment::kForward);
+  EXPECT_EQ(plain.site(), "builtin");
+  EXPECT_FALSE(plain.policies().empty());
+
+  const Decision secret = Ask(Shipped(), "use AKIAIOSFODNN7EXAMPLE to log in");
+  EXPECT_EQ(secret.treatment(), Treatment::kRedacted);
+
+  const Decision marked = Ask(Shipped(), "NATO SECRET\nthe plan");
+  EXPECT_FALSE(marked.allowed());
+  EXPECT_TRUE(marked.site().empty());
+  EXPECT_FALSE(marked.policies().empty());
+}
+
+TEST_F(DeciderTest, AForbidThatErrorsStillRefuses) {
+  auto set = Own("permit(principal, action, resource);\n"
+                 "@id(\"broken\") forbid(principal, action, resource)\n"
+                 "when { context.subjects + 9223372036854775807 > 0 };\n");
+  ASSERT_TRUE(set) << set.error().message;
+  // subjects is 0 here: no overflow, the forbid applies.
+  EXPECT_FALSE(Ask(set.value(), "hello").allowed());
+  auto overflow = Own("permit(principal, action, resource);\n"
+                      "@id(\"broken\") forbid(principal, action, resource)\n"
+                      "when { 9223372036854775807 + 1 > 0 };\n");
+  ASSERT_TRUE(overflow);
+  const Decision decision = Ask(overflow.value(), "hello");
+  EXPECT_FALSE(decision.allowed());
+  ASSERT_EQ(decision.errors().size(), 1u);
+  EXPECT_EQ(decision.errors()[0], "broken");
+}
+
+TEST_F(DeciderTest, TheStricterObligationWins) {
+  auto set = Own("@log(\"sealed\") @retention(\"P1Y\") permit(principal, action, resource);\n"
+                 "@log(\"metadata\") @retention(\"P30D\") @obligation(\"alert:soc\")\n"
+                 "permit(principal, action, resource);\n");
+  ASSERT_TRUE(set);
+  const Decision decision = Ask(set.value(), "hello");
+  EXPECT_EQ(decision.obligations().log, RecordLevel::kMetadata);
+  EXPECT_EQ(decision.obligations().retention_days, 30u);
+  EXPECT_EQ(decision.obligations().alerts, std::vector<std::string>{"soc"});
+}
+
+TEST_F(DeciderTest, ASetThatCannotBeObeyedIsNotLoaded) {
+  for (const char* policy :
+       {"@log(\"somewhat\") permit(principal, action, resource);",
+        "@retention(\"forever\") permit(principal, action, resource);",
+        "@obligation(\"dance\") permit(principal, action, resource);",
+        "@shiny(\"x\") permit(principal, action, resource);", "permit(principal, action", ""}) {
+    auto set = Own(policy);
+    ASSERT_FALSE(set) << policy;
+    EXPECT_EQ(set.error().code, Code::kConfig);
+  }
+}
+
+TEST_F(DeciderTest, AdministrationNeedsTheRole) {
+  Snapshot<PolicySnapshot> snapshot(Shipped());
+  const Decider decider(snapshot, clock_, {"intranet", "EU"});
+  EXPECT_FALSE(decider.DecideAdmin(Alice()).allowed());
+}
+
+}  // namespace
+}  // namespace portcullis::gateway
