@@ -5,7 +5,7 @@
 
 #include <cstddef>
 #include <deque>
-#include <functional>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -31,21 +31,27 @@ class FairQueue {
   }
 
   // Takes the next item for which `fits` is true; only the head of each tenant's queue is asked, so
-  // nobody overtakes within a tenant. `running` gives how many of a tenant's items run now.
+  // nobody overtakes within a tenant. A head whose turn it is but which does not fit may be passed
+  // by others kPatience times, then they wait for it. `running`: how many of a tenant's items run.
   template <class Running, class Fits>
   bool Pop(const Running& running, const Fits& fits, Item& out) {
+    auto due = queues_.end();
     auto best = queues_.end();
-    std::pair<size_t, bool> best_key;
+    Key due_key, best_key;
     for (auto it = queues_.begin(); it != queues_.end(); ++it) {
-      if (!fits(it->second.front())) continue;
       // At a tie, tenants after the last one served come first: the map's order is the turn.
-      const std::pair<size_t, bool> key{running(it->first), it->first <= last_};
-      if (best == queues_.end() || key < best_key) {
+      const Key key{running(it->first), it->first <= last_};
+      if (due == queues_.end() || key < due_key) {
+        due = it;
+        due_key = key;
+      }
+      if ((best == queues_.end() || key < best_key) && fits(it->second.front())) {
         best = it;
         best_key = key;
       }
     }
-    if (best == queues_.end()) return false;
+    if (best == queues_.end() || (best != due && passed_ >= kPatience)) return false;
+    passed_ = best == due ? 0 : passed_ + 1;
     out = std::move(best->second.front());
     best->second.pop_front();
     last_ = best->first;
@@ -78,7 +84,11 @@ class FairQueue {
   bool empty() const { return size_ == 0; }
 
  private:
+  using Key = std::pair<size_t, bool>;
+  static constexpr size_t kPatience = 16;
+
   size_t limit_;
+  size_t passed_ = 0;
   size_t size_ = 0;
   std::map<std::string, std::deque<Item>> queues_;  // no queue is empty
   std::string last_;

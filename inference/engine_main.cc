@@ -1,0 +1,175 @@
+// portcullis-engine: loads a model, closes itself in, and answers on a Unix socket until SIGTERM.
+// Order matters: no dumps, bind the socket, load, sandbox, listen, ready. Exit codes: 0 stopped as
+// asked, 1 usage or local trouble (said on standard error). Logs hold no prompt and no answer.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "inference/engine.h"
+#include "inference/sample/defaults.h"
+#include "inference/serve/listen.h"
+#include "inference/serve/sandbox.h"
+#include "inference/serve/server.h"
+
+namespace portcullis::inference {
+namespace {
+
+namespace net = boost::asio;
+
+constexpr auto kDrainTime = std::chrono::seconds(8);
+
+struct Arguments {
+  std::string model;
+  std::string socket;
+  std::string name;
+  std::string log_format = "text";
+  int threads = 0;
+  int64_t kv_bytes = int64_t{1} << 30;
+  size_t max_running = 16;
+  size_t max_waiting = 128;
+  int64_t context = 0;
+  bool no_sandbox = false;
+};
+
+void Declare(CLI::App& app, Arguments& arguments) {
+  app.add_option("--model", arguments.model, "model folder (safetensors) or GGUF file")->required();
+  app.add_option("--socket", arguments.socket,
+                 "Unix socket to listen on; not needed with LISTEN_FDS");
+  app.add_option("--name", arguments.name, "name to serve the model under");
+  app.add_option("--threads", arguments.threads, "computing threads; 0: one a core")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--kv-bytes", arguments.kv_bytes, "memory for keys and values of all requests")
+      ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 44));
+  app.add_option("--max-running", arguments.max_running, "generations computed together")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--max-waiting", arguments.max_waiting, "generations that may wait")
+      ->check(CLI::Range(4, 100000));
+  app.add_option("--context", arguments.context, "longest prompt and answer; 0: the model's own")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
+  app.add_option("--log-format", arguments.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_flag("--no-sandbox", arguments.no_sandbox,
+               "run without the system call filter (for debugging only)");
+}
+
+std::shared_ptr<spdlog::logger> MakeLog(const std::string& format) {
+  auto log = spdlog::stderr_logger_mt("engine");
+  if (format == "json") {
+    log->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})");
+  } else {
+    log->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+  }
+  return log;
+}
+
+// Waits for SIGTERM or SIGINT, then lets what runs finish for a while.
+net::awaitable<void> StopOnSignal(net::io_context& context, Server& server, Engine& engine,
+                                  std::shared_ptr<spdlog::logger> log) {
+  constexpr auto kTuple = net::as_tuple(net::use_awaitable);
+  net::signal_set signals(context, SIGTERM, SIGINT);
+  co_await signals.async_wait(kTuple);
+  sd_notify(0, "STOPPING=1");
+  log->info("stopping: running generations may finish for 8 seconds");
+  server.StopAccepting();
+  const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
+  net::steady_timer tick(context);
+  while (!engine.Drain(std::chrono::steady_clock::now()) &&
+         std::chrono::steady_clock::now() < deadline) {
+    tick.expires_after(std::chrono::milliseconds(50));
+    co_await tick.async_wait(kTuple);
+  }
+  tick.expires_after(std::chrono::milliseconds(200));  // the last bytes reach their clients
+  co_await tick.async_wait(kTuple);
+  context.stop();
+}
+
+Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger>& log) {
+  ForbidMemoryDumps();
+  if (!ListeningSocket::Inherited() && arguments.socket.empty()) {
+    return Error{Code::kInvalidArgument, "--socket is needed"};
+  }
+  const bool inherited = ListeningSocket::Inherited();
+  BOOST_OUTCOME_TRY(auto socket, inherited ? ListeningSocket::Inherit()
+                                           : ListeningSocket::Bind(arguments.socket));
+
+  LoadOptions load;
+  load.threads = arguments.threads;
+  int told = 0;
+  load.progress = [&](double fraction) {
+    const int percent = static_cast<int>(fraction * 100);
+    if (percent < told + 10) return;
+    told = percent;
+    log->info("loading {} percent", percent);
+    const std::string status = "STATUS=loading " + std::to_string(percent) + " percent";
+    sd_notify(0, status.c_str());
+  };
+  BOOST_OUTCOME_TRY(auto model, Model::Load(arguments.model, load));
+  BOOST_OUTCOME_TRY(auto tokenizer, LoadTokenizer(*model));
+  ServerOptions serving;
+  BOOST_OUTCOME_TRY(serving.defaults, LoadSamplingDefaults(arguments.model));
+
+  EngineOptions options;
+  options.name = arguments.name;
+  options.context_length = arguments.context;
+  options.scheduler.kv_bytes = arguments.kv_bytes;
+  options.scheduler.max_running = arguments.max_running;
+  options.scheduler.max_waiting = arguments.max_waiting;
+  net::io_context context(1);  // outlives the engine, whose thread posts to it
+  BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
+  const ModelInfo& info = engine->info();
+  log->info("model name={} architecture={} weights={} parameters={} context={} template={} sha256={}",
+            engine->name(), info.architecture, info.weight_type, info.parameters,
+            engine->context_length(), engine->chat_template().family_name(), info.sha256);
+
+  BOOST_OUTCOME_TRY(socket.Listen());
+  Server server(context, socket.Release(), *engine, serving, log);
+  net::co_spawn(context, StopOnSignal(context, server, *engine, log), net::detached);
+  context.poll();  // the signal handlers stand before the filter does
+
+  if (arguments.no_sandbox) {
+    log->warn("running without a sandbox");
+  } else {
+    BOOST_OUTCOME_TRY(const auto report,
+                      EnterSandbox(arguments.model, inherited ? "" : arguments.socket));
+    log->info("sandbox: system calls filtered, file system {}",
+              report.landlock ? "closed" : "open for reading (no Landlock in this kernel)");
+  }
+  server.Start();
+  sd_notify(0, "READY=1\nSTATUS=ready");
+  log->info("ready");
+  context.run();
+  log->info("stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace portcullis::inference
+
+int main(int argc, char** argv) {
+  using namespace portcullis::inference;
+  Arguments arguments;
+  CLI::App app("The engine behind Portcullis: answers the OpenAI dialect on a Unix socket.");
+  Declare(app, arguments);
+  CLI11_PARSE(app, argc, argv);
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const auto log = MakeLog(arguments.log_format);
+    const auto result = Run(arguments, log);
+    if (result) return result.value();
+    std::cerr << "portcullis-engine: " << result.error().message << "\n";
+  } catch (const std::exception& failure) {
+    std::cerr << "portcullis-engine: " << failure.what() << "\n";
+  }
+  return 1;
+}

@@ -1,0 +1,76 @@
+#include "inference/serve/mailbox.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+namespace portcullis::inference {
+namespace {
+
+constexpr size_t kMaxPendingBytes = 1024 * 1024;
+constexpr size_t kEventBytes = 64;
+
+}  // namespace
+
+class Mailbox::ChoiceSink final : public Sink {
+ public:
+  ChoiceSink(std::shared_ptr<Mailbox> box, int choice) : box_(std::move(box)), choice_(choice) {}
+
+  void OnDelta(Delta delta) override {
+    size_t bytes = kEventBytes + delta.content.size() + delta.reasoning.size();
+    for (const ReportedToken& token : delta.tokens) bytes += kEventBytes * (1 + token.top.size());
+    box_->Push({choice_, std::move(delta)}, bytes);
+  }
+  void OnFinish(FinishReason reason, const Usage& usage) override {
+    box_->Push({choice_, Finished{reason, usage}}, kEventBytes);
+  }
+  void OnError(const Error& error) override { box_->Push({choice_, error}, kEventBytes); }
+
+ private:
+  std::shared_ptr<Mailbox> box_;
+  int choice_;
+};
+
+std::shared_ptr<Sink> Mailbox::SinkFor(int choice) {
+  return std::make_shared<ChoiceSink>(shared_from_this(), choice);
+}
+
+void Mailbox::Push(Event event, size_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (overflow_) return;
+    bytes_ += bytes;
+    if (bytes_ > kMaxPendingBytes) {
+      overflow_ = true;
+      event.what = Error{Code::kTimeout, "the client reads its answer too slowly"};
+    }
+    events_.push_back(std::move(event));
+    if (events_.size() > 1) return;
+  }
+  boost::asio::post(timer_.get_executor(), [self = shared_from_this()] { self->timer_.cancel(); });
+}
+
+boost::asio::awaitable<std::vector<Event>> Mailbox::Take(
+    std::chrono::steady_clock::duration patience) {
+  std::vector<Event> taken;
+  const auto take = [&] {
+    const std::lock_guard lock(mutex_);
+    taken.swap(events_);
+    bytes_ = 0;
+  };
+  take();
+  if (taken.empty() && !closed_) {
+    timer_.expires_after(patience);
+    co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    take();
+  }
+  co_return taken;
+}
+
+void Mailbox::Close() {
+  closed_ = true;
+  timer_.cancel();
+}
+
+}  // namespace portcullis::inference

@@ -1,0 +1,24 @@
+// What the engine's process may still do once the model is loaded: compute, and talk on sockets it
+// already has. Entered once, before the first request, from the main thread; holds for every thread.
+// seccomp(2) is required, Landlock (landlock(7)) is used where the kernel has it.
+#pragma once
+
+#include <filesystem>
+
+#include "inference/error.h"
+
+namespace portcullis::inference {
+
+// No core dumps and no other process of this uid reading our memory. At start.
+void ForbidMemoryDumps();
+
+struct SandboxReport {
+  bool landlock = false;  // the file system is closed but for reading the model and the system
+};
+
+// Fails where the filter cannot be installed; the caller must then stop. `socket_path` may be
+// removed at the end; empty: none.
+Result<SandboxReport> EnterSandbox(const std::filesystem::path& model,
+                                   const std::filesystem::path& socket_path);
+
+}  // namespace portcullis::inference
