@@ -1,0 +1,165 @@
+// The rules about sequences of records, on leaves made by hand.
+
+#include "audit/closure.h"
+
+#include <gtest/gtest.h>
+
+namespace portcullis::audit {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000;
+
+class ClosureTest : public ::testing::Test {
+ protected:
+  Leaf Next(Kind kind, uint64_t parent = 0, uint8_t request = 0) {
+    Leaf leaf;
+    leaf.kind = kind;
+    leaf.seq = seq_++;
+    leaf.boot = boot_;
+    leaf.mono_us = now_ += 1000;
+    leaf.wall_us = leaf.mono_us + offset_;
+    leaf.parent_seq = parent;
+    leaf.request_id.fill(request);
+    return leaf;
+  }
+  uint64_t Take(Kind kind, uint64_t parent = 0, uint8_t request = 0, uint16_t outcome = 0) {
+    Leaf leaf = Next(kind, parent, request);
+    leaf.outcome = outcome;
+    checker_.Take(leaf);
+    return leaf.seq;
+  }
+  void NewBoot(uint16_t heartbeat = 0) {
+    boot_[0]++;
+    Take(Kind::kBoot, 0, 0, heartbeat);
+  }
+  bool Good() {
+    checker_.Finish();
+    return !checker_.fault();
+  }
+
+  ClosureChecker checker_;
+  Id boot_{};
+  uint64_t seq_ = 0, now_ = 5 * kSecond, offset_ = 1000 * kSecond;
+};
+
+TEST_F(ClosureTest, AWholeRequestIsFine) {
+  NewBoot();
+  const uint64_t req = Take(Kind::kReq, 0, 1);
+  Take(Kind::kDecision, req, 1);
+  Take(Kind::kResp, req, 1, 200);
+  Take(Kind::kStop);
+  EXPECT_TRUE(Good());
+  EXPECT_EQ(checker_.requests(), 1u);
+}
+
+TEST_F(ClosureTest, AnAnswerNeedsADecisionARefusalDoesNot) {
+  NewBoot();
+  Take(Kind::kResp, Take(Kind::kReq, 0, 1), 1, 429);
+  EXPECT_FALSE(checker_.fault());
+  const uint64_t seq = Take(Kind::kResp, Take(Kind::kReq, 0, 2), 2, 200);
+  ASSERT_TRUE(checker_.fault());
+  EXPECT_EQ(checker_.fault()->seq, seq);
+  EXPECT_FALSE(checker_.fault()->tampered);
+}
+
+TEST_F(ClosureTest, AnOpenRequestIsAFaultOnlyAfterStop) {
+  NewBoot();
+  const uint64_t req = Take(Kind::kReq, 0, 1);
+  checker_.Finish();
+  EXPECT_FALSE(checker_.fault());
+  EXPECT_EQ(checker_.open_requests(), 1u);
+  Take(Kind::kStop);
+  EXPECT_FALSE(Good());
+  EXPECT_EQ(checker_.fault()->seq, req);
+}
+
+TEST_F(ClosureTest, AnswersToNothingAreFaults) {
+  NewBoot();
+  Take(Kind::kResp, 77, 1, 200);
+  EXPECT_FALSE(Good());
+}
+
+TEST_F(ClosureTest, ASecondAnswerIsAFault) {
+  NewBoot();
+  const uint64_t req = Take(Kind::kReq, 0, 1);
+  Take(Kind::kDecision, req, 1);
+  Take(Kind::kResp, req, 1, 200);
+  Take(Kind::kResp, req, 1, 200);
+  EXPECT_FALSE(Good());
+}
+
+TEST_F(ClosureTest, ALateAnswerAfterAnAbortIsFine) {
+  NewBoot();
+  const uint64_t req = Take(Kind::kReq, 0, 1);
+  Take(Kind::kAbort, req, 1);
+  Take(Kind::kResp, req, 1, 200);
+  EXPECT_TRUE(Good());
+}
+
+TEST_F(ClosureTest, AnotherRequestsIdIsAFault) {
+  NewBoot();
+  Take(Kind::kDecision, Take(Kind::kReq, 0, 1), 2);
+  EXPECT_FALSE(Good());
+}
+
+TEST_F(ClosureTest, ABootBeginsWithBoot) {
+  NewBoot();
+  boot_[0]++;
+  Take(Kind::kAdmin);
+  EXPECT_FALSE(Good());
+}
+
+TEST_F(ClosureTest, TimeDoesNotRunBackWithinABoot) {
+  NewBoot();
+  now_ -= kSecond;
+  Take(Kind::kAdmin);
+  ASSERT_TRUE(checker_.fault());
+  EXPECT_TRUE(checker_.fault()->tampered);
+}
+
+TEST_F(ClosureTest, AClockStepNeedsAClockRecord) {
+  NewBoot();
+  offset_ += 3600 * kSecond;
+  Take(Kind::kClock);
+  Take(Kind::kAdmin);
+  EXPECT_FALSE(checker_.fault());
+  offset_ -= 3600 * kSecond;
+  Take(Kind::kAdmin);
+  EXPECT_FALSE(Good());
+}
+
+TEST_F(ClosureTest, APauseShowsAsAGapOfHeartbeats) {
+  NewBoot(10);
+  now_ += 9 * kSecond;
+  Take(Kind::kHeartbeat, 0, 0, 10);
+  now_ += 24 * kSecond;
+  Take(Kind::kAdmin);
+  EXPECT_FALSE(checker_.fault());
+  now_ += 24 * kSecond;
+  Take(Kind::kHeartbeat, 0, 0, 10);
+  ASSERT_TRUE(checker_.fault());
+  EXPECT_NE(checker_.fault()->message.find("HEARTBEAT"), std::string::npos);
+}
+
+TEST_F(ClosureTest, APartNeedsItsKeyRecordAndAFreshIndex) {
+  NewBoot();
+  Leaf key = Next(Kind::kKey);
+  key.chain = key.seq;
+  key.parts = 1;
+  checker_.Take(key);
+  Leaf leaf = Next(Kind::kAdmin);
+  leaf.parts = 1;
+  leaf.chain = key.seq;
+  leaf.chain_index = 3;
+  checker_.Take(leaf);
+  EXPECT_FALSE(checker_.fault());
+  Leaf again = Next(Kind::kAdmin);
+  again.parts = 1;
+  again.chain = key.seq;
+  again.chain_index = 3;
+  checker_.Take(again);
+  EXPECT_FALSE(Good());
+}
+
+}  // namespace
+}  // namespace portcullis::audit
