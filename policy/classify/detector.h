@@ -86,6 +86,8 @@ struct Detector {
   // kOnNumber only: asked where at least so many digits follow, single separators between them.
   uint8_t min_digits = 0;
   std::span<const std::string_view> literals = {};
+  // kOnLiteral only: sorts (units.h) of which the unit after the literal must be; 0 for any.
+  uint8_t follow = 0;
   // `at` is the trigger. A match starts at `at` or later; with kOnAt and kOnColon it may start up to
   // DetectorSet::kMaxBehind earlier, over units for which IsBackward() holds.
   // `literal` is the index of the literal that was met.

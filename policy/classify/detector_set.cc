@@ -4,6 +4,16 @@
 #include <bit>
 
 namespace portcullis::policy {
+namespace {
+
+size_t Pair(unsigned char first, unsigned char second) {
+  return static_cast<size_t>(first) << 8 | second;
+}
+size_t Pair(std::string_view text) {
+  return Pair(static_cast<unsigned char>(text[0]), static_cast<unsigned char>(text[1]));
+}
+
+}  // namespace
 
 DetectorSet::DetectorSet(std::span<const Detector* const> detectors)
     : detectors_(detectors.begin(), detectors.end()) {
@@ -18,12 +28,15 @@ DetectorSet::DetectorSet(std::span<const Detector* const> detectors)
     for (size_t i = 0; i < detector->literals.size(); ++i) {
       const std::string_view text = detector->literals[i];
       literals_.push_back({text, detector, i});
-      pairs_.set(static_cast<size_t>(static_cast<unsigned char>(text[0])) << 8 |
-                 static_cast<unsigned char>(text[1]));
+      pairs_.set(Pair(text));
     }
   }
   std::stable_sort(literals_.begin(), literals_.end(),
                    [](const Literal& left, const Literal& right) { return left.text < right.text; });
+  first_.resize(pairs_.size());
+  for (size_t i = literals_.size(); i-- > 0;) {
+    first_[Pair(literals_[i].text)] = static_cast<uint16_t>(i + 1);
+  }
 }
 
 std::span<const Detector* const> DetectorSet::On(Trigger trigger) const {
@@ -32,14 +45,12 @@ std::span<const Detector* const> DetectorSet::On(Trigger trigger) const {
 
 std::span<const DetectorSet::Literal> DetectorSet::LiteralsFrom(unsigned char first,
                                                                 unsigned char second) const {
-  const char pair[2] = {static_cast<char>(first), static_cast<char>(second)};
-  const std::string_view wanted(pair, 2);
-  const auto low = std::partition_point(literals_.begin(), literals_.end(), [&](const Literal& l) {
-    return l.text.substr(0, 2) < wanted;
-  });
-  const auto high = std::partition_point(
-      low, literals_.end(), [&](const Literal& l) { return l.text.substr(0, 2) == wanted; });
-  return {low, high};
+  const size_t pair = Pair(first, second);
+  if (first_[pair] == 0) return {};
+  const size_t begin = first_[pair] - 1u;
+  size_t end = begin;
+  while (end < literals_.size() && Pair(literals_[end].text) == pair) ++end;
+  return {literals_.data() + begin, end - begin};
 }
 
 size_t DetectorSet::RankOf(const Detector& detector) const {

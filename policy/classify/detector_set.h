@@ -6,6 +6,7 @@
 
 #include <array>
 #include <bitset>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -30,6 +31,7 @@ class DetectorSet {
 
   std::span<const Detector* const> detectors() const { return detectors_; }
   std::span<const Detector* const> On(Trigger trigger) const;
+  // Nearly always false for ordinary text.
   bool MayStartLiteral(unsigned char first, unsigned char second) const {
     return pairs_[static_cast<size_t>(first) << 8 | second];
   }
@@ -44,6 +46,7 @@ class DetectorSet {
   std::array<std::vector<const Detector*>, 6> by_trigger_;
   std::bitset<65536> pairs_;
   std::vector<Literal> literals_;  // sorted by text
+  std::vector<uint16_t> first_;    // by pair: index + 1 of its first literal, 0 when none
   size_t min_digits_ = 0;
 };
 

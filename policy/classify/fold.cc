@@ -1,5 +1,6 @@
 // FoldCodePoint(): the normalisation of one code point, by binary search in the tables.
 #include <algorithm>
+#include <array>
 
 #include "policy/classify/fold_table.h"
 #include "policy/classify/normalize.h"
@@ -21,10 +22,11 @@ char FromLatin(std::string_view table, char32_t index) {
   return unit == '!' ? Normalizer::kOther : unit;
 }
 
-}  // namespace
+constexpr char32_t kDirect = 0x800;  // below: one look-up
 
-char FoldCodePoint(char32_t code_point) {
+char Search(char32_t code_point) {
   if (code_point < 0x80) return static_cast<char>(code_point);
+  if (code_point >= 0x3400 && code_point < 0xA000) return Normalizer::kOther;  // ideographs
   if (code_point >= 0xC0 && code_point - 0xC0 < kFoldLatin.size()) {
     return FromLatin(kFoldLatin, code_point - 0xC0);
   }
@@ -38,6 +40,17 @@ char FoldCodePoint(char32_t code_point) {
   if (Find(kInvisibleRanges, kInvisibleRangeCount, code_point)) return 0;
   if (Find(kLetterRanges, kLetterRangeCount, code_point)) return Normalizer::kLetter;
   return Normalizer::kOther;
+}
+
+}  // namespace
+
+char FoldCodePoint(char32_t code_point) {
+  static const std::array<char, kDirect> kTable = [] {
+    std::array<char, kDirect> table{};
+    for (char32_t c = 0; c < kDirect; ++c) table[c] = Search(c);
+    return table;
+  }();
+  return code_point < kDirect ? kTable[code_point] : Search(code_point);
 }
 
 }  // namespace portcullis::policy

@@ -26,11 +26,13 @@ size_t CountDigits(const Window& window, size_t at) {
   return digits;
 }
 
-bool Follows(const Window& window, size_t at, std::string_view text) {
-  for (size_t i = 0; i < text.size(); ++i) {
+bool Follows(const Window& window, size_t at, const DetectorSet::Literal& literal) {
+  const std::string_view text = literal.text;
+  for (size_t i = 2; i < text.size(); ++i) {
     if (window[at + i] != static_cast<unsigned char>(text[i])) return false;
   }
-  return true;
+  const uint8_t follow = literal.detector->follow;
+  return follow == 0 || Is(window[at + text.size()], follow);
 }
 
 }  // namespace
@@ -49,7 +51,11 @@ std::map<std::string_view, ClassSummary> Summarize(std::span<const Finding> find
 Scanner::Scanner(const DetectorSet& detectors) : Scanner(detectors, {}) { all_ = true; }
 
 Scanner::Scanner(const DetectorSet& detectors, Filter classes)
-    : detectors_(detectors), filter_(std::move(classes)) {}
+    : detectors_(detectors), filter_(std::move(classes)) {
+  all_ = std::all_of(std::begin(kDataClasses), std::end(kDataClasses), [&](std::string_view name) {
+    return std::find(filter_.begin(), filter_.end(), name) != filter_.end();
+  });
+}
 
 bool Scanner::Wanted(std::string_view data_class) const {
   return all_ || std::find(filter_.begin(), filter_.end(), data_class) != filter_.end();
@@ -93,7 +99,13 @@ size_t Scanner::NextStart() const {
     const uint8_t sorts = kUnitSorts[static_cast<unsigned char>(units_[i])];
     const bool was_word = word;
     word = (sorts & (kDigit | kUpper | kLower | kForeign)) != 0;
-    if ((word && !was_word) || (sorts & kPunct)) return i;
+    if (sorts & kPunct) return i;
+    if (!word || was_word) continue;
+    if ((sorts & kDigit) || i + 1 == units_.size() ||
+        detectors_.MayStartLiteral(static_cast<unsigned char>(units_[i]),
+                                   static_cast<unsigned char>(units_[i + 1]))) {
+      return i;
+    }
   }
   return units_.size();
 }
@@ -126,7 +138,7 @@ bool Scanner::ProbeAll(size_t at, bool final) {
   const bool repeated = at > floor_ && window[at - 1] == first;
   if (detectors_.MayStartLiteral(first, second) && (IsWord(first) || !repeated)) {
     for (const DetectorSet::Literal& literal : detectors_.LiteralsFrom(first, second)) {
-      const bool follows = Follows(window, at, literal.text);
+      const bool follows = Follows(window, at, literal);
       if (window.starved()) return false;
       if (follows && !Probe(*literal.detector, at, literal.index, final)) return false;
     }

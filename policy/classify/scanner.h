@@ -87,7 +87,7 @@ class Scanner {
 
   const DetectorSet& detectors_;
   Filter filter_;
-  bool all_ = false;       // no filter
+  bool all_ = false;       // nothing is filtered out
   Normalizer normalizer_;
   std::string units_;      // normalised text from unit base_ on
   uint64_t base_ = 0;      // absolute index of units_[0]

@@ -6,7 +6,8 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::string_view kContext[] = {"cpr", "personnummer", "cprnr", "cprnummer"};
+constexpr std::string_view kContextWordList[] = {"cpr", "personnummer", "cprnr", "cprnummer"};
+constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeCpr(const Window& window, size_t at, size_t, Match& match) {
   if (!StandsFree(window, at)) return false;

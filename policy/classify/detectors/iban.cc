@@ -42,10 +42,11 @@ constexpr auto kLiterals = [] {
   return literals;
 }();
 
-constexpr std::string_view kContext[] = {"iban"};
+constexpr std::string_view kContextWordList[] = {"iban"};
+constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeIban(const Window& window, size_t at, size_t literal, Match& match) {
-  if (!IsDigit(window[at + 2]) || !IsDigit(window[at + 3])) return false;
+  if (!IsDigit(window[at + 3]) && !Is(window[at + 3], kSpace)) return false;
   const Country& country = kCountries[literal % kCountryCount];
   std::array<unsigned char, 34> text{};
   size_t count = 0;
@@ -81,6 +82,7 @@ bool ProbeIban(const Window& window, size_t at, size_t literal, Match& match) {
 constinit const Detector kIban = {.label = {"Financial", "iban", 3},
                                   .triggers = kOnLiteral,
                                   .literals = kLiterals,
+                                  .follow = kDigit,
                                   .probe = ProbeIban};
 
 }  // namespace portcullis::policy

@@ -6,7 +6,8 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::string_view kContext[] = {"aadhaar", "aadhar", "adhaar", "uidai", "uid", "vid"};
+constexpr std::string_view kContextWordList[] = {"aadhaar", "aadhar", "adhaar", "uidai", "uid", "vid"};
+constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeAadhaar(const Window& window, size_t at, size_t, Match& match) {
   if (!StandsFree(window, at)) return false;

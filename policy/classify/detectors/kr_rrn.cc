@@ -6,7 +6,8 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::string_view kContext[] = {"rrn", "resident", "registration", "jumin"};
+constexpr std::string_view kContextWordList[] = {"rrn", "resident", "registration", "jumin"};
+constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeRrn(const Window& window, size_t at, size_t, Match& match) {
   if (!StandsFree(window, at)) return false;

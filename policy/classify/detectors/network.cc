@@ -6,7 +6,8 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::string_view kVersionWords[] = {"version", "v", "ver", "release", "build"};
+constexpr std::string_view kVersionWordList[] = {"version", "v", "ver", "release", "build"};
+constexpr ContextWords kVersionWords = kVersionWordList;
 constexpr Label kMac = {"Network", "mac", 1};
 
 bool ProbeIpv4(const Window& window, size_t at, size_t, Match& match) {

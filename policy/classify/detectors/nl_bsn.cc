@@ -6,8 +6,9 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::string_view kContext[] = {"bsn", "burgerservicenummer", "sofinummer", "sofi",
+constexpr std::string_view kContextWordList[] = {"bsn", "burgerservicenummer", "sofinummer", "sofi",
                                          "citizen"};
+constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeBsn(const Window& window, size_t at, size_t, Match& match) {
   if (!StandsFree(window, at)) return false;

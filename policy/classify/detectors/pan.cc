@@ -45,10 +45,11 @@ constexpr IssuerRange kIssuers[] = {
     {600000, 699999, k12To19, Lengths({16})},                         // Maestro and others
 };
 
-constexpr std::string_view kContext[] = {
+constexpr std::string_view kContextWordList[] = {
     "card",   "cards",  "credit", "debit",    "visa",      "mastercard", "amex",    "maestro",
     "pan",    "cc",     "karte",  "kreditkarte", "kartennummer", "carte", "tarjeta", "payment",
     "discover", "diners", "unionpay", "jcb",  "kaart",     "carta"};
+constexpr ContextWords kContext = kContextWordList;
 
 const IssuerRange* IssuerOf(int first_six) {
   const auto* found = std::find_if(std::begin(kIssuers), std::end(kIssuers), [&](const auto& r) {
@@ -71,10 +72,11 @@ bool IsPrintedForm(const Number& number, size_t count) {
          groups[used - 1] <= 4;
 }
 
-// Groups of one size with one separator: digits spread out, rather than a table of numbers.
+// Small groups of one size with one separator: digits spread out, rather than a row of numbers.
 bool IsSpreadOut(const Number& number) {
   if (!number.SeparatedBy(' ') && !number.SeparatedBy('-')) return false;
-  return std::all_of(number.groups.begin(), number.groups.begin() + number.group_count - 1,
+  return number.groups[0] < 4 &&
+         std::all_of(number.groups.begin(), number.groups.begin() + number.group_count - 1,
                      [&](int n) { return n == number.groups[0]; });
 }
 
@@ -86,6 +88,7 @@ bool ProbePan(const Window& window, size_t at, size_t, Match& match) {
   if (!NumberMayStart(window, at)) return false;
   const Number number = ReadNumber(window, at, " -.");
   if (number.count < 12) return false;
+  if (window[at - 1] == '+' && number.count < 16) return false;  // a telephone number
   const IssuerRange* issuer = IssuerOf(number.Value(0, 6));
   if (issuer == nullptr) return false;
   for (size_t count = std::min<size_t>(number.count, 19); count >= 12; --count) {

@@ -25,11 +25,12 @@ constexpr CallingCode kCodes[] = {
     {380, "UA"}, {381, "RS"}, {385, "HR"}, {386, "SI"}, {420, "CZ"}, {421, "SK"}, {423, "LI"},
     {852, "HK"}, {886, "TW"}, {971, "AE"}, {972, "IL"}, {966, "SA"}};
 
-constexpr std::string_view kContext[] = {
+constexpr std::string_view kContextWordList[] = {
     "tel",     "telefon",  "telephone", "phone",     "phones",   "mobile",  "mobil",  "cell",
     "cellphone", "fax",    "handy",     "call",      "telefono", "movil",   "celular", "telefone",
     "whatsapp", "sms",     "rufnummer", "mobilnummer", "telefonnummer", "portable", "telefoon",
     "hotline", "number",   "msisdn",    "numero",    "nummer",   "contact"};
+constexpr ContextWords kContext = kContextWordList;
 
 struct Digits {
   std::array<uint8_t, kMaxDigits> values{};
@@ -45,7 +46,7 @@ struct Digits {
   }
 };
 
-// Digits with up to two of " -./()" between groups; a trunk prefix "(0)" is passed over.
+// Digits with up to three of " -./()" between groups; a trunk prefix "(0)" is passed over.
 Digits ReadDigits(const Window& window, size_t at, size_t wanted) {
   Digits digits;
   for (size_t i = at; digits.count < wanted;) {
@@ -57,7 +58,7 @@ Digits ReadDigits(const Window& window, size_t at, size_t wanted) {
     const auto is_separator = [](unsigned char unit) {
       return unit == ' ' || unit == '-' || unit == '.' || unit == '/' || unit == '(' || unit == ')';
     };
-    size_t next = RunEnd(window, i, 2, is_separator);
+    size_t next = RunEnd(window, i, 3, is_separator);
     if (next > i && window[next - 1] == '(' && StartsWith(window, next, "0)")) {
       next = RunEnd(window, next + 2, 1, is_separator);
     }
@@ -145,14 +146,14 @@ bool LooksLikeDate(const Window& window, size_t at) {
 }
 
 bool ProbeWithContext(const Window& window, size_t at, Match& match) {
+  const Digits digits = ReadDigits(window, at, kMaxDigits);
+  if (digits.count < 7 || digits.too_many || !WordEnds(window, digits.end)) return false;
   size_t back = at;
   while (at - back < 20 && window[back - 1] != 0 && !IsDigit(window[back - 1]) &&
          window[back - 1] != '\n') {
     --back;
   }
   if (!Near(window, at, at - back, kContext) || LooksLikeDate(window, at)) return false;
-  const Digits digits = ReadDigits(window, at, kMaxDigits);
-  if (digits.count < 7 || digits.too_many || !WordEnds(window, digits.end)) return false;
   match = {.start = at, .end = digits.end, .confidence = 0.75f};
   return true;
 }

@@ -45,15 +45,14 @@ bool NumberMayStart(const Window& window, size_t at) {
   return !((before == '.' || before == ',') && IsDigit(window[at - 2]));
 }
 
-bool Near(const Window& window, size_t at, size_t distance,
-          std::span<const std::string_view> words) {
+bool Near(const Window& window, size_t at, size_t distance, const ContextWords& context) {
   const size_t first = at - window.low() > distance ? at - distance : window.low();
   for (size_t i = first; i < at; ++i) {
     const unsigned char unit = window[i];
-    if (!IsLetter(unit)) continue;
+    if (!Is(unit, kUpper | kLower) || !(context.initials >> (Lower(unit) - 'a') & 1)) continue;
     const unsigned char before = window[i - 1];
     if (IsLetter(before) && !(Is(before, kLower) && Is(unit, kUpper))) continue;
-    for (const std::string_view word : words) {
+    for (const std::string_view word : context.words) {
       if (word.size() > at - i) continue;
       size_t n = 0;
       while (n < word.size() && Lower(window[i + n]) == static_cast<unsigned char>(word[n])) ++n;

@@ -37,10 +37,19 @@ bool NumberMayStart(const Window& window, size_t at);
 // `end` is not inside a word.
 inline bool WordEnds(const Window& window, size_t end) { return !IsWord(window[end]); }
 
-// One of `words` (lower case) stands as a whole word within `distance` units before `at`; words may
-// be parts of camelCase or snake_case names.
-bool Near(const Window& window, size_t at, size_t distance,
-          std::span<const std::string_view> words);
+// Words that lend weight to a number, in lower case, and the set of their initials.
+struct ContextWords {
+  template <size_t n>
+  constexpr explicit(false) ContextWords(const std::string_view (&list)[n]) : words(list) {
+    for (const std::string_view word : list) initials |= 1u << (word[0] - 'a');
+  }
+  std::span<const std::string_view> words;
+  uint32_t initials = 0;
+};
+
+// One of the words stands as a whole word within `distance` units before `at`; it may be a part of a
+// camelCase or snake_case name.
+bool Near(const Window& window, size_t at, size_t distance, const ContextWords& context);
 
 // The units from `at` on are `text`.
 bool StartsWith(const Window& window, size_t at, std::string_view text);

@@ -8,8 +8,8 @@ namespace {
 
 constexpr Label kItin = {"GovernmentId", "us_itin", 3, "US"};
 
-constexpr std::string_view kContext[] = {"ssn",  "ssns",     "social",  "security", "itin",
-                                         "ein",  "taxpayer", "tin",     "ss"};
+constexpr std::string_view kContextWordList[] = {"ssn", "ssns", "social", "security", "itin", "taxpayer"};
+constexpr ContextWords kContext = kContextWordList;
 
 // Printed in advertisements; never anybody's number any more.
 constexpr int kVoid[][3] = {{78, 5, 1120}, {219, 9, 9999}, {457, 55, 5462}};
