@@ -6,9 +6,24 @@ namespace portcullis::policy {
 
 const DetectorSet& BuiltinDetectors() {
   static const Detector* const kTable[] = {
-      &kPrivateKey, &kJwt,   &kGithub, &kAws,    &SecretPrefixDetector(), &kConnectionString,
-      &kMarking,    &kPan,   &kIban,   &kUsSsn,  &kKrRrn,                 &kDkCpr,
-      &kNlBsn,      &kInAadhaar, &kEmail, &kPhone, &kIpv4,                &kIpv6,
+      &kPrivateKey,
+      &kJwt,
+      &kGithub,
+      &kAws,
+      &SecretPrefixDetector(),
+      &kConnectionString,
+      &kMarking,
+      &kPan,
+      &kIban,
+      &kUsSsn,
+      &kKrRrn,
+      &kDkCpr,
+      &kNlBsn,
+      &kInAadhaar,
+      &kEmail,
+      &kPhone,
+      &kIpv4,
+      &kIpv6,
   };
   static const DetectorSet set(kTable);
   return set;

@@ -1,10 +1,10 @@
 // The interface between the scanner and one detector, and all a new detector needs: a Detector in a
-// file under detectors/, declared in detectors/all.h, and a line in builtin.cc. A detector is a pure
-// function of the units around a trigger; it keeps no state and allocates nothing.
+// file under detectors/, declared in detectors/all.h, and a line in builtin.cc. A detector is a
+// pure function of the units around a trigger; it keeps no state and allocates nothing.
 //
-// Units: one byte per code point of the normalised text (see normalize.h). Positions are indices into
-// the Window. Reading past the end of what has arrived gives 0 and starves the window; the scanner
-// then discards the verdict and asks again when more has come.
+// Units: one byte per code point of the normalised text (see normalize.h). Positions are indices
+// into the Window. Reading past the end of what has arrived gives 0 and starves the window; the
+// scanner then discards the verdict and asks again when more has come.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ class Window {
 
   // The unit at `i`, or 0 beyond either end.
   unsigned char operator[](size_t i) const {
-    if (i >= low_ && i < high_) [[likely]] return static_cast<unsigned char>(units_[i]);
+    if (i >= low_ && i < high_) [[likely]]
+      return static_cast<unsigned char>(units_[i]);
     if (!final_ && i >= high_ && i < limit_) starved_ = true;
     return 0;
   }
@@ -56,7 +57,7 @@ struct Label {
 // A block longer than the reach: the detector recognises its head, the body takes unit after unit.
 enum class BlockStep { kMore, kLast, kOutside };  // outside: this unit is no longer part of it
 struct BlockState {
-  uint32_t length = 0;    // units taken so far, head not counted
+  uint32_t length = 0;  // units taken so far, head not counted
   uint8_t phase = 0;
   bool complete = false;  // set by the body when the block ended as it should
 };
@@ -66,9 +67,9 @@ struct Match {
   size_t start = 0;
   size_t end = 0;
   float confidence = 0;
-  const Label* label = nullptr;       // nullptr: the detector's own
-  std::string_view jurisdiction = ""; // "": the label's
-  BlockBody body = nullptr;           // set: the match is the head of a block that goes on at `end`
+  const Label* label = nullptr;        // nullptr: the detector's own
+  std::string_view jurisdiction = "";  // "": the label's
+  BlockBody body = nullptr;  // set: the match is the head of a block that goes on at `end`
 };
 
 enum Trigger : uint8_t {
@@ -88,9 +89,9 @@ struct Detector {
   std::span<const std::string_view> literals = {};
   // kOnLiteral only: sorts (units.h) of which the unit after the literal must be; 0 for any.
   uint8_t follow = 0;
-  // `at` is the trigger. A match starts at `at` or later; with kOnAt and kOnColon it may start up to
-  // DetectorSet::kMaxBehind earlier, over units for which IsBackward() holds.
-  // `literal` is the index of the literal that was met.
+  // `at` is the trigger. A match starts at `at` or later; with kOnAt and kOnColon it may start up
+  // to DetectorSet::kMaxBehind earlier, over units for which IsBackward() holds. `literal` is the
+  // index of the literal that was met.
   bool (*probe)(const Window& window, size_t at, size_t literal, Match& match) = nullptr;
 };
 

@@ -31,8 +31,9 @@ DetectorSet::DetectorSet(std::span<const Detector* const> detectors)
       pairs_.set(Pair(text));
     }
   }
-  std::stable_sort(literals_.begin(), literals_.end(),
-                   [](const Literal& left, const Literal& right) { return left.text < right.text; });
+  std::stable_sort(
+      literals_.begin(), literals_.end(),
+      [](const Literal& left, const Literal& right) { return left.text < right.text; });
   first_.resize(pairs_.size());
   for (size_t i = literals_.size(); i-- > 0;) {
     first_[Pair(literals_[i].text)] = static_cast<uint16_t>(i + 1);

@@ -1,6 +1,6 @@
-// What classification reports: where in the text something sensitive lies, and what it is. Offsets are
-// bytes of the original stream; the matched text itself is never part of a finding, so findings may
-// be logged. All string_views point at static data.
+// What classification reports: where in the text something sensitive lies, and what it is. Offsets
+// are bytes of the original stream; the matched text itself is never part of a finding, so findings
+// may be logged. All string_views point at static data.
 #pragma once
 
 #include <cstdint>

@@ -96,7 +96,7 @@ size_t Normalizer::Character(std::string_view bytes, bool final, std::string& un
     if (!final) return kIncomplete;
     decoded = {};
   }
-  const char unit = decoded.valid             ? FoldCodePoint(decoded.code_point)
+  const char unit = decoded.valid            ? FoldCodePoint(decoded.code_point)
                     : (bytes[0] & 0x80) == 0 ? bytes[0]
                                              : kOther;
   const auto width = static_cast<uint32_t>(decoded.width);

@@ -46,8 +46,8 @@ class Normalizer {
   void Finish(std::string& units);
 
   bool blinded() const { return blinded_; }
-  uint64_t units() const { return units_; }      // given so far
-  uint64_t offset() const { return offset_; }    // bytes that these came from, and invisible ones
+  uint64_t units() const { return units_; }    // given so far
+  uint64_t offset() const { return offset_; }  // bytes that these came from, and invisible ones
   OffsetMap& map() { return map_; }
   const OffsetMap& map() const { return map_; }
 
@@ -62,7 +62,7 @@ class Normalizer {
   uint64_t offset_ = 0;
   uint32_t invisible_ = 0;  // invisible characters in a row
   bool blinded_ = false;
-  std::string carry_;       // first bytes of a character
+  std::string carry_;  // first bytes of a character
 };
 
 // The unit for a code point: 0 when invisible.

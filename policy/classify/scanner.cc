@@ -213,8 +213,8 @@ void Scanner::Settle(bool final) {
              IsBackward(static_cast<unsigned char>(units_[first - 1]))) {
         --first;
       }
-      horizon_ = first < units_.size() ? normalizer_.map().Start(base_ + first)
-                                       : normalizer_.offset();
+      horizon_ =
+          first < units_.size() ? normalizer_.map().Start(base_ + first) : normalizer_.offset();
       resolver_.Advance(horizon_, decided_);
     }
   }

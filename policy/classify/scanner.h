@@ -1,6 +1,6 @@
-// Start here. Scanner finds sensitive data in one text stream: Feed it chunks as they come, Finish it,
-// read the findings. Stages: normalizer (UTF-8 to units) -> prefilter (DetectorSet) -> detectors ->
-// resolver (overlaps).
+// Start here. Scanner finds sensitive data in one text stream: Feed it chunks as they come, Finish
+// it, read the findings. Stages: normalizer (UTF-8 to units) -> prefilter (DetectorSet) ->
+// detectors -> resolver (overlaps).
 //
 // Invariant: findings depend on the text alone, never on how it was cut into chunks. A detector's
 // verdict that looked past the end of what has arrived is discarded and asked for again, so no
@@ -35,8 +35,8 @@ class Scanner {
   };
 
   static constexpr size_t kMaxFindings = 16384;
-  // No byte is held back longer than until this many more have come: the reach, twice for a chain of
-  // overlapping candidates, times the widest unit with the longest run of invisible characters.
+  // No byte is held back longer than until this many more have come: the reach, twice for a chain
+  // of overlapping candidates, times the widest unit with the longest run of invisible characters.
   static constexpr uint64_t kMaxHeldBytes =
       (2 * Window::kReach + Window::kLookBehind) * (4 + 4 * Normalizer::kMaxInvisibleRun);
 
@@ -87,17 +87,17 @@ class Scanner {
 
   const DetectorSet& detectors_;
   Filter filter_;
-  bool all_ = false;       // nothing is filtered out
+  bool all_ = false;  // nothing is filtered out
   Normalizer normalizer_;
-  std::string units_;      // normalised text from unit base_ on
-  uint64_t base_ = 0;      // absolute index of units_[0]
-  size_t pos_ = 0;         // next unit to look at, index into units_
-  size_t floor_ = 0;       // detectors see nothing before this (end of the last block)
+  std::string units_;  // normalised text from unit base_ on
+  uint64_t base_ = 0;  // absolute index of units_[0]
+  size_t pos_ = 0;     // next unit to look at, index into units_
+  size_t floor_ = 0;   // detectors see nothing before this (end of the last block)
   Resolver resolver_;
   std::optional<Block> block_;
-  std::vector<Hit> matches_;       // at the position being probed
-  std::vector<Finding> decided_;   // final, not handed out yet
-  uint64_t horizon_ = 0;           // no candidate to come starts before this offset
+  std::vector<Hit> matches_;      // at the position being probed
+  std::vector<Finding> decided_;  // final, not handed out yet
+  uint64_t horizon_ = 0;          // no candidate to come starts before this offset
   std::vector<Finding> findings_;
   std::vector<Finding> fresh_;
   bool overflow_ = false;

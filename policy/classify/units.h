@@ -16,7 +16,7 @@ enum UnitSort : uint8_t {
   kToken = 16,     // alphanumeric, '-', '_': base64url
   kBackward = 32,  // may stand in a match before its trigger: mail addresses, schemes, hex groups
   kSpace = 64,
-  kPunct = 128,    // punctuation that is a trigger, or begins a literal
+  kPunct = 128,  // punctuation that is a trigger, or begins a literal
 };
 
 constexpr std::array<uint8_t, 256> MakeUnitSorts() {
@@ -44,9 +44,7 @@ constexpr bool IsDigit(unsigned char unit) { return static_cast<unsigned char>(u
 constexpr bool IsLetter(unsigned char unit) { return Is(unit, kUpper | kLower | kForeign); }
 constexpr bool IsAlnum(unsigned char unit) { return Is(unit, kDigit | kUpper | kLower); }
 // A unit that a number or a key cannot touch without being part of a longer word.
-constexpr bool IsWord(unsigned char unit) {
-  return Is(unit, kDigit | kUpper | kLower | kForeign);
-}
+constexpr bool IsWord(unsigned char unit) { return Is(unit, kDigit | kUpper | kLower | kForeign); }
 constexpr bool IsBackward(unsigned char unit) { return Is(unit, kBackward); }
 constexpr unsigned char Lower(unsigned char unit) {
   return Is(unit, kUpper) ? static_cast<unsigned char>(unit | 0x20) : unit;

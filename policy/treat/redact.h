@@ -50,7 +50,7 @@ class Redactor {
   void Drop(uint64_t until);
 
   Scanner scanner_;
-  std::string raw_;           // original bytes that are not treated yet, from used_ on
+  std::string raw_;  // original bytes that are not treated yet, from used_ on
   size_t used_ = 0;
   uint64_t raw_base_ = 0;     // offset in the stream of raw_[used_]
   bool masked_open_ = false;  // the open block's mask is written already

@@ -34,7 +34,8 @@ constexpr std::string_view kSensitive =
     "Write to alice.smith@example.com or +49 30 1234567, card 4111 1111 1111 1111, "
     "IBAN DE89 3704 0044 0532 0130 00, host 10.1.2.3. ";
 constexpr std::string_view kForeign =
-    "Комитет собрался в марте и утвердил протокол прошлого заседания. 委员会在三月开会并批准了上次会议的记录。";
+    "Комитет собрался в марте и утвердил протокол прошлого заседания. "
+    "委员会在三月开会并批准了上次会议的记录。";
 
 std::string Fill(std::string_view sample, size_t size) {
   std::string text;
@@ -83,20 +84,27 @@ size_t CountWords(std::string_view text) {
 
 #ifdef PORTCULLIS_HYPERSCAN
 size_t Hyperscan(std::string_view text) {
-  static const char* const kExpressions[] = {
-      R"([\w.+-]{1,64}@[\w-]+(\.[\w-]+)+)", R"(\b(?:\d[ -]?){12,19}\b)",
-      R"(\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b)", R"(\+\d[\d ()/.-]{6,20}\d)",
-      R"(\b\d{3}-\d{2}-\d{4}\b)", R"(\b\d{1,3}(\.\d{1,3}){3}\b)", R"(-----BEGIN [A-Z ]*PRIVATE KEY)",
-      R"(\beyJ[\w-]+\.[\w-]+\.[\w-]*)", R"(\bA(KI|SI)A[A-Z0-9]{16}\b)", R"(\bgh[pousr]_\w{36}\b)",
-      R"(\bsk-[\w-]{20,})", R"(\w+://[^\s/:@]*:[^\s/@]+@[\w.-]+)", R"(\bNATO (SECRET|RESTRICTED))"};
+  static const char* const kExpressions[] = {R"([\w.+-]{1,64}@[\w-]+(\.[\w-]+)+)",
+                                             R"(\b(?:\d[ -]?){12,19}\b)",
+                                             R"(\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b)",
+                                             R"(\+\d[\d ()/.-]{6,20}\d)",
+                                             R"(\b\d{3}-\d{2}-\d{4}\b)",
+                                             R"(\b\d{1,3}(\.\d{1,3}){3}\b)",
+                                             R"(-----BEGIN [A-Z ]*PRIVATE KEY)",
+                                             R"(\beyJ[\w-]+\.[\w-]+\.[\w-]*)",
+                                             R"(\bA(KI|SI)A[A-Z0-9]{16}\b)",
+                                             R"(\bgh[pousr]_\w{36}\b)",
+                                             R"(\bsk-[\w-]{20,})",
+                                             R"(\w+://[^\s/:@]*:[^\s/@]+@[\w.-]+)",
+                                             R"(\bNATO (SECRET|RESTRICTED))"};
   constexpr unsigned kCount = std::size(kExpressions);
   static hs_database_t* database = [] {
     unsigned flags[kCount] = {}, ids[kCount];
     for (unsigned i = 0; i < kCount; ++i) ids[i] = i;
     hs_database_t* built = nullptr;
     hs_compile_error_t* error = nullptr;
-    if (hs_compile_multi(kExpressions, flags, ids, kCount, HS_MODE_BLOCK, nullptr, &built, &error) !=
-        HS_SUCCESS) {
+    if (hs_compile_multi(kExpressions, flags, ids, kCount, HS_MODE_BLOCK, nullptr, &built,
+                         &error) != HS_SUCCESS) {
       std::fprintf(stderr, "hyperscan: %s\n", error->message);
       std::exit(1);
     }
@@ -108,12 +116,13 @@ size_t Hyperscan(std::string_view text) {
     return allocated;
   }();
   size_t matches = 0;
-  hs_scan(database, text.data(), static_cast<unsigned>(text.size()), 0, scratch,
-          [](unsigned, unsigned long long, unsigned long long, unsigned, void* context) {
-            ++*static_cast<size_t*>(context);
-            return 0;
-          },
-          &matches);
+  hs_scan(
+      database, text.data(), static_cast<unsigned>(text.size()), 0, scratch,
+      [](unsigned, unsigned long long, unsigned long long, unsigned, void* context) {
+        ++*static_cast<size_t*>(context);
+        return 0;
+      },
+      &matches);
   return matches;
 }
 #endif

@@ -8,19 +8,34 @@ namespace {
 constexpr Label kSecretKey = {"Secret", "aws_secret_key", 4};
 
 // The first two are keys; the others name users, roles and the like.
-constexpr std::string_view kLiterals[] = {
-    "AKIA", "ASIA", "ABIA", "ACCA", "AGPA", "AIDA", "AIPA", "ANPA", "ANVA", "APKA", "AROA", "ASCA",
-    "aws_secret", "AWS_SECRET", "awsSecret", "AwsSecret", "secret_access_key", "SECRET_ACCESS_KEY",
-    "secretAccessKey", "SecretAccessKey"};
+constexpr std::string_view kLiterals[] = {"AKIA",
+                                          "ASIA",
+                                          "ABIA",
+                                          "ACCA",
+                                          "AGPA",
+                                          "AIDA",
+                                          "AIPA",
+                                          "ANPA",
+                                          "ANVA",
+                                          "APKA",
+                                          "AROA",
+                                          "ASCA",
+                                          "aws_secret",
+                                          "AWS_SECRET",
+                                          "awsSecret",
+                                          "AwsSecret",
+                                          "secret_access_key",
+                                          "SECRET_ACCESS_KEY",
+                                          "secretAccessKey",
+                                          "SecretAccessKey"};
 constexpr size_t kKeys = 2;
 constexpr size_t kPrefixes = 12;
 constexpr size_t kIdBody = 16;
 constexpr size_t kSecretLength = 40;
 
 bool ProbeId(const Window& window, size_t at, size_t literal, Match& match) {
-  const size_t end = RunEnd(window, at + 4, kIdBody + 1, [](unsigned char u) {
-    return Is(u, kUpper | kDigit);
-  });
+  const size_t end =
+      RunEnd(window, at + 4, kIdBody + 1, [](unsigned char u) { return Is(u, kUpper | kDigit); });
   if (end - at != 4 + kIdBody || !WordEnds(window, end) || window[end] == '_') return false;
   if (!IsVaried(window, at + 4, end, 5)) return false;
   match = {.start = at, .end = end, .confidence = literal < kKeys ? 0.97f : 0.8f};
@@ -29,7 +44,8 @@ bool ProbeId(const Window& window, size_t at, size_t literal, Match& match) {
 
 // NAME, then `=`, `:`, `=>`, quotes and spaces in any order, then forty units of base64.
 bool ProbeSecret(const Window& window, size_t at, Match& match) {
-  const size_t name = RunEnd(window, at, 40, [](unsigned char u) { return IsAlnum(u) || u == '_'; });
+  const size_t name =
+      RunEnd(window, at, 40, [](unsigned char u) { return IsAlnum(u) || u == '_'; });
   const size_t start = RunEnd(window, name, 12, [](unsigned char u) {
     return u == ' ' || u == '=' || u == ':' || u == '>' || u == '"' || u == '\'' || u == '\t' ||
            u == '\\';

@@ -38,15 +38,16 @@ bool ProbeUrl(const Window& window, size_t at, size_t, Match& match) {
   }
   bool placeholder = true;
   for (size_t i = colon + 1; i < sign; ++i) {
-    placeholder = placeholder && (window[i] == '*' || window[i] == 'x' || window[i] == 'X' ||
-                                  window[i] == '.');
+    placeholder = placeholder &&
+                  (window[i] == '*' || window[i] == 'x' || window[i] == 'X' || window[i] == '.');
   }
   if (placeholder) return false;
   const size_t end = RunEnd(window, sign + 1, kMaxHost, [](unsigned char u) {
     return IsWord(u) || u == '.' || u == '-' || u == '_' || u == ':' || u == '[' || u == ']';
   });
   size_t trimmed = end;
-  while (trimmed > sign + 1 && (window[trimmed - 1] == '.' || window[trimmed - 1] == ':')) --trimmed;
+  while (trimmed > sign + 1 && (window[trimmed - 1] == '.' || window[trimmed - 1] == ':'))
+    --trimmed;
   if (trimmed == sign + 1) return false;
   match = {.start = start, .end = trimmed, .confidence = 0.95f};
   return true;

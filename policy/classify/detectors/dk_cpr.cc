@@ -18,9 +18,7 @@ bool ProbeCpr(const Window& window, size_t at, size_t, Match& match) {
   const bool context = Near(window, at, 32, kContext);
   if (!dashed && !context) return false;
   const bool check = Weighted(number, {4, 3, 2, 7, 6, 5, 4, 3, 2, 1}) % 11 == 0;
-  match = {.start = at,
-           .end = number.end(),
-           .confidence = context ? 0.95f : check ? 0.85f : 0.5f};
+  match = {.start = at, .end = number.end(), .confidence = context ? 0.95f : check ? 0.85f : 0.5f};
   return true;
 }
 

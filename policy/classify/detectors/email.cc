@@ -27,8 +27,8 @@ size_t DomainEnd(const Window& window, size_t start) {
   size_t end = start;
   size_t labels = 0;
   for (size_t label = start;;) {
-    const size_t stop = RunEnd(window, label, kMaxLabel + 1,
-                               [](unsigned char u) { return IsWord(u) || u == '-'; });
+    const size_t stop =
+        RunEnd(window, label, kMaxLabel + 1, [](unsigned char u) { return IsWord(u) || u == '-'; });
     if (stop == label || stop - label > kMaxLabel || stop - start > kMaxDomain) break;
     if (window[label] == '-') break;
     ++labels;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr Label kNpm = {"Secret", "npm_token", 4};
 
-constexpr std::string_view kLiterals[] = {"ghp_", "gho_", "ghu_", "ghs_",
+constexpr std::string_view kLiterals[] = {"ghp_", "gho_", "ghu_",       "ghs_",
                                           "ghr_", "npm_", "github_pat_"};
 constexpr size_t kNpmLiteral = 5;
 constexpr size_t kFineGrained = 6;
@@ -25,7 +25,8 @@ bool CheckHolds(const Window& window, size_t body) {
   for (size_t i = 0; i < kEntropy; ++i) entropy[i] = static_cast<char>(window[body + i]);
   uint32_t check = Crc32({entropy.data(), kEntropy});
   for (size_t i = kCheck; i-- > 0; check /= 62) {
-    if (window[body + kEntropy + i] != static_cast<unsigned char>(kBase62[check % 62])) return false;
+    if (window[body + kEntropy + i] != static_cast<unsigned char>(kBase62[check % 62]))
+      return false;
   }
   return true;
 }

@@ -1,12 +1,13 @@
-// India: Aadhaar, twelve digits that begin with 2..9 and end in a Verhoeff check digit. In groups of
-// four as printed, or in one piece with a word nearby.
+// India: Aadhaar, twelve digits that begin with 2..9 and end in a Verhoeff check digit. In groups
+// of four as printed, or in one piece with a word nearby.
 #include "policy/classify/detectors/all.h"
 #include "policy/classify/detectors/national_id.h"
 
 namespace portcullis::policy {
 namespace {
 
-constexpr std::string_view kContextWordList[] = {"aadhaar", "aadhar", "adhaar", "uidai", "uid", "vid"};
+constexpr std::string_view kContextWordList[] = {"aadhaar", "aadhar", "adhaar",
+                                                 "uidai",   "uid",    "vid"};
 constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeAadhaar(const Window& window, size_t at, size_t, Match& match) {

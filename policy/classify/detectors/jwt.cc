@@ -20,7 +20,8 @@ int Base64UrlValue(unsigned char unit) {
 bool IsPart(unsigned char unit) { return Is(unit, kToken); }
 
 // Decodes [start, end) into `out`, which is large enough; returns the bytes.
-std::string_view Decode(const Window& window, size_t start, size_t end, std::array<char, kMaxHeader>& out) {
+std::string_view Decode(const Window& window, size_t start, size_t end,
+                        std::array<char, kMaxHeader>& out) {
   uint32_t bits = 0;
   int have = 0;
   size_t size = 0;

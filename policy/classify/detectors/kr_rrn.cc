@@ -1,5 +1,5 @@
-// South Korea: resident registration number, yymmdd-sxxxxxx. The check digit holds for numbers given
-// out before October 2020, so it raises confidence and does not decide.
+// South Korea: resident registration number, yymmdd-sxxxxxx. The check digit holds for numbers
+// given out before October 2020, so it raises confidence and does not decide.
 #include "policy/classify/detectors/all.h"
 #include "policy/classify/detectors/national_id.h"
 

@@ -59,7 +59,8 @@ bool ProbeIpv6(const Window& window, size_t at, Match& match) {
   size_t start = at;
   while (at - start <= 4 && HexValue(window[start - 1]) >= 0) --start;
   const unsigned char before = window[start - 1];
-  if (start == at || at - start > 4 || IsWord(before) || before == ':' || before == '.') return false;
+  if (start == at || at - start > 4 || IsWord(before) || before == ':' || before == '.')
+    return false;
   int first = 0;
   for (size_t i = start; i < at; ++i) first = first << 4 | HexValue(window[i]);
   if (!IsUsedBlock(first)) return false;
@@ -90,10 +91,8 @@ bool ProbeColon(const Window& window, size_t at, size_t, Match& match) {
 
 }  // namespace
 
-constinit const Detector kIpv4 = {.label = {"Network", "ipv4", 1},
-                                  .triggers = kOnNumber,
-                                  .min_digits = 4,
-                                  .probe = ProbeIpv4};
+constinit const Detector kIpv4 = {
+    .label = {"Network", "ipv4", 1}, .triggers = kOnNumber, .min_digits = 4, .probe = ProbeIpv4};
 constinit const Detector kIpv6 = {
     .label = {"Network", "ipv6", 1}, .triggers = kOnColon, .probe = ProbeColon};
 

@@ -7,14 +7,15 @@ namespace portcullis::policy {
 namespace {
 
 constexpr std::string_view kContextWordList[] = {"bsn", "burgerservicenummer", "sofinummer", "sofi",
-                                         "citizen"};
+                                                 "citizen"};
 constexpr ContextWords kContext = kContextWordList;
 
 bool ProbeBsn(const Window& window, size_t at, size_t, Match& match) {
   if (!StandsFree(window, at)) return false;
   const Number number = ReadNumber(window, at, " .");
   if (number.count != 9 || !EndsFree(window, number.end())) return false;
-  if (!number.Grouped({9}) && !number.Grouped({4, 2, 3}) && !number.Grouped({3, 3, 3})) return false;
+  if (!number.Grouped({9}) && !number.Grouped({4, 2, 3}) && !number.Grouped({3, 3, 3}))
+    return false;
   if (number.Value(0, 2) == 0) return false;
   if (Weighted(number, {9, 8, 7, 6, 5, 4, 3, 2, -1}) % 11 != 0) return false;
   if (!Near(window, at, 40, kContext)) return false;

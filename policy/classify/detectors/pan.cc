@@ -20,35 +20,36 @@ constexpr uint32_t k12To19 = Lengths({12, 13, 14, 15}) | k16To19;
 struct IssuerRange {
   int first, last;  // of the first six digits
   uint32_t lengths;
-  uint32_t usual;   // lengths that nearly all cards have
+  uint32_t usual;  // lengths that nearly all cards have
 };
 // The first range that holds decides.
 constexpr IssuerRange kIssuers[] = {
-    {400000, 499999, Lengths({13, 16, 19}), Lengths({16})},           // Visa
-    {510000, 559999, Lengths({16}), Lengths({16})},                   // Mastercard
-    {222100, 272099, Lengths({16}), Lengths({16})},                   // Mastercard
-    {340000, 349999, Lengths({15}), Lengths({15})},                   // American Express
-    {370000, 379999, Lengths({15}), Lengths({15})},                   // American Express
-    {300000, 305999, Lengths({14}) | k16To19, Lengths({14, 16})},     // Diners Club
-    {309500, 309599, Lengths({14}) | k16To19, Lengths({14, 16})},     // Diners Club
-    {360000, 369999, Lengths({14}) | k16To19, Lengths({14, 16})},     // Diners Club
-    {380000, 399999, Lengths({14}) | k16To19, Lengths({14, 16})},     // Diners Club
-    {352800, 358999, k16To19, Lengths({16})},                         // JCB
-    {220000, 220499, k16To19, Lengths({16})},                         // Mir
-    {601100, 601199, k16To19, Lengths({16})},                         // Discover
-    {644000, 659999, k16To19, Lengths({16})},                         // Discover
-    {620000, 629999, k16To19, Lengths({16, 19})},                     // UnionPay
-    {810000, 829999, k16To19, Lengths({16})},                         // UnionPay, RuPay
-    {979200, 979289, Lengths({16}), Lengths({16})},                   // Troy
-    {500000, 509999, k12To19, Lengths({16})},                         // Maestro and others
-    {560000, 589999, k12To19, Lengths({16})},                         // Maestro
-    {600000, 699999, k12To19, Lengths({16})},                         // Maestro and others
+    {400000, 499999, Lengths({13, 16, 19}), Lengths({16})},        // Visa
+    {510000, 559999, Lengths({16}), Lengths({16})},                // Mastercard
+    {222100, 272099, Lengths({16}), Lengths({16})},                // Mastercard
+    {340000, 349999, Lengths({15}), Lengths({15})},                // American Express
+    {370000, 379999, Lengths({15}), Lengths({15})},                // American Express
+    {300000, 305999, Lengths({14}) | k16To19, Lengths({14, 16})},  // Diners Club
+    {309500, 309599, Lengths({14}) | k16To19, Lengths({14, 16})},  // Diners Club
+    {360000, 369999, Lengths({14}) | k16To19, Lengths({14, 16})},  // Diners Club
+    {380000, 399999, Lengths({14}) | k16To19, Lengths({14, 16})},  // Diners Club
+    {352800, 358999, k16To19, Lengths({16})},                      // JCB
+    {220000, 220499, k16To19, Lengths({16})},                      // Mir
+    {601100, 601199, k16To19, Lengths({16})},                      // Discover
+    {644000, 659999, k16To19, Lengths({16})},                      // Discover
+    {620000, 629999, k16To19, Lengths({16, 19})},                  // UnionPay
+    {810000, 829999, k16To19, Lengths({16})},                      // UnionPay, RuPay
+    {979200, 979289, Lengths({16}), Lengths({16})},                // Troy
+    {500000, 509999, k12To19, Lengths({16})},                      // Maestro and others
+    {560000, 589999, k12To19, Lengths({16})},                      // Maestro
+    {600000, 699999, k12To19, Lengths({16})},                      // Maestro and others
 };
 
 constexpr std::string_view kContextWordList[] = {
-    "card",   "cards",  "credit", "debit",    "visa",      "mastercard", "amex",    "maestro",
-    "pan",    "cc",     "karte",  "kreditkarte", "kartennummer", "carte", "tarjeta", "payment",
-    "discover", "diners", "unionpay", "jcb",  "kaart",     "carta"};
+    "card",         "cards",   "credit",  "debit",   "visa",     "mastercard",
+    "amex",         "maestro", "pan",     "cc",      "karte",    "kreditkarte",
+    "kartennummer", "carte",   "tarjeta", "payment", "discover", "diners",
+    "unionpay",     "jcb",     "kaart",   "carta"};
 constexpr ContextWords kContext = kContextWordList;
 
 const IssuerRange* IssuerOf(int first_six) {
@@ -112,9 +113,7 @@ bool ProbePan(const Window& window, size_t at, size_t, Match& match) {
 
 }  // namespace
 
-constinit const Detector kPan = {.label = {"Financial", "pan", 3},
-                                 .triggers = kOnNumber,
-                                 .min_digits = 12,
-                                 .probe = ProbePan};
+constinit const Detector kPan = {
+    .label = {"Financial", "pan", 3}, .triggers = kOnNumber, .min_digits = 12, .probe = ProbePan};
 
 }  // namespace portcullis::policy

@@ -26,10 +26,11 @@ constexpr CallingCode kCodes[] = {
     {852, "HK"}, {886, "TW"}, {971, "AE"}, {972, "IL"}, {966, "SA"}};
 
 constexpr std::string_view kContextWordList[] = {
-    "tel",     "telefon",  "telephone", "phone",     "phones",   "mobile",  "mobil",  "cell",
-    "cellphone", "fax",    "handy",     "call",      "telefono", "movil",   "celular", "telefone",
-    "whatsapp", "sms",     "rufnummer", "mobilnummer", "telefonnummer", "portable", "telefoon",
-    "hotline", "number",   "msisdn",    "numero",    "nummer",   "contact"};
+    "tel",       "telefon",     "telephone",     "phone",    "phones",   "mobile",
+    "mobil",     "cell",        "cellphone",     "fax",      "handy",    "call",
+    "telefono",  "movil",       "celular",       "telefone", "whatsapp", "sms",
+    "rufnummer", "mobilnummer", "telefonnummer", "portable", "telefoon", "hotline",
+    "number",    "msisdn",      "numero",        "nummer",   "contact"};
 constexpr ContextWords kContext = kContextWordList;
 
 struct Digits {
@@ -110,7 +111,9 @@ bool ProbeInternational(const Window& window, size_t at, Match& match) {
   } else if (digits.count < 8 || !IsAssigned(digits.Value(0, 2), digits.Value(0, 3))) {
     return false;
   }
-  match = {.start = at, .end = digits.end, .confidence = digits.groups > 1 ? 0.95f : 0.9f,
+  match = {.start = at,
+           .end = digits.end,
+           .confidence = digits.groups > 1 ? 0.95f : 0.9f,
            .jurisdiction = JurisdictionOf(digits)};
   return true;
 }
@@ -121,8 +124,9 @@ bool ProbeNorthAmerican(const Window& window, size_t at, Match& match) {
   if (window[i] == '1' && (window[i + 1] == '-' || window[i + 1] == '.')) i += 2;
   const bool parens = window[i] == '(';
   const Digits digits = ReadDigits(window, i + (parens ? 1 : 0), 10);
-  if (digits.count != 10 || digits.too_many || digits.groups != 3 || !WordEnds(window, digits.end) ||
-      !IsNorthAmerican(digits, 0) || (window[digits.end] == '-' && IsDigit(window[digits.end + 1]))) {
+  if (digits.count != 10 || digits.too_many || digits.groups != 3 ||
+      !WordEnds(window, digits.end) || !IsNorthAmerican(digits, 0) ||
+      (window[digits.end] == '-' && IsDigit(window[digits.end + 1]))) {
     return false;
   }
   const unsigned char before_last = window[digits.end - 5];

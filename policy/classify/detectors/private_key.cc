@@ -86,13 +86,11 @@ bool ProbePem(const Window& window, size_t at, size_t, Match& match) {
   size_t i = dashes + (window[dashes] == ' ' ? 1 : 0);
   if (!StartsWith(window, i, "BEGIN ")) return false;
   i += 6;
-  const size_t end = RunEnd(window, i, kMaxLabel, [](unsigned char u) {
-    return Is(u, kUpper | kDigit) || u == ' ';
-  });
+  const size_t end = RunEnd(window, i, kMaxLabel,
+                            [](unsigned char u) { return Is(u, kUpper | kDigit) || u == ' '; });
   bool is_private = false;
   for (size_t k = i; k + 11 <= end; ++k) is_private |= StartsWith(window, k, "PRIVATE KEY");
-  const size_t closing =
-      RunEnd(window, end, kMaxDashes, [](unsigned char u) { return u == '-'; });
+  const size_t closing = RunEnd(window, end, kMaxDashes, [](unsigned char u) { return u == '-'; });
   if (!is_private || closing - end < 4 || !BodyFollows(window, closing)) return false;
   match = {.start = at, .end = closing, .confidence = 0.99f, .body = Body};
   return true;

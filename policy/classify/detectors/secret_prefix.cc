@@ -1,5 +1,5 @@
-// Keys known by their prefix: the prefix, then a run of the key's alphabet of the right length, with
-// enough different units that it is no placeholder.
+// Keys known by their prefix: the prefix, then a run of the key's alphabet of the right length,
+// with enough different units that it is no placeholder.
 #include "policy/classify/detectors/secret_prefix.h"
 
 #include "policy/classify/detectors/all.h"
@@ -10,12 +10,18 @@ namespace {
 
 bool Takes(KeyAlphabet alphabet, unsigned char unit) {
   switch (alphabet) {
-    case KeyAlphabet::kAlnum: return IsAlnum(unit);
-    case KeyAlphabet::kUpperDigit: return Is(unit, kUpper | kDigit);
-    case KeyAlphabet::kHex: return HexValue(unit) >= 0;
-    case KeyAlphabet::kBase64Url: return Is(unit, kToken);
-    case KeyAlphabet::kDotted: return Is(unit, kToken) || unit == '.';
-    case KeyAlphabet::kBase64: return Is(unit, kToken) || unit == '+' || unit == '/' || unit == '=';
+    case KeyAlphabet::kAlnum:
+      return IsAlnum(unit);
+    case KeyAlphabet::kUpperDigit:
+      return Is(unit, kUpper | kDigit);
+    case KeyAlphabet::kHex:
+      return HexValue(unit) >= 0;
+    case KeyAlphabet::kBase64Url:
+      return Is(unit, kToken);
+    case KeyAlphabet::kDotted:
+      return Is(unit, kToken) || unit == '.';
+    case KeyAlphabet::kBase64:
+      return Is(unit, kToken) || unit == '+' || unit == '/' || unit == '=';
   }
   return false;
 }

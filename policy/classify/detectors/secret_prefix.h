@@ -1,4 +1,5 @@
-// The table of keys that are known by how they begin. A new one is a line in secret_prefix_table.cc.
+// The table of keys that are known by how they begin. A new one is a line in
+// secret_prefix_table.cc.
 #pragma once
 
 #include <cstdint>

@@ -14,9 +14,9 @@ namespace portcullis::policy {
 // Digits in groups with single separators between them.
 struct Number {
   static constexpr size_t kMaxDigits = 20;
-  std::array<uint8_t, kMaxDigits> digits{};  // values
-  std::array<size_t, kMaxDigits> ends{};     // position after each digit
-  std::array<uint8_t, kMaxDigits> groups{};  // digits in each group
+  std::array<uint8_t, kMaxDigits> digits{};      // values
+  std::array<size_t, kMaxDigits> ends{};         // position after each digit
+  std::array<uint8_t, kMaxDigits> groups{};      // digits in each group
   std::array<uint8_t, kMaxDigits> separators{};  // unit before each group; 0 for the first
   size_t count = 0;
   size_t group_count = 0;
@@ -47,8 +47,8 @@ struct ContextWords {
   uint32_t initials = 0;
 };
 
-// One of the words stands as a whole word within `distance` units before `at`; it may be a part of a
-// camelCase or snake_case name.
+// One of the words stands as a whole word within `distance` units before `at`; it may be a part of
+// a camelCase or snake_case name.
 bool Near(const Window& window, size_t at, size_t distance, const ContextWords& context);
 
 // The units from `at` on are `text`.

@@ -8,7 +8,8 @@ namespace {
 
 constexpr Label kItin = {"GovernmentId", "us_itin", 3, "US"};
 
-constexpr std::string_view kContextWordList[] = {"ssn", "ssns", "social", "security", "itin", "taxpayer"};
+constexpr std::string_view kContextWordList[] = {"ssn",      "ssns", "social",
+                                                 "security", "itin", "taxpayer"};
 constexpr ContextWords kContext = kContextWordList;
 
 // Printed in advertisements; never anybody's number any more.
@@ -29,7 +30,8 @@ bool IsItin(int area, int group, int serial) {
 }
 
 bool ProbeSsn(const Window& window, size_t at, size_t, Match& match) {
-  if (!NumberMayStart(window, at) || (window[at - 1] == '-' && IsWord(window[at - 2]))) return false;
+  if (!NumberMayStart(window, at) || (window[at - 1] == '-' && IsWord(window[at - 2])))
+    return false;
   const Number number = ReadNumber(window, at, " -");
   const bool dashes = number.SeparatedBy('-') && number.Grouped({3, 2, 4});
   const bool spaces = number.SeparatedBy(' ') && number.Grouped({3, 2, 4});

@@ -31,11 +31,11 @@ struct Brand {
   std::string_view prefix;
   size_t length;
 };
-constexpr Brand kBrands[] = {
-    {"4", 16},    {"4", 19},    {"4", 13},    {"51", 16},   {"55", 16},   {"2221", 16}, {"2720", 16},
-    {"2500", 16}, {"34", 15},   {"37", 15},   {"36", 14},   {"305", 14},  {"6011", 16}, {"644", 16},
-    {"65", 19},   {"3528", 16}, {"3589", 16}, {"62", 16},   {"62", 19},   {"5018", 12}, {"6304", 13},
-    {"6759", 18}, {"2200", 16}, {"97920", 16}};
+constexpr Brand kBrands[] = {{"4", 16},    {"4", 19},    {"4", 13},    {"51", 16},   {"55", 16},
+                             {"2221", 16}, {"2720", 16}, {"2500", 16}, {"34", 15},   {"37", 15},
+                             {"36", 14},   {"305", 14},  {"6011", 16}, {"644", 16},  {"65", 19},
+                             {"3528", 16}, {"3589", 16}, {"62", 16},   {"62", 19},   {"5018", 12},
+                             {"6304", 13}, {"6759", 18}, {"2200", 16}, {"97920", 16}};
 
 std::string Group(const std::string& digits, char separator, size_t size = 4) {
   std::string grouped;
@@ -50,9 +50,9 @@ TEST(Pan, FindsEveryValidNumberInEveryForm) {
   std::mt19937_64 random(1);
   for (int n = 0; n < kCases; ++n) {
     const Brand brand = kBrands[static_cast<size_t>(n) % std::size(kBrands)];
-    const std::string pan = WithLuhn(
-        std::string(brand.prefix) +
-        RandomFrom(random, kDigits, brand.length - brand.prefix.size() - 1));
+    const std::string pan =
+        WithLuhn(std::string(brand.prefix) +
+                 RandomFrom(random, kDigits, brand.length - brand.prefix.size() - 1));
     EXPECT_TRUE(Finds("pan", pan)) << pan;
     // Rarely a part of a number of unusual length is itself a stronger number: nothing must show.
     if (brand.length < 14 || brand.length > 16) {
@@ -90,7 +90,8 @@ TEST(Pan, KnowsTheBordersOfIssuerRanges) {
 }
 
 TEST(Pan, RetriesOverlappingStarts) {
-  EXPECT_THAT(Found("order 12 4111 1111 1111 1111 ok"), testing::ElementsAre("pan:4111 1111 1111 1111"));
+  EXPECT_THAT(Found("order 12 4111 1111 1111 1111 ok"),
+              testing::ElementsAre("pan:4111 1111 1111 1111"));
   EXPECT_THAT(Found("4000 4111 1111 1111 1111"), testing::Contains("pan:4111 1111 1111 1111"));
   EXPECT_THAT(Found("card 4111111111111111 12/29"), testing::ElementsAre("pan:4111111111111111"));
 }
@@ -177,10 +178,18 @@ TEST(UsSsn, AgreesWithTheRulesOfTheSsa) {
     int group = static_cast<int>(random() % 100);
     int serial = static_cast<int>(random() % 10000);
     switch (random() % 8) {
-      case 0: area = 0; break;
-      case 1: area = 666; break;
-      case 2: group = 0; break;
-      case 3: serial = 0; break;
+      case 0:
+        area = 0;
+        break;
+      case 1:
+        area = 666;
+        break;
+      case 2:
+        group = 0;
+        break;
+      case 3:
+        serial = 0;
+        break;
     }
     const std::string ssn = Padded(area, 3) + "-" + Padded(group, 2) + "-" + Padded(serial, 4);
     const bool expected = OracleSsn(area, group, serial);
@@ -214,7 +223,8 @@ std::string MakeToken(const std::string& prefix, const std::string& entropy) {
 
 TEST(GithubToken, ChecksumDecidesConfidence) {
   // A published example of the format.
-  ASSERT_EQ(MakeToken("ghp_", "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"), "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");
+  ASSERT_EQ(MakeToken("ghp_", "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"),
+            "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");
   std::mt19937_64 random(6);
   constexpr const char* kPrefixes[] = {"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "npm_"};
   for (int n = 0; n < kCases; ++n) {

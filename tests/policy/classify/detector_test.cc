@@ -24,8 +24,9 @@ TEST(Email, FindsAddresses) {
 TEST(Email, LetsOthersGo) {
   for (const char* text :
        {"@example.com", "alice@", "alice@example", "alice@.com", "alice.@example.com", "a@b.c",
-        "a@-example.com", "a@example-.com", "lodash@4.17.21", "@app.route", "a @ b.com", "user@host",
-        "git@github.com:owner/repo.git", "a@b..com", "@@@@", "f(x)@y", "Wert @ 3.50 EUR"}) {
+        "a@-example.com", "a@example-.com", "lodash@4.17.21", "@app.route", "a @ b.com",
+        "user@host", "git@github.com:owner/repo.git", "a@b..com", "@@@@", "f(x)@y",
+        "Wert @ 3.50 EUR"}) {
     EXPECT_FALSE(FindsKind("email", text)) << text;
   }
   const std::string longest(64, 'a');
@@ -93,8 +94,8 @@ TEST(Ipv4, LetsOthersGo) {
 }
 
 TEST(Ipv6, FindsAddressesAndMacs) {
-  for (const char* ip : {"2001:db8::1", "2001:0db8:85a3:0000:0000:8a2e:0370:7334", "fe80::1", "fd00::",
-                         "2a00:1450:4001:81b::200e", "FE80::A:B"}) {
+  for (const char* ip : {"2001:db8::1", "2001:0db8:85a3:0000:0000:8a2e:0370:7334", "fe80::1",
+                         "fd00::", "2a00:1450:4001:81b::200e", "FE80::A:B"}) {
     EXPECT_TRUE(Finds("ipv6", ip)) << ip;
     EXPECT_TRUE(Finds("ipv6", ip, "[", "]:443")) << ip;
   }
@@ -113,7 +114,8 @@ TEST(Marking, FindsBanners) {
   };
   for (const Case& c :
        {Case{"nato_marking", "NATO SECRET"}, Case{"nato_marking", "NATO RESTRICTED"},
-        Case{"nato_marking", "COSMIC TOP SECRET"}, Case{"nato_marking", "NATO  CONFIDENTIAL ATOMAL"},
+        Case{"nato_marking", "COSMIC TOP SECRET"},
+        Case{"nato_marking", "NATO  CONFIDENTIAL ATOMAL"},
         Case{"eu_marking", "RESTREINT UE/EU RESTRICTED"}, Case{"eu_marking", "EU CONFIDENTIAL"},
         Case{"eu_marking", "TRÈS SECRET UE/EU TOP SECRET"}, Case{"de_marking", "VS-NfD"},
         Case{"de_marking", "VS – NUR FÜR DEN DIENSTGEBRAUCH"},
@@ -135,7 +137,8 @@ TEST(Marking, LetsSentencesGo) {
 }
 
 TEST(Findings, CarryClassAndSummary) {
-  const auto findings = Scan("alice@example.com, bob@example.com, 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");
+  const auto findings =
+      Scan("alice@example.com, bob@example.com, 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");
   const auto summary = Summarize(findings);
   ASSERT_EQ(summary.size(), 2u);
   EXPECT_EQ(summary.at("Contact").count, 2u);
@@ -147,9 +150,11 @@ TEST(Findings, CarryClassAndSummary) {
 
 TEST(Findings, EveryDetectorHasAKnownClass) {
   for (const Detector* detector : BuiltinDetectors().detectors()) {
-    EXPECT_THAT(kDataClasses, testing::Contains(detector->label.data_class)) << detector->label.kind;
+    EXPECT_THAT(kDataClasses, testing::Contains(detector->label.data_class))
+        << detector->label.kind;
     EXPECT_NE(detector->probe, nullptr);
-    for (const std::string_view literal : detector->literals) EXPECT_GE(literal.size(), 2u) << literal;
+    for (const std::string_view literal : detector->literals)
+      EXPECT_GE(literal.size(), 2u) << literal;
   }
 }
 

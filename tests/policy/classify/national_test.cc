@@ -23,7 +23,8 @@ TEST(InAadhaar, FollowsVerhoeff) {
                                 {2, 7, 9, 3, 8, 0, 6, 4, 1, 5}, {7, 0, 4, 6, 9, 1, 3, 2, 5, 8}};
   const auto holds = [](const std::string& digits) {
     int c = 0;
-    for (size_t i = 0; i < digits.size(); ++i) c = kD[c][kP[i % 8][digits[digits.size() - 1 - i] - '0']];
+    for (size_t i = 0; i < digits.size(); ++i)
+      c = kD[c][kP[i % 8][digits[digits.size() - 1 - i] - '0']];
     return c == 0;
   };
   std::mt19937_64 random(1);
@@ -60,8 +61,8 @@ TEST(DkCpr, WantsARealDate) {
     const uint64_t day = random() % 40, month = random() % 15, year = random() % 100;
     const bool real = month >= 1 && month <= 12 && day >= 1 &&
                       day <= kDays[month - 1] + (month == 2 && year % 4 == 0 ? 1 : 0);
-    const std::string cpr = TwoDigits(day) + TwoDigits(month) + TwoDigits(year) + "-" +
-                            RandomFrom(random, kDigits, 4);
+    const std::string cpr =
+        TwoDigits(day) + TwoDigits(month) + TwoDigits(year) + "-" + RandomFrom(random, kDigits, 4);
     EXPECT_EQ(Finds("dk_cpr", cpr, "CPR "), real) << cpr;
   }
   EXPECT_EQ(Scan("CPR 070761-4285").at(0).jurisdiction, "DK");

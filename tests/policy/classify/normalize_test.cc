@@ -80,25 +80,27 @@ TEST(Normalizer, MapsUnitsBackToBytes) {
 }
 
 TEST(Normalizer, TakesInvalidBytesOneByOne) {
-  for (const std::string bytes : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82",
-                                  "\xf0\x9f\x98", "\x80", "\xf4\x90\x80\x80", "\xe0\x80\xaf"}) {
+  for (const std::string bytes :
+       {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xf0\x9f\x98", "\x80",
+        "\xf4\x90\x80\x80", "\xe0\x80\xaf"}) {
     EXPECT_EQ(Units({bytes}), std::string(bytes.size(), Normalizer::kOther)) << bytes.size();
   }
   EXPECT_EQ(Units({"\xe2\x82x"}), std::string(2, Normalizer::kOther) + "x");
 }
 
 TEST(Normalizer, DoesNotDependOnCuts) {
-  const std::string text = "a\xe2\x82\xac\xff\xf0\x9f\x98\x80\xe2\x80\x8b\xc3(é\xed\xa0\x80z\xf0\x9f";
+  const std::string text =
+      "a\xe2\x82\xac\xff\xf0\x9f\x98\x80\xe2\x80\x8b\xc3(é\xed\xa0\x80z\xf0\x9f";
   const std::string whole = Units({text});
   for (size_t i = 0; i <= text.size(); ++i) {
-    for (size_t j = i; j <= text.size(); ++j) EXPECT_EQ(Units(Cut(text, {i, j})), whole) << i << " " << j;
+    for (size_t j = i; j <= text.size(); ++j)
+      EXPECT_EQ(Units(Cut(text, {i, j})), whole) << i << " " << j;
   }
 }
 
 TEST(Evasion, InvisibleCharactersDoNotHideNumbers) {
-  for (const std::string hidden :
-       {"\u200B", "\u200D", "\u2060", "\uFEFF", "\u202E", "\u2066", "\u00AD", "\u034F", "\uFE0F",
-        "\U000E0041", "\u0301"}) {
+  for (const std::string hidden : {"\u200B", "\u200D", "\u2060", "\uFEFF", "\u202E", "\u2066",
+                                   "\u00AD", "\u034F", "\uFE0F", "\U000E0041", "\u0301"}) {
     std::string pan;
     for (const char c : std::string("4111111111111111")) pan += c + hidden;
     pan.resize(pan.size() - hidden.size());

@@ -66,7 +66,8 @@ TEST(Redact, AFailingDetectorWithholdsTheText) {
 
 // Overlaps: nothing that any candidate covered shows up in the output.
 TEST(Redact, OverlappingFindingsLeaveNothing) {
-  const std::string out = RedactAll("s3://AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI@bucket.example.com tail");
+  const std::string out =
+      RedactAll("s3://AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI@bucket.example.com tail");
   EXPECT_THAT(out, testing::Not(testing::HasSubstr("wJalr")));
   EXPECT_THAT(out, testing::Not(testing::HasSubstr("AKIA")));
   EXPECT_THAT(out, testing::EndsWith(" tail"));
@@ -76,7 +77,8 @@ TEST(Redact, APrivateKeyIsSwallowedAsItStreams) {
   Redactor redactor(BuiltinDetectors(), RedactionPolicy::All());
   std::string out = redactor.Feed("key: -----BEGIN PRIVATE KEY-----\n").value();
   for (int i = 0; i < 2000; ++i) {
-    out += redactor.Feed("MIIEpAIBAAKCAQEA75axIXEH0vZyv7d0qzzEL9o9k8X1v0YqAbCdEf0123456789\n").value();
+    out +=
+        redactor.Feed("MIIEpAIBAAKCAQEA75axIXEH0vZyv7d0qzzEL9o9k8X1v0YqAbCdEf0123456789\n").value();
     EXPECT_LT(redactor.held_bytes(), 200u);
   }
   EXPECT_EQ(out, "key: [redacted:private_key]");

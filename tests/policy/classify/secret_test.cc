@@ -39,19 +39,21 @@ TEST(Jwt, LongTokensStream) {
 }
 
 TEST(PrivateKey, FindsTheWholeBlock) {
-  const std::string body = "MIIEpAIBAAKCAQEA75axIXEH0vZyv7d0qzzEL9o9k8X1v0Yq\nAbCdEf0123456789+/==\n";
+  const std::string body =
+      "MIIEpAIBAAKCAQEA75axIXEH0vZyv7d0qzzEL9o9k8X1v0Yq\nAbCdEf0123456789+/==\n";
   for (const std::string label :
        {"RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY",
         "ENCRYPTED PRIVATE KEY", "PGP PRIVATE KEY BLOCK"}) {
-    const std::string pem = "-----BEGIN " + label + "-----\n" + body + "-----END " + label + "-----";
+    const std::string pem =
+        "-----BEGIN " + label + "-----\n" + body + "-----END " + label + "-----";
     EXPECT_TRUE(Finds("private_key", pem, "key:\n", "\nthanks")) << label;
     std::string escaped = pem;
     for (size_t at; (at = escaped.find('\n')) != std::string::npos;) escaped.replace(at, 1, "\\n");
     EXPECT_TRUE(Finds("private_key", escaped, "{\"key\":\"", "\"}")) << label;
   }
   const std::string encrypted =
-      "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F17\n\n" + body +
-      "-----END RSA PRIVATE KEY-----";
+      "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F17\n\n" +
+      body + "-----END RSA PRIVATE KEY-----";
   EXPECT_TRUE(Finds("private_key", encrypted));
   const std::string ssh2 = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n" + body +
                            "---- END SSH2 ENCRYPTED PRIVATE KEY ----";
@@ -60,7 +62,8 @@ TEST(PrivateKey, FindsTheWholeBlock) {
 
 TEST(PrivateKey, WithoutItsEndGoesOnAsLongAsKeyMaterial) {
   const std::string text =
-      "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75axIXEH0vZyv7d0qzzE\nAAAA(cut) alice@example.com";
+      "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75axIXEH0vZyv7d0qzzE\nAAAA(cut) "
+      "alice@example.com";
   const auto findings = Scan(text);
   ASSERT_EQ(findings.size(), 2u);
   EXPECT_EQ(findings[0].kind, "private_key");
@@ -83,13 +86,15 @@ TEST(Aws, FindsKeysBySort) {
   EXPECT_TRUE(Finds("aws_access_key_id", "AKIAIOSFODNN7EXAMPLE"));
   EXPECT_TRUE(Finds("aws_access_key_id", "ASIAY34FZKBOKMUTVV7A", "id=\"", "\""));
   constexpr std::string_view kSecret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-  for (const char* before : {"aws_secret_access_key = ", "AWS_SECRET_ACCESS_KEY=", "secretAccessKey: '",
-                             "\"SecretAccessKey\": \"", "export AWS_SECRET_ACCESS_KEY=\""}) {
+  for (const char* before :
+       {"aws_secret_access_key = ", "AWS_SECRET_ACCESS_KEY=", "secretAccessKey: '",
+        "\"SecretAccessKey\": \"", "export AWS_SECRET_ACCESS_KEY=\""}) {
     EXPECT_TRUE(Finds("aws_secret_key", kSecret, before, "\n")) << before;
   }
   for (const char* text :
-       {"AKIAIOSFODNN7EXAMPL", "AKIAIOSFODNN7EXAMPLEX", "xAKIAIOSFODNN7EXAMPLE", "AKIAiosfodnn7example",
-        "AKIAAAAAAAAAAAAAAAAA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = None",
+       {"AKIAIOSFODNN7EXAMPL", "AKIAIOSFODNN7EXAMPLEX", "xAKIAIOSFODNN7EXAMPLE",
+        "AKIAiosfodnn7example", "AKIAAAAAAAAAAAAAAAAA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "aws_secret_access_key = None",
         "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEYwJalr"}) {
     EXPECT_THAT(Found(text), IsEmpty()) << text;
   }
@@ -114,9 +119,10 @@ TEST(ConnectionString, FindsPasswordsInUrls) {
     EXPECT_TRUE(Finds("connection_string", scheme, "url=", "/db?x=1")) << url;
   }
   for (const char* text :
-       {"https://example.com/a:b@c", "https://user@example.com", "postgres://bob:@db", "a://b", "http://",
-        "postgres://bob:${PASSWORD}@db", "postgres://bob:<password>@db", "postgres://bob:****@db",
-        "postgres://bob:xxxxx@db", "see http://example.com:8080/x", "://u:p@h"}) {
+       {"https://example.com/a:b@c", "https://user@example.com", "postgres://bob:@db", "a://b",
+        "http://", "postgres://bob:${PASSWORD}@db", "postgres://bob:<password>@db",
+        "postgres://bob:****@db", "postgres://bob:xxxxx@db", "see http://example.com:8080/x",
+        "://u:p@h"}) {
     EXPECT_FALSE(FindsKind("connection_string", text)) << text;
   }
 }

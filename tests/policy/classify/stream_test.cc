@@ -8,21 +8,74 @@ namespace portcullis::policy {
 namespace {
 
 constexpr std::string_view kFragments[] = {
-    "alice@example.com", "user@host", "@@", "4111 1111 1111 1111", "4111111111111112",
-    "5500-0055-5555-5559", "DE89 3704 0044 0532 0130 00", "gb82west12345698765432", "DE8937",
-    "+49 (0)30 1234567", "(415) 555-2671", "tel: 030 1234567", "SSN 123-45-6789", "912-70-1234",
-    "8.8.8.8", "1.2.3.4.5", "2001:db8::1", "aa:bb:cc:dd:ee:0f", "std::string",
-    "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", "AKIAIOSFODNN7EXAMPLE",
+    "alice@example.com",
+    "user@host",
+    "@@",
+    "4111 1111 1111 1111",
+    "4111111111111112",
+    "5500-0055-5555-5559",
+    "DE89 3704 0044 0532 0130 00",
+    "gb82west12345698765432",
+    "DE8937",
+    "+49 (0)30 1234567",
+    "(415) 555-2671",
+    "tel: 030 1234567",
+    "SSN 123-45-6789",
+    "912-70-1234",
+    "8.8.8.8",
+    "1.2.3.4.5",
+    "2001:db8::1",
+    "aa:bb:cc:dd:ee:0f",
+    "std::string",
+    "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",
+    "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOP",
-    "postgres://bob:s3cr3t@db.internal:5432/x", "https://u:p@",
-    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
-    "eyJhbGciOiJIUzI1NiJ9.", "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75axIXEH\nAAA==\n",
-    "-----END PRIVATE KEY-----", "-----BEGIN ", "----", "NATO SECRET", "VS-NUR FÜR DEN DIENSTGEBRAUCH",
-    "TOP SECRET//SI//NOFORN", "TRÈS SECRET UE", "CPR 070761-4285", "BSN: 111222333",
-    "Aadhaar 2341 2341 2346", "900101-1234568", "４１１１１１１１１１１１１１１１", "\u200B", "\u200D", "é",
-    "漢字", "\xff", "\xe2\x82", "\xf0\x9f\x98\x80", "the quick brown fox", "1", "12 ", "3.14", "x", "\n",
-    "\t", "-", "_", ".", ":", "@", "+", "(", "//", "a", "e", "\\n", "\"", "="};
+    "postgres://bob:s3cr3t@db.internal:5432/x",
+    "https://u:p@",
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_"
+    "XgL0n3I9",
+    "eyJhbGciOiJIUzI1NiJ9.",
+    "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75axIXEH\nAAA==\n",
+    "-----END PRIVATE KEY-----",
+    "-----BEGIN ",
+    "----",
+    "NATO SECRET",
+    "VS-NUR FÜR DEN DIENSTGEBRAUCH",
+    "TOP SECRET//SI//NOFORN",
+    "TRÈS SECRET UE",
+    "CPR 070761-4285",
+    "BSN: 111222333",
+    "Aadhaar 2341 2341 2346",
+    "900101-1234568",
+    "４１１１１１１１１１１１１１１１",
+    "\u200B",
+    "\u200D",
+    "é",
+    "漢字",
+    "\xff",
+    "\xe2\x82",
+    "\xf0\x9f\x98\x80",
+    "the quick brown fox",
+    "1",
+    "12 ",
+    "3.14",
+    "x",
+    "\n",
+    "\t",
+    "-",
+    "_",
+    ".",
+    ":",
+    "@",
+    "+",
+    "(",
+    "//",
+    "a",
+    "e",
+    "\\n",
+    "\"",
+    "="};
 
 std::string RandomText(std::mt19937_64& random, size_t fragments) {
   constexpr std::string_view kGlue[] = {"", " ", "", "\n", ", ", "-", ".", ""};
@@ -131,7 +184,8 @@ TEST(Settled, NeverTouchedLater) {
 
 TEST(Hold, PlainTextIsHardlyHeldBack) {
   Redactor redactor(BuiltinDetectors(), RedactionPolicy::All());
-  const std::string prose = "It was a bright cold day in April, and the clocks were striking thirteen. ";
+  const std::string prose =
+      "It was a bright cold day in April, and the clocks were striking thirteen. ";
   for (int n = 0; n < 50; ++n) {
     for (const char c : prose) {
       ASSERT_TRUE(redactor.Feed(std::string(1, c)).has_value());
@@ -140,11 +194,48 @@ TEST(Hold, PlainTextIsHardlyHeldBack) {
   }
 }
 
-const std::string kAdversarial[] = {
-    "1", "@", "a@", "a@a", "eyJ", "-----BEGIN ", "-", "1 ", "1-", "4 ", "+1", "(1", "a:", "a://", ":",
-    "a://a:a@", "DE89", "de89 ", "ghp_", "sk-", "sk-ant-", "a.", "NATO ", "1.1.", "2001:", "ab:",
-    "eyJhbGciOiJIUzI1NiJ9.", "eyJ.", "\u200B", "1\u200B", "\xff", "\xf0\x9f", "4111 ", "aws_secret",
-    "123-45-", "tel ", "tel 1 ", "a", "\xc3\xa9", "a@a.a.", "-----BEGIN PRIVATE KEY-----", "SECRET//"};
+const std::string kAdversarial[] = {"1",
+                                    "@",
+                                    "a@",
+                                    "a@a",
+                                    "eyJ",
+                                    "-----BEGIN ",
+                                    "-",
+                                    "1 ",
+                                    "1-",
+                                    "4 ",
+                                    "+1",
+                                    "(1",
+                                    "a:",
+                                    "a://",
+                                    ":",
+                                    "a://a:a@",
+                                    "DE89",
+                                    "de89 ",
+                                    "ghp_",
+                                    "sk-",
+                                    "sk-ant-",
+                                    "a.",
+                                    "NATO ",
+                                    "1.1.",
+                                    "2001:",
+                                    "ab:",
+                                    "eyJhbGciOiJIUzI1NiJ9.",
+                                    "eyJ.",
+                                    "\u200B",
+                                    "1\u200B",
+                                    "\xff",
+                                    "\xf0\x9f",
+                                    "4111 ",
+                                    "aws_secret",
+                                    "123-45-",
+                                    "tel ",
+                                    "tel 1 ",
+                                    "a",
+                                    "\xc3\xa9",
+                                    "a@a.a.",
+                                    "-----BEGIN PRIVATE KEY-----",
+                                    "SECRET//"};
 
 std::string Repeat(const std::string& unit, size_t size) {
   std::string text;
@@ -197,7 +288,8 @@ TEST(Scanner, SaysWhenItStopsListing) {
   EXPECT_FALSE(scanner.complete());
   Redactor redactor(BuiltinDetectors(), RedactionPolicy::All());
   std::string out;
-  for (size_t n = 0; n <= Scanner::kMaxFindings + 5; ++n) out += redactor.Feed("a@example.com ").value();
+  for (size_t n = 0; n <= Scanner::kMaxFindings + 5; ++n)
+    out += redactor.Feed("a@example.com ").value();
   EXPECT_THAT(out, testing::Not(testing::HasSubstr("example"))) << "masking goes on all the same";
 }
 

@@ -16,8 +16,8 @@
 namespace portcullis::policy {
 
 inline void PrintTo(const Finding& finding, std::ostream* out) {
-  *out << finding.kind << " [" << finding.start << "," << finding.end << ") "
-       << finding.confidence << " " << finding.jurisdiction;
+  *out << finding.kind << " [" << finding.start << "," << finding.end << ") " << finding.confidence
+       << " " << finding.jurisdiction;
 }
 
 // The text cut at the given offsets (sorted).
