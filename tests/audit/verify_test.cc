@@ -234,7 +234,7 @@ TEST_F(VerifyTest, SegmentsRemovedAreFound) {
 TEST_F(VerifyTest, BytesAfterTheEndAreFound) {
   MakeLog(1);
   const std::string good = Slurp(segment());
-  for (const std::string extra : {std::string(1, '\0'), std::string("PCLF"), std::string(4096, '\0')}) {
+  for (const std::string& extra : {std::string(1, '\0'), std::string("PCLF"), std::string(4096, '\0')}) {
     Spill(segment(), good + extra);
     EXPECT_EQ(Verify().verdict == Verdict::kIncomplete || Verify().verdict == Verdict::kTampered, true);
     EXPECT_EQ(Verify().first_bad_seq, Verify().records);

@@ -1,0 +1,176 @@
+// Durable records per second with 1 and 64 writers, beside what the same disk gives to a bare append of
+// 4 KB and fdatasync, in the same run and interleaved; and leaves verified per second. Prints JSON; the
+// ratios are what to compare between machines. usage: audit_bench [--dir D] [--seconds N] [--rounds N]
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "audit/layout.h"
+#include "audit/verify.h"
+#include "audit/writer.h"
+
+namespace {
+
+using namespace portcullis::audit;
+using Steady = std::chrono::steady_clock;
+
+constexpr size_t kRecordBytes = 4096;
+
+struct Rate {
+  double per_second = 0;
+  double p50_ms = 0;
+  double p99_ms = 0;
+};
+
+Rate Summarise(std::vector<double> milliseconds, double seconds) {
+  std::sort(milliseconds.begin(), milliseconds.end());
+  const size_t n = milliseconds.size();
+  if (n == 0) return {};
+  return Rate{static_cast<double>(n) / seconds, milliseconds[n / 2], milliseconds[n * 99 / 100]};
+}
+
+double Since(Steady::time_point start) {
+  return std::chrono::duration<double>(Steady::now() - start).count();
+}
+
+Rate RawDisk(const std::filesystem::path& folder, double seconds) {
+  const std::filesystem::path path = folder / "raw";
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_CLOEXEC, 0600);
+  const std::string block(kRecordBytes, 'r');
+  std::vector<double> times;
+  const auto begin = Steady::now();
+  while (Since(begin) < seconds) {
+    const auto start = Steady::now();
+    if (::write(fd, block.data(), block.size()) != static_cast<ssize_t>(block.size()) || ::fdatasync(fd) != 0) {
+      std::perror("raw disk");
+      std::exit(1);
+    }
+    times.push_back(Since(start) * 1000);
+  }
+  ::close(fd);
+  std::filesystem::remove(path);
+  return Summarise(std::move(times), Since(begin));
+}
+
+Rate Log(Writer& writer, int threads, double seconds) {
+  std::mutex mutex;
+  std::vector<double> times;
+  std::vector<std::thread> clients;
+  std::atomic<uint64_t> failed = 0;
+  const auto begin = Steady::now();
+  for (int t = 0; t < threads; ++t) {
+    clients.emplace_back([&, t] {
+      std::vector<double> mine;
+      Event event;
+      event.kind = Kind::kAdmin;
+      event.subject = "subject" + std::to_string(t);
+      event.parts = {{PartType::kMetadata, std::string(kRecordBytes - 512, 'm')}};
+      while (Since(begin) < seconds) {
+        std::promise<bool> done;
+        const auto start = Steady::now();
+        writer.Submit({1, {event}}, [&done](const Ack& ack) { done.set_value(ack.durable); });
+        if (!done.get_future().get()) ++failed;
+        mine.push_back(Since(start) * 1000);
+      }
+      const std::lock_guard guard(mutex);
+      times.insert(times.end(), mine.begin(), mine.end());
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  if (failed > 0) {
+    std::fprintf(stderr, "%lu appends were refused\n", static_cast<unsigned long>(failed));
+    std::exit(1);
+  }
+  return Summarise(std::move(times), Since(begin));
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+Rate MedianOf(const std::vector<Rate>& rates) {
+  std::vector<double> per_second, p50, p99;
+  for (const Rate& rate : rates) {
+    per_second.push_back(rate.per_second);
+    p50.push_back(rate.p50_ms);
+    p99.push_back(rate.p99_ms);
+  }
+  return Rate{Median(per_second), Median(p50), Median(p99)};
+}
+
+void Print(const char* name, const Rate& rate, const Rate& raw, bool last) {
+  std::printf("\"%s\":{\"records_per_s\":%.0f,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,"
+              "\"ratio_to_raw\":%.3f}%s",
+              name, rate.per_second, rate.p50_ms, rate.p99_ms, rate.per_second / raw.per_second,
+              last ? "" : ",");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::filesystem::path parent = std::filesystem::temp_directory_path();
+  double seconds = 2;
+  int rounds = 3;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string option = argv[i];
+    if (option == "--dir") parent = argv[i + 1];
+    if (option == "--seconds") seconds = std::atof(argv[i + 1]);
+    if (option == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
+  }
+  std::string name = (parent / "audit-bench-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    std::perror(name.c_str());
+    return 1;
+  }
+  const std::filesystem::path folder = name;
+  if (!MakeAuditorKey(folder / "auditor") ||
+      !InitLog({folder / "audit", folder / "keys", "bench.example/audit", folder / "auditor.pub"})) {
+    std::fprintf(stderr, "cannot create the log\n");
+    return 1;
+  }
+  WriterOptions options;
+  options.log_folder = folder / "audit";
+  options.keys_folder = folder / "keys";
+  options.max_wait = std::chrono::seconds(60);
+  auto writer = Writer::Start(std::move(options));
+  if (!writer) {
+    std::fprintf(stderr, "%s\n", writer.error().message.c_str());
+    return 1;
+  }
+  std::vector<Rate> raws, ones, manys;
+  for (int round = 0; round < rounds; ++round) {
+    raws.push_back(RawDisk(folder, seconds));
+    ones.push_back(Log(*writer.value(), 1, seconds));
+    manys.push_back(Log(*writer.value(), 64, seconds));
+  }
+  if (!writer.value()->Stop()) return 1;
+  VerifyOptions verify;
+  verify.log_folder = folder / "audit";
+  const auto begin = Steady::now();
+  const Report report = VerifyLog(verify);
+  const double verified = Since(begin);
+  const Rate raw = MedianOf(raws);
+  std::printf("{\"schema\":\"portcullis.bench.audit/1\",\"record_bytes\":%zu,"
+              "\"raw\":{\"appends_per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f},",
+              kRecordBytes, raw.per_second, raw.p50_ms, raw.p99_ms);
+  Print("writers_1", MedianOf(ones), raw, false);
+  Print("writers_64", MedianOf(manys), raw, false);
+  std::printf("\"verify\":{\"verdict\":\"%s\",\"records\":%lu,\"leaves_per_s\":%.0f}}\n",
+              std::string(VerdictName(report.verdict)).c_str(), static_cast<unsigned long>(report.records),
+              static_cast<double>(report.records) / verified);
+  std::filesystem::remove_all(folder);
+  return IsValid(report.verdict) ? 0 : 1;
+}
