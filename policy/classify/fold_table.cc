@@ -1,6 +1,6 @@
-// The tables of normalisation, made from the Unicode character database (compatibility decomposition
-// without marks, decimal digits of all scripts) and short hand-written lists of dashes, quotes and
-// look-alike letters. The test compares them with ICU.
+// The tables of normalisation, made from the Unicode character database (compatibility
+// decomposition without marks, decimal digits of all scripts) and short hand-written lists of
+// dashes, quotes and look-alike letters. The test compares them with ICU.
 #include "policy/classify/fold_table.h"
 
 namespace portcullis::policy {
