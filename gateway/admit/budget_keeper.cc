@@ -55,13 +55,13 @@ Result<void> BudgetKeeper::Flush() {
 }
 
 void BudgetKeeper::Loop() {
-  std::unique_lock lock(mutex_);
-  while (!stop_) {
-    wake_.wait_for(lock, interval_, [this] { return stop_; });
-    lock.unlock();
+  for (bool last = false; !last;) {
+    {
+      std::unique_lock lock(mutex_);
+      last = wake_.wait_for(lock, interval_, [this] { return stop_; });
+    }
     // A failure has been reported by Flush; the next turn tries again.
     static_cast<void>(Flush());
-    lock.lock();
   }
 }
 

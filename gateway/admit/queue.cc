@@ -132,10 +132,11 @@ asio::awaitable<Result<Slot>> FairQueue::Enter(std::string tenant, uint32_t weig
   co_return registration.Take(error == asio::error::operation_aborted);
 }
 
-uint32_t FairQueue::ShareOf(const Flow& flow) const {
+// Waiting places of `flow` among the active tenants and the one that asks.
+uint32_t FairQueue::ShareOf(const Flow& flow, const Flow& asking) const {
   uint64_t weights = 0;
   for (const auto& [tenant, other] : flows_) {
-    if (&other == &flow || other.waiting > 0 || other.finish > virtual_time_) {
+    if (&other == &asking || other.waiting > 0 || other.finish > virtual_time_) {
       weights += other.weight;
     }
   }
@@ -145,7 +146,7 @@ uint32_t FairQueue::ShareOf(const Flow& flow) const {
 
 Result<void> FairQueue::MayWait(const Flow& flow, double start) {
   const int64_t estimate = EstimateNs(start);
-  const bool over_share = flow.waiting >= ShareOf(flow);
+  const bool over_share = flow.waiting >= ShareOf(flow, flow);
   if (estimate > std::chrono::nanoseconds(options_.hard_limit).count()) {
     return Overloaded(estimate);
   }
@@ -162,7 +163,7 @@ bool FairQueue::DisplaceFor(const Flow& flow) {
   const Flow* greedy = nullptr;
   for (const auto& [tenant, other] : flows_) {
     const auto per_weight = [](const Flow& f) { return double{1} * f.waiting / f.weight; };
-    if (&other != &flow && other.waiting > ShareOf(other) &&
+    if (&other != &flow && other.waiting > ShareOf(other, flow) &&
         (greedy == nullptr || per_weight(other) > per_weight(*greedy))) {
       greedy = &other;
     }

@@ -107,7 +107,7 @@ class FairQueue {
 
   // All of these are called with the mutex held.
   Result<void> MayWait(const Flow& flow, double start);
-  uint32_t ShareOf(const Flow& flow) const;
+  uint32_t ShareOf(const Flow& flow, const Flow& asking) const;
   bool DisplaceFor(const Flow& flow);
   int64_t EstimateNs(double start) const;
   void Start(double virtual_start, uint64_t cost);

@@ -15,8 +15,8 @@ struct RateState {
 };
 
 struct RateHeaders {
-  RateState requests;
-  RateState tokens;
+  RateState requests{};
+  RateState tokens{};
 };
 
 // "0s", "12ms", "1.5s", "6m0s", "1h0m0s"; rounded up to the millisecond.

@@ -10,7 +10,7 @@
 namespace portcullis::gateway {
 
 SourceTable::SourceTable(size_t sources, int64_t now_ns)
-    : origin_ns_(now_ns - 1),
+    : origin_ns_(now_ns - kQuantumNs),
       bucket_count_(std::bit_ceil(std::max<size_t>(sources, 64)) / kWays),
       buckets_(std::make_unique<Bucket[]>(bucket_count_)) {
   certs::InitSodium();

@@ -9,9 +9,11 @@ namespace {
 
 constexpr const char* kApplicationId = "1346587731";  // "PCLS"
 
+// TRUNCATE and not DELETE: under an exclusive lock DELETE leaves the old pages in the journal, and
+// with them the hashes of revoked keys.
 constexpr const char* kPragmas =
     "PRAGMA locking_mode = EXCLUSIVE;"
-    "PRAGMA journal_mode = DELETE;"
+    "PRAGMA journal_mode = TRUNCATE;"
     "PRAGMA synchronous = EXTRA;"
     "PRAGMA foreign_keys = ON;"
     "PRAGMA secure_delete = ON;"
