@@ -63,7 +63,8 @@ bool Scanner::Wanted(std::string_view data_class) const {
 
 void Scanner::Feed(std::string_view chunk) {
   fresh_.clear();
-  while (!chunk.empty()) {
+  if (finished_ && !chunk.empty()) overflow_ = true;
+  while (!finished_ && !chunk.empty()) {
     normalizer_.Append(chunk.substr(0, kSlice), units_);
     chunk.remove_prefix(std::min(kSlice, chunk.size()));
     Run(false);

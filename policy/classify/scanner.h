@@ -46,6 +46,7 @@ class Scanner {
   explicit Scanner(const DetectorSet& detectors);
   Scanner(const DetectorSet& detectors, Filter classes);
 
+  // Throws only std::bad_alloc. Text after Finish() is not looked at, and complete() turns false.
   void Feed(std::string_view chunk);
   void Finish();
 
@@ -56,8 +57,8 @@ class Scanner {
   // Bytes before this offset can no longer be touched by a finding that is not yet final.
   uint64_t settled() const;
   std::optional<OpenBlock> open() const;
-  // False when something was not looked at or not listed: more than kMaxFindings findings, or a run
-  // of invisible characters too long to be seen through.
+  // False when something was not looked at or not listed: more than kMaxFindings findings, a run of
+  // invisible characters too long to be seen through, text after the end.
   bool complete() const { return !overflow_ && !normalizer_.blinded(); }
 
  private:

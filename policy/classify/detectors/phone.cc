@@ -26,11 +26,10 @@ constexpr CallingCode kCodes[] = {
     {852, "HK"}, {886, "TW"}, {971, "AE"}, {972, "IL"}, {966, "SA"}};
 
 constexpr std::string_view kContextWordList[] = {
-    "tel",       "telefon",     "telephone",     "phone",    "phones",   "mobile",
-    "mobil",     "cell",        "cellphone",     "fax",      "handy",    "call",
-    "telefono",  "movil",       "celular",       "telefone", "whatsapp", "sms",
-    "rufnummer", "mobilnummer", "telefonnummer", "portable", "telefoon", "hotline",
-    "number",    "msisdn",      "numero",        "nummer",   "contact"};
+    "tel",           "telefon",  "telephone", "telephones", "phone", "phones",    "mobile",
+    "mobil",         "cell",     "cellphone", "fax",        "handy", "call",      "telefono",
+    "movil",         "celular",  "telefone",  "whatsapp",   "sms",   "rufnummer", "mobilnummer",
+    "telefonnummer", "telefoon", "hotline",   "msisdn"};
 constexpr ContextWords kContext = kContextWordList;
 
 struct Digits {

@@ -280,6 +280,16 @@ TEST(Hostile, HoldIsBoundedAndCutsDoNotMatter) {
   }
 }
 
+TEST(Scanner, SaysWhenTextComesAfterTheEnd) {
+  Scanner scanner(BuiltinDetectors());
+  scanner.Feed("a@example.com");
+  scanner.Finish();
+  EXPECT_TRUE(scanner.complete());
+  scanner.Feed("b@example.com");
+  EXPECT_EQ(scanner.findings().size(), 1u);
+  EXPECT_FALSE(scanner.complete());
+}
+
 TEST(Scanner, SaysWhenItStopsListing) {
   Scanner scanner(BuiltinDetectors());
   for (size_t n = 0; n <= Scanner::kMaxFindings; ++n) scanner.Feed("a@example.com ");
