@@ -47,8 +47,7 @@ void PeriodCounter::Correct(int32_t index, uint64_t reserved, uint64_t actual) {
     if (Index(old) != static_cast<uint16_t>(index)) return;
     const uint64_t used = old & kTokenMask;
     const uint64_t rest = used - std::min(used, reserved);
-    if (word_.compare_exchange_weak(old,
-                                    Word(Index(old), rest + std::min(actual, kTokenMask)),
+    if (word_.compare_exchange_weak(old, Word(Index(old), rest + std::min(actual, kTokenMask)),
                                     std::memory_order_relaxed)) {
       return;
     }
@@ -74,8 +73,8 @@ AccountTable::AccountTable(size_t accounts)
 Account* AccountTable::FindOrAdd(std::string_view name) {
   if (name.empty() || name.size() >= sizeof(Account::name)) return nullptr;
   uint64_t tag;
-  crypto_shorthash(reinterpret_cast<uint8_t*>(&tag),
-                   reinterpret_cast<const uint8_t*>(name.data()), name.size(), key_.data());
+  crypto_shorthash(reinterpret_cast<uint8_t*>(&tag), reinterpret_cast<const uint8_t*>(name.data()),
+                   name.size(), key_.data());
   tag |= uint64_t{1} << 63;
   const size_t mask = capacity_ - 1;
   for (size_t step = 0; step < capacity_; ++step) {

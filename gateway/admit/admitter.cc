@@ -36,7 +36,9 @@ bool Limited(uint64_t limit) { return limit < UsageLimits::kUnlimited; }
 int64_t ToMs(int64_t ns) { return ns / 1'000'000 + (ns % 1'000'000 != 0 ? 1 : 0); }
 
 Error RateError(const std::string& what, int64_t retry_after_ns) {
-  return Error{Code::kRateLimited, what + ": try again in " + FormatDuration(retry_after_ns), {},
+  return Error{Code::kRateLimited,
+               what + ": try again in " + FormatDuration(retry_after_ns),
+               {},
                ToMs(retry_after_ns)};
 }
 
@@ -113,8 +115,7 @@ Result<Ticket> Admitter::Admit(const Identity& identity, const CallCost& cost,
   ticket.month_index_ = MonthOf(unix_now);
   ticket.reserved_tokens_ = SaturatingAdd(cost.prompt_tokens, cost.max_tokens);
   const Result<void> key = Take(ticket, ticket.key_, identity.account(),
-                                Effective(identity.limits(), options_.key), cost,
-                                &ticket.headers_);
+                                Effective(identity.limits(), options_.key), cost, &ticket.headers_);
   if (headers != nullptr) *headers = ticket.headers_;
   if (!key) return key.error();
   BOOST_OUTCOME_TRY(Take(ticket, ticket.tenant_, "tenant:" + identity.tenant().id,
@@ -123,8 +124,7 @@ Result<Ticket> Admitter::Admit(const Identity& identity, const CallCost& cost,
 }
 
 Result<void> Admitter::Take(Ticket& ticket, Ticket::Share& share, const std::string& account,
-                            const UsageLimits& limits, const CallCost& cost,
-                            RateHeaders* headers) {
+                            const UsageLimits& limits, const CallCost& cost, RateHeaders* headers) {
   share.account = accounts_.FindOrAdd(account);
   if (share.account == nullptr) {
     return Error{Code::kInternal, "more accounts are active than the gateway has room for"};
@@ -137,8 +137,8 @@ Result<void> Admitter::Take(Ticket& ticket, Ticket::Share& share, const std::str
         share.account->requests.Reserve(rate, 1, clock_.MonotonicNs(), &reservation);
     if (headers != nullptr) Fill(headers->requests, rate.limit, result);
     if (!result.allowed) {
-      return RateError("the limit of " + std::to_string(rate.limit) +
-                           " requests per minute of " + whose + " is reached",
+      return RateError("the limit of " + std::to_string(rate.limit) + " requests per minute of " +
+                           whose + " is reached",
                        result.retry_after_ns);
     }
   }
@@ -169,9 +169,9 @@ Result<void> Admitter::TakeTokens(Ticket& ticket, Ticket::Share& share, const Us
                        " tokens per minute: shorten the prompt or lower max_tokens"};
     }
     if (!result.allowed) {
-      return RateError("the limit of " + std::to_string(rate.limit) +
-                           " tokens per minute is reached",
-                       result.retry_after_ns);
+      return RateError(
+          "the limit of " + std::to_string(rate.limit) + " tokens per minute is reached",
+          result.retry_after_ns);
     }
     share.tokens_rate = rate;
   }
@@ -179,8 +179,7 @@ Result<void> Admitter::TakeTokens(Ticket& ticket, Ticket::Share& share, const Us
   const int64_t unix_now = clock_.UnixSeconds();
   share.day = share.account->day.Add(ticket.day_index_, tokens, limits.tokens_per_day);
   if (!share.day) {
-    return BudgetError("day", limits.tokens_per_day,
-                       StartOfDay(ticket.day_index_ + 1) - unix_now);
+    return BudgetError("day", limits.tokens_per_day, StartOfDay(ticket.day_index_ + 1) - unix_now);
   }
   share.month = share.account->month.Add(ticket.month_index_, tokens, limits.tokens_per_month);
   if (!share.month) {

@@ -25,19 +25,19 @@ namespace portcullis::gateway {
 struct AdmitterOptions {
   // Used where a key's or a tenant's own limit is 0.
   UsageLimits key{.requests_per_minute = 600,
-             .tokens_per_minute = 200'000,
-             .concurrent_streams = 16,
-             .tokens_per_day = UsageLimits::kUnlimited,
-             .tokens_per_month = UsageLimits::kUnlimited};
+                  .tokens_per_minute = 200'000,
+                  .concurrent_streams = 16,
+                  .tokens_per_day = UsageLimits::kUnlimited,
+                  .tokens_per_month = UsageLimits::kUnlimited};
   UsageLimits tenant{.requests_per_minute = 6000,
-                .tokens_per_minute = UsageLimits::kUnlimited,
-                .concurrent_streams = UsageLimits::kUnlimited,
-                .tokens_per_day = UsageLimits::kUnlimited,
-                .tokens_per_month = UsageLimits::kUnlimited};
+                     .tokens_per_minute = UsageLimits::kUnlimited,
+                     .concurrent_streams = UsageLimits::kUnlimited,
+                     .tokens_per_day = UsageLimits::kUnlimited,
+                     .tokens_per_month = UsageLimits::kUnlimited};
   uint64_t requests_per_minute_address = 1200;
   uint64_t unauthenticated_per_minute = 3000;
-  size_t accounts = 4096;   // keys, principals and tenants known at once (256 bytes each)
-  size_t sources = 65536;   // addresses and IPv6 prefixes remembered (8 bytes each)
+  size_t accounts = 4096;  // keys, principals and tenants known at once (256 bytes each)
+  size_t sources = 65536;  // addresses and IPv6 prefixes remembered (8 bytes each)
 };
 
 // What a call will use at most. Calls that run no model cost no tokens and no stream.

@@ -43,9 +43,8 @@ int64_t Rate::CostNs(uint64_t units) const {
 GcraResult Gcra::Peek(const Rate& rate, int64_t now) const {
   const int64_t level = std::max<int64_t>(tat_.load(std::memory_order_relaxed) - now, 0);
   const int64_t room = std::max<int64_t>(rate.CostNs(rate.burst) - level, 0);
-  return {.allowed = true,
-          .remaining = static_cast<uint64_t>(room / rate.UnitNs()),
-          .reset_ns = level};
+  return {
+      .allowed = true, .remaining = static_cast<uint64_t>(room / rate.UnitNs()), .reset_ns = level};
 }
 
 GcraResult Gcra::Reserve(const Rate& rate, uint64_t units, int64_t now, Reservation* reservation) {
@@ -69,8 +68,8 @@ GcraResult Gcra::Reserve(const Rate& rate, uint64_t units, int64_t now, Reservat
       refused.retry_after_ns = next - now - tolerance;
       return refused;
     }
-  } while (!tat_.compare_exchange_weak(tat, next, std::memory_order_acq_rel,
-                                       std::memory_order_relaxed));
+  } while (
+      !tat_.compare_exchange_weak(tat, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   *reservation = {.cost_ns = cost, .tat_after = next, .refunds_before = refunds_before};
   return {.allowed = true,
           .remaining = static_cast<uint64_t>((tolerance - (next - now)) / rate.UnitNs()),

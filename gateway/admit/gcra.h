@@ -48,8 +48,7 @@ class Gcra {
 
   // Corrects a reservation to what was really used; call once. Less gives back what has not leaked
   // out in the meantime, more takes it afterwards, even past the burst.
-  void Settle(const Rate& rate, const Reservation& reservation, uint64_t actual_units,
-              int64_t now);
+  void Settle(const Rate& rate, const Reservation& reservation, uint64_t actual_units, int64_t now);
 
  private:
   std::atomic<int64_t> tat_{INT64_MIN / 4};

@@ -35,9 +35,15 @@ void Penalties::Add(const boost::asio::ip::address& address, Misdeed misdeed) {
   if (Exempt(address)) return;
   std::chrono::seconds amount{0};
   switch (misdeed) {
-    case Misdeed::kAuthFailure: amount = options_.auth_failure; break;
-    case Misdeed::kNoAuth: amount = options_.no_auth; break;
-    case Misdeed::kHardError: amount = options_.hard_error; break;
+    case Misdeed::kAuthFailure:
+      amount = options_.auth_failure;
+      break;
+    case Misdeed::kNoAuth:
+      amount = options_.no_auth;
+      break;
+    case Misdeed::kHardError:
+      amount = options_.hard_error;
+      break;
   }
   const int64_t now = sources_.Since(clock_.MonotonicNs());
   sources_.Update(MakeSourceKey(address, kIpv6PrefixBits).View(), [&](SourceTable::Entry& entry) {

@@ -27,7 +27,9 @@ constexpr size_t kFlowsBeforePruning = 64;
 enum State : int { kWaiting, kGranted, kRefused, kClosed };
 
 Error Overloaded(int64_t estimate_ns) {
-  return Error{Code::kQueueFull, "the models are busy: try again later", {},
+  return Error{Code::kQueueFull,
+               "the models are busy: try again later",
+               {},
                std::max(estimate_ns / 1'000'000, kMinRetryMs)};
 }
 
@@ -66,10 +68,14 @@ class FairQueue::Registration {
     const std::shared_ptr<Waiter> waiter = std::move(waiter_);
     std::unique_lock lock(queue_.mutex_);
     switch (waiter->state) {
-      case kGranted: return Slot(&queue_, waiter->cost, waiter->started_ns);
-      case kClosed: return Closing();
-      case kRefused: return Overloaded(queue_.EstimateNs(waiter->key.first));
-      default: break;
+      case kGranted:
+        return Slot(&queue_, waiter->cost, waiter->started_ns);
+      case kClosed:
+        return Closing();
+      case kRefused:
+        return Overloaded(queue_.EstimateNs(waiter->key.first));
+      default:
+        break;
     }
     const int64_t estimate = queue_.EstimateNs(waiter->key.first);
     queue_.Detach(queue_.waiters_.find(waiter->key), kRefused);

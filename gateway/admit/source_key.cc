@@ -6,9 +6,9 @@ namespace portcullis::gateway {
 namespace {
 
 boost::asio::ip::address_v4 ToV4(const boost::asio::ip::address& address) {
-  return address.is_v4() ? address.to_v4()
-                         : boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped,
-                                                            address.to_v6());
+  return address.is_v4()
+             ? address.to_v4()
+             : boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
 }
 
 }  // namespace

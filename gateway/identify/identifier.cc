@@ -68,10 +68,9 @@ Result<Identity> Identifier::ByCertificate(std::string_view san_uri) const {
 Result<Identity> Identifier::ByUid(uid_t uid) const {
   if (std::ranges::find(options_.admin_uids, uid) == options_.admin_uids.end()) return Refusal();
   const std::string name = "unix:" + std::to_string(uid);
-  auto profile = std::make_shared<const Profile>(
-      Profile{.principal = {.id = name, .tenant = "local", .display_name = name,
-                            .roles = {"admin"}},
-              .tenant = {.id = "local"}});
+  auto profile = std::make_shared<const Profile>(Profile{
+      .principal = {.id = name, .tenant = "local", .display_name = name, .roles = {"admin"}},
+      .tenant = {.id = "local"}});
   return Identity(std::move(profile), Method::kUnixPeer, {}, {});
 }
 

@@ -19,8 +19,7 @@ Result<IssuedKey> IssueKey(Store& store, const KeyHasher& hasher, const Clock& c
              .expires = request.valid_seconds == 0 ? 0 : now + request.valid_seconds,
              .limits = request.limits};
   certs::SecretBytes token = GenerateApiKey();
-  const KeyHash hash =
-      hasher.Hash({reinterpret_cast<const char*>(token.data()), token.size()});
+  const KeyHash hash = hasher.Hash({reinterpret_cast<const char*>(token.data()), token.size()});
   BOOST_OUTCOME_TRY(store.AddKey(key, hash));
   return IssuedKey{std::move(key), std::move(token)};
 }

@@ -5,9 +5,8 @@
 namespace portcullis::gateway {
 namespace {
 
-constexpr std::array kLatency = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                 0.25,   0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0,
-                                 120.0,  300.0};
+constexpr std::array kLatency = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,   0.25,
+                                 0.5,    1.0,   2.5,    5.0,   10.0, 30.0,  60.0, 120.0, 300.0};
 constexpr std::array kShort = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                0.025,  0.05,    0.1,    0.25,  0.5,    1.0,   2.5};
 constexpr auto kLastCode = static_cast<size_t>(Code::kPenalized);
@@ -18,9 +17,9 @@ GatewayMetrics::GatewayMetrics()
     : request_seconds(registry_.AddHistogram("portcullis_request_seconds",
                                              "From the first byte of a request to its last answer",
                                              kLatency)),
-      first_token_seconds(registry_.AddHistogram(
-          "portcullis_first_token_seconds", "From the first byte of a request to the first token",
-          kLatency)),
+      first_token_seconds(
+          registry_.AddHistogram("portcullis_first_token_seconds",
+                                 "From the first byte of a request to the first token", kLatency)),
       queue_seconds(registry_.AddHistogram("portcullis_queue_seconds",
                                            "Waiting for a place at the engine", kLatency)),
       audit_seconds(registry_.AddHistogram("portcullis_audit_seconds",
@@ -30,8 +29,8 @@ GatewayMetrics::GatewayMetrics()
       completion_tokens(registry_.AddCounter("portcullis_tokens_total", "Tokens by direction",
                                              {{"direction", "completion"}})),
       connections(registry_.AddCounter("portcullis_connections_total", "Connections accepted")),
-      handshake_failures(
-          registry_.AddCounter("portcullis_handshake_failures_total", "TLS handshakes that failed")),
+      handshake_failures(registry_.AddCounter("portcullis_handshake_failures_total",
+                                              "TLS handshakes that failed")),
       identify_failures(registry_.AddCounter("portcullis_identify_failures_total",
                                              "Requests without a valid proof of identity")),
       penalized(registry_.AddCounter("portcullis_penalized_total",
@@ -46,7 +45,7 @@ GatewayMetrics::GatewayMetrics()
       requests_[code] = requests_[known];
       continue;
     }
-    const std::string_view name = code == 0           ? std::string_view("ok")
+    const std::string_view name = code == 0          ? std::string_view("ok")
                                   : code > kLastCode ? std::string_view("unknown")
                                                      : Info(static_cast<Code>(code)).name;
     requests_[code] = &registry_.AddCounter("portcullis_requests_total",

@@ -73,8 +73,8 @@ Registry::Series& Registry::Add(std::string_view name, std::string_view help, La
     if (!text.empty()) text += ',';
     text.append(key).append("=\"").append(Escape(value)).append("\"");
   }
-  series_.push_back({.name = std::string(name), .help = std::string(help),
-                     .labels = std::move(text)});
+  series_.push_back(
+      {.name = std::string(name), .help = std::string(help), .labels = std::move(text)});
   return series_.back();
 }
 

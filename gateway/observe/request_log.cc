@@ -56,26 +56,33 @@ class Members {
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
-    case LogLevel::kOff: break;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      break;
   }
   return spdlog::level::off;
 }
 
 void Prepare(spdlog::logger& logger, LogLevel level) {
-  logger.set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      kPattern, spdlog::pattern_time_type::utc));
+  logger.set_formatter(
+      std::make_unique<spdlog::pattern_formatter>(kPattern, spdlog::pattern_time_type::utc));
   logger.set_level(ToSpdlog(level));
 }
 
 LogLevel LevelOf(Code outcome) {
   switch (Info(outcome).http_status) {
     case 500:
-    case 503: return LogLevel::kWarning;
-    default: return LogLevel::kInfo;
+    case 503:
+      return LogLevel::kWarning;
+    default:
+      return LogLevel::kInfo;
   }
 }
 
@@ -148,8 +155,8 @@ Result<LogLevel> RequestLog::ParseLevel(std::string_view text) {
   if (text == "warning") return LogLevel::kWarning;
   if (text == "error") return LogLevel::kError;
   if (text == "off") return LogLevel::kOff;
-  return Error{Code::kConfig, "log_level `" + std::string(text) +
-                                  "` is none of debug, info, warning, error, off"};
+  return Error{Code::kConfig,
+               "log_level `" + std::string(text) + "` is none of debug, info, warning, error, off"};
 }
 
 }  // namespace portcullis::gateway

@@ -16,8 +16,9 @@ Error ToError(sqlite3* db, int code, const std::string& path) {
       return {Code::kConflict, "an entry of this name exists already"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return {Code::kState, where + " is in use by another process: is the gateway running? "
-                                    "Use its admin socket instead of the file"};
+      return {Code::kState, where +
+                                " is in use by another process: is the gateway running? "
+                                "Use its admin socket instead of the file"};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return {Code::kState, where + " is damaged (" + sqlite3_errstr(code) +
@@ -41,14 +42,13 @@ Statement& Statement::Bind(int index, int64_t value) {
 }
 
 Statement& Statement::Bind(int index, std::string_view value) {
-  Note(sqlite3_bind_text64(statement_.get(), index, value.empty() ? "" : value.data(),
-                           value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  Note(sqlite3_bind_text64(statement_.get(), index, value.empty() ? "" : value.data(), value.size(),
+                           SQLITE_TRANSIENT, SQLITE_UTF8));
   return *this;
 }
 
 Statement& Statement::Bind(int index, std::span<const uint8_t> value) {
-  Note(sqlite3_bind_blob64(statement_.get(), index, value.data(), value.size(),
-                           SQLITE_TRANSIENT));
+  Note(sqlite3_bind_blob64(statement_.get(), index, value.data(), value.size(), SQLITE_TRANSIENT));
   return *this;
 }
 
@@ -89,9 +89,9 @@ std::span<const uint8_t> Statement::Blob(int column) const {
 
 Result<Database> Database::Open(const std::string& path) {
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(
-      path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-      nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
   Database database(raw, path);
   if (code != SQLITE_OK) return ToError(raw, code, path);
   sqlite3_extended_result_codes(raw, 1);
@@ -111,8 +111,8 @@ Result<void> Database::Execute(const char* sql) {
 
 Result<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
-  const int code = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw,
-                                      nullptr);
+  const int code =
+      sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
   if (code != SQLITE_OK) return ToError(db_.get(), code, *path_);
   return Statement(db_.get(), raw, path_.get());
 }

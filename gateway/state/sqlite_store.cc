@@ -93,11 +93,9 @@ class SqliteStore final : public Store {
   Result<std::vector<BudgetRow>> LoadBudgets(int32_t day, int32_t month) override {
     return OnThread([this, day, month] { return tables_.LoadBudgets(day, month); });
   }
-  Result<void> SaveUsage(const std::vector<BudgetRow>& rows, int32_t day,
-                         int32_t month) override {
-    return OnThread([this, &rows, day, month] {
-      return tables_.SaveUsage(rows, *keys_.Load(), day, month);
-    });
+  Result<void> SaveUsage(const std::vector<BudgetRow>& rows, int32_t day, int32_t month) override {
+    return OnThread(
+        [this, &rows, day, month] { return tables_.SaveUsage(rows, *keys_.Load(), day, month); });
   }
   Result<std::optional<std::string>> GetSetting(std::string_view name) override {
     return OnThread([this, name] { return tables_.GetSetting(name); });
@@ -142,8 +140,7 @@ Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) {
   BOOST_OUTCOME_TRY(PrepareSchema(db, place.string()));
   Tables tables(std::move(db));
   BOOST_OUTCOME_TRY(auto keys, tables.BuildTable(KeyTable()));
-  return std::unique_ptr<Store>(
-      std::make_unique<SqliteStore>(std::move(tables), std::move(keys)));
+  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(std::move(tables), std::move(keys)));
 }
 
 }  // namespace portcullis::gateway

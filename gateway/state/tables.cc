@@ -86,8 +86,8 @@ Result<std::vector<Tenant>> Tables::ListTenants() {
   for (;;) {
     BOOST_OUTCOME_TRY(const bool more, row.Step());
     if (!more) return tenants;
-    tenants.push_back({row.Text(0), row.Text(1), static_cast<uint32_t>(row.Int(2)),
-                       ReadLimits(row, 3)});
+    tenants.push_back(
+        {row.Text(0), row.Text(1), static_cast<uint32_t>(row.Int(2)), ReadLimits(row, 3)});
   }
 }
 
@@ -126,9 +126,8 @@ Result<void> Tables::AddKey(const ApiKey& key, const KeyHash& hash) {
 
 // The hash goes with the key's life: a revoked key cannot be told from one that never was.
 Result<void> Tables::RevokeKey(std::string_view id, int64_t now) {
-  BOOST_OUTCOME_TRY(Statement put,
-                    db_.Prepare("UPDATE api_keys SET revoked = ?2, hash = NULL "
-                                "WHERE id = ?1 AND revoked = 0 RETURNING id"));
+  BOOST_OUTCOME_TRY(Statement put, db_.Prepare("UPDATE api_keys SET revoked = ?2, hash = NULL "
+                                               "WHERE id = ?1 AND revoked = 0 RETURNING id"));
   put.Bind(1, id).Bind(2, std::max<int64_t>(now, 1));
   BOOST_OUTCOME_TRY(const bool changed, put.Step());
   if (changed) return put.Run();
@@ -154,13 +153,13 @@ Result<std::vector<BudgetRow>> Tables::LoadBudgets(int32_t day, int32_t month) {
   for (;;) {
     BOOST_OUTCOME_TRY(const bool more, row.Step());
     if (!more) return rows;
-    rows.push_back({row.Text(0), static_cast<Period>(row.Int(1)),
-                    static_cast<int32_t>(row.Int(2)), static_cast<uint64_t>(row.Int(3))});
+    rows.push_back({row.Text(0), static_cast<Period>(row.Int(1)), static_cast<int32_t>(row.Int(2)),
+                    static_cast<uint64_t>(row.Int(3))});
   }
 }
 
-Result<void> Tables::SaveUsage(const std::vector<BudgetRow>& rows, const KeyTable& keys, int32_t day,
-                       int32_t month) {
+Result<void> Tables::SaveUsage(const std::vector<BudgetRow>& rows, const KeyTable& keys,
+                               int32_t day, int32_t month) {
   std::vector<std::pair<const KeyEntry*, int32_t>> used;
   keys.ForEachKey([&used](const KeyEntry& entry) {
     const int32_t last = entry.last_used_day.load(std::memory_order_relaxed);
@@ -202,9 +201,8 @@ Result<std::optional<std::string>> Tables::GetSetting(std::string_view name) {
 }
 
 Result<void> Tables::PutSetting(std::string_view name, std::string_view value) {
-  BOOST_OUTCOME_TRY(Statement put,
-                    db_.Prepare("INSERT INTO settings VALUES (?1, ?2) "
-                                "ON CONFLICT (name) DO UPDATE SET value = ?2"));
+  BOOST_OUTCOME_TRY(Statement put, db_.Prepare("INSERT INTO settings VALUES (?1, ?2) "
+                                               "ON CONFLICT (name) DO UPDATE SET value = ?2"));
   return put.Bind(1, name).Bind(2, value).Run();
 }
 
@@ -251,8 +249,8 @@ Result<Tables::Sets> Tables::ReadSets(std::string_view sql) {
   }
 }
 
-Result<void> Tables::ReplaceSet(std::string_view remove, std::string_view insert, const std::string& id,
-                        const std::vector<std::string>& members) {
+Result<void> Tables::ReplaceSet(std::string_view remove, std::string_view insert,
+                                const std::string& id, const std::vector<std::string>& members) {
   BOOST_OUTCOME_TRY(Statement clear, db_.Prepare(remove));
   BOOST_OUTCOME_TRY(clear.Bind(1, id).Run());
   BOOST_OUTCOME_TRY(Statement put, db_.Prepare(insert));

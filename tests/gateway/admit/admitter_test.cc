@@ -236,7 +236,8 @@ TEST(Admitter, TicketsNeverLeak) {
           const uint64_t reserved = ticket.reserved_tokens();
           const uint64_t prompt = random() % 600;
           switch (random() % 4) {
-            case 0: break;
+            case 0:
+              break;
             case 1:
               ticket.Forwarded();
               charged[person] += reserved;

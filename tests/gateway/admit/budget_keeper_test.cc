@@ -103,8 +103,7 @@ class FailingStore final : public Store {
   Result<std::vector<BudgetRow>> LoadBudgets(int32_t day, int32_t month) override {
     return store_.LoadBudgets(day, month);
   }
-  Result<void> SaveUsage(const std::vector<BudgetRow>& rows, int32_t day,
-                         int32_t month) override {
+  Result<void> SaveUsage(const std::vector<BudgetRow>& rows, int32_t day, int32_t month) override {
     if (fail) return Error{Code::kState, "the disk is full"};
     return store_.SaveUsage(rows, day, month);
   }
@@ -130,9 +129,10 @@ TEST(BudgetKeeper, ReportsAFailureOnceAndCatchesUp) {
   const Identity who = world.Someone();
   Admitter admitter(world.clock, {});
   int reports = 0;
-  const auto keeper = BudgetKeeper::Start(store, admitter, world.clock,
-                                          [&reports](const Error&) { ++reports; }, hours(1))
-                          .value();
+  const auto keeper =
+      BudgetKeeper::Start(
+          store, admitter, world.clock, [&reports](const Error&) { ++reports; }, hours(1))
+          .value();
   store.fail = true;
   Use(admitter, who, 5);
   EXPECT_FALSE(keeper->Flush());

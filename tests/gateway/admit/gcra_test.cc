@@ -197,7 +197,7 @@ TEST_P(GcraProperty, NeverPassesTheRateWithRefunds) {
   }
   EXPECT_LE(model.WorstWindowNs(), 0);
   // And it is not uselessly strict, although reservations are settled in any order.
-  printf("EXCESS %f\n", excess / steps / static_cast<double>(rate.CostNs(rate.burst)));
+  EXPECT_LT(excess / steps, 0.4 * static_cast<double>(rate.CostNs(rate.burst)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, GcraProperty, ::testing::Range(0, 40));
@@ -249,10 +249,10 @@ TEST(RateHeaders, EmitsWhatApplies) {
     lines.push_back(std::string(name) + ": " + value);
   };
   ForEachRateHeader({.requests = {.limit = 60, .remaining = 59, .reset_ns = kSecond}}, 1001, emit);
-  EXPECT_EQ(lines, (std::vector<std::string>{
-                       "x-ratelimit-limit-requests: 60", "x-ratelimit-remaining-requests: 59",
-                       "x-ratelimit-reset-requests: 1s", "retry-after: 2",
-                       "retry-after-ms: 1001"}));
+  EXPECT_EQ(lines,
+            (std::vector<std::string>{
+                "x-ratelimit-limit-requests: 60", "x-ratelimit-remaining-requests: 59",
+                "x-ratelimit-reset-requests: 1s", "retry-after: 2", "retry-after-ms: 1001"}));
   lines.clear();
   ForEachRateHeader({}, -1, emit);
   EXPECT_TRUE(lines.empty());

@@ -1,5 +1,5 @@
-#include "gateway/observe/gateway_metrics.h"
 #include "gateway/observe/metrics.h"
+#include "gateway/observe/gateway_metrics.h"
 
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ TEST(Metrics, RendersPrometheusText) {
   registry.AddGauge("b", "Help of b").Set(-2);
   Histogram& histogram = registry.AddHistogram("c_seconds", "Help of c", kBounds);
   registry.AddCallback("d", "Help of d", [] { return 1.5; });
-  histogram.ObserveNs(1'000'000);      // on the bound: inside
+  histogram.ObserveNs(1'000'000);  // on the bound: inside
   histogram.ObserveNs(1'000'001);
   histogram.ObserveNs(5'000'000'000);
   histogram.ObserveNs(-1);

@@ -22,7 +22,9 @@ std::string OpenError(const std::string& path) {
 
 TEST(Store, KeepsEverythingOverARestart) {
   World world;
-  const Tenant tenant{.id = "beta", .name = "B\xc3\xa4ta", .weight = 7,
+  const Tenant tenant{.id = "beta",
+                      .name = "B\xc3\xa4ta",
+                      .weight = 7,
                       .limits = {.requests_per_minute = 1, .tokens_per_month = 5}};
   ASSERT_TRUE(world.store->PutTenant(tenant));
   const IssuedKey issued = world.Issue({.tokens_per_day = 1000}, 3600);
@@ -65,13 +67,12 @@ TEST(Store, RefusesWhatDoesNotFit) {
   EXPECT_EQ(code(world.store->PutTenant({.id = "a", .weight = 0})), Code::kInvalidParameter);
   EXPECT_EQ(code(world.store->PutTenant({.id = "a", .name = "\xff"})), Code::kInvalidParameter);
   EXPECT_EQ(code(world.store->PutTenant({.id = "a", .name = "x\ny"})), Code::kInvalidParameter);
-  EXPECT_EQ(code(world.store->PutTenant(
-                {.id = "a", .limits = {.tokens_per_day = uint64_t{1} << 63}})),
-            Code::kInvalidParameter);
+  EXPECT_EQ(
+      code(world.store->PutTenant({.id = "a", .limits = {.tokens_per_day = uint64_t{1} << 63}})),
+      Code::kInvalidParameter);
   EXPECT_EQ(code(world.store->PutPrincipal({.id = "bob", .tenant = "nobody"})), Code::kNotFound);
-  EXPECT_EQ(code(world.store->PutPrincipal({.id = "bob",
-                                            .tenant = "acme",
-                                            .certificate_uri = "urn:portcullis:user:alice"})),
+  EXPECT_EQ(code(world.store->PutPrincipal(
+                {.id = "bob", .tenant = "acme", .certificate_uri = "urn:portcullis:user:alice"})),
             Code::kConflict);
   EXPECT_EQ(code(world.store->AddKey({.id = "key_1", .principal = "nobody"}, KeyHash{})),
             Code::kNotFound);
@@ -144,8 +145,7 @@ TEST(Store, RefusesAnUnsafePlace) {
 
 TEST(Store, SaysWhenAnotherProcessHasTheFile) {
   World world;
-  EXPECT_NE(OpenError(world.dir / "state.db").find("in use by another process"),
-            std::string::npos);
+  EXPECT_NE(OpenError(world.dir / "state.db").find("in use by another process"), std::string::npos);
 }
 
 TEST(Store, SaysWhenTheFileIsDamaged) {
@@ -200,9 +200,10 @@ TEST(Store, RollsBackWhatAKilledProcessHadBegun) {
   world.store.reset();
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
-  const char* begin = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; DELETE FROM api_keys;"
-                      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)"
-                      "INSERT INTO settings SELECT 'k' || i, hex(randomblob(100)) FROM n;";
+  const char* begin =
+      "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; DELETE FROM api_keys;"
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)"
+      "INSERT INTO settings SELECT 'k' || i, hex(randomblob(100)) FROM n;";
   ASSERT_EQ(sqlite3_exec(db, begin, nullptr, nullptr, nullptr), SQLITE_OK);
   TempDir copy;
   fs::copy_file(path, copy / "state.db");
