@@ -108,8 +108,10 @@ Result<Issued> Issue(const Authority& authority, const IssueRequest& request,
 
   NAME_CONSTRAINTS* const constraints = static_cast<NAME_CONSTRAINTS*>(
       X509_get_ext_d2i(ca, NID_name_constraints, nullptr, nullptr));
+  // The check reads names that OpenSSL caches on first use.
+  const bool cached = X509_check_purpose(leaf.get(), -1, 0) >= 0;
   const bool allowed =
-      constraints != nullptr && NAME_CONSTRAINTS_check(leaf.get(), constraints) == X509_V_OK;
+      cached && constraints != nullptr && NAME_CONSTRAINTS_check(leaf.get(), constraints) == X509_V_OK;
   NAME_CONSTRAINTS_free(constraints);
   if (!allowed) {
     return Error{Code::kInvalidArgument,
