@@ -36,7 +36,7 @@ struct AdmitterOptions {
                      .tokens_per_month = UsageLimits::kUnlimited};
   uint64_t requests_per_minute_address = 1200;
   uint64_t unauthenticated_per_minute = 3000;
-  size_t accounts = 4096;  // keys, principals and tenants known at once (256 bytes each)
+  size_t accounts = 16384;  // keys, principals and tenants used since the start (256 bytes each)
   size_t sources = 65536;  // addresses and IPv6 prefixes remembered (8 bytes each)
 };
 
