@@ -337,6 +337,7 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
 Result<void> Writer::CommitBatch() {
   Result<void> done = composer_->CommitKeys();
   if (done) done = appender_.Commit(composer_->frames(), composer_->leaves());
+  disk_full_ = !done && done.error().code == Code::kDiskLow;
   if (!done) {
     composer_->Abandon();
     if (appender_.poisoned()) {
@@ -354,6 +355,7 @@ Result<void> Writer::CommitBatch() {
     if (auto tile = tiles_.Append(leaf); !tile) Say("a tile was not written: " + tile.error().message);
   }
   composer_->Settle();
+  UpdateStatus();
   return done;
 }
 
@@ -446,8 +448,8 @@ void Writer::Say(const std::string& line) const {
 void Writer::UpdateStatus() {
   const auto space = appender_.Space();
   const std::lock_guard guard(mutex_);
-  status_.writable = !disk_was_low_;
-  status_.why_not = disk_was_low_ ? "the audit log's disk is nearly full" : "";
+  status_.writable = !disk_was_low_ && !disk_full_;
+  status_.why_not = disk_was_low_ || disk_full_ ? "the audit log's disk is nearly full" : "";
   status_.origin = options_.origin;
   status_.log_size = appender_.size();
   status_.checkpoint_size = signer_.size();

@@ -109,7 +109,8 @@ class Writer {
   TimePoint next_heartbeat_;
   TimePoint next_checkpoint_;
   std::optional<ClockReading> last_clock_;
-  bool disk_was_low_ = false;
+  bool disk_was_low_ = false;           // at the last look
+  bool disk_full_ = false;              // at the last write
 
   std::mutex mutex_;
   std::condition_variable wake_;

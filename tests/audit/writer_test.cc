@@ -232,7 +232,7 @@ TEST_F(WriterTest, ACrashLeavesEveryAcknowledgedRecord) {
 
 TEST_F(WriterTest, ATornTailIsCutKeptAndTold) {
   const std::string frame = EncodeFrame(FrameType::kRecord, std::string(500, 'x'));
-  for (const size_t torn : {1u, 15u, 16u, 200u, 516u}) {
+  for (const size_t torn : {1u, 15u, 16u, 200u, 515u}) {
     MakeLog(1);
     Spill(segment(), Slurp(segment()) + frame.substr(0, torn));
     EXPECT_EQ(Verify().verdict, Verdict::kIncomplete);
@@ -384,20 +384,18 @@ TEST_F(WriterTest, ASlowDiskMeansARefusalNotAnEndlessWait) {
   options.max_wait = std::chrono::milliseconds(1);
   const auto writer = StartWriter(std::move(options));
   ops_.Hold();
-  std::promise<Ack> first, second;
   const int syncs_before = ops_.syncs;
-  writer->Submit({1, {MakeEvent(Kind::kAdmin)}}, [&](Ack ack) { first.set_value(std::move(ack)); });
-  auto answer = first.get_future();
-  // The first append may itself be refused when this thread is slow; then nothing is held.
-  while (ops_.syncs == syncs_before && answer.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    std::this_thread::yield();
+  // Under load the first append may be refused, too: until one holds the writer in its sync.
+  while (ops_.syncs == syncs_before) {
+    writer->Submit({1, {MakeEvent(Kind::kAdmin)}}, [](const Ack&) {});
+    for (int i = 0; i < 1000 && ops_.syncs == syncs_before; ++i) std::this_thread::yield();
   }
+  std::promise<Ack> second;
   writer->Submit({2, {MakeEvent(Kind::kAdmin)}}, [&](Ack ack) { second.set_value(std::move(ack)); });
   auto refused = second.get_future();
   while (refused.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) writer->ExpireOverdue();
   EXPECT_EQ(refused.get().error_code, static_cast<uint32_t>(Code::kOverloaded));
   ops_.Release();
-  answer.wait();
 }
 
 TEST_F(WriterTest, AnUnlinkedOrLinkedOrSwappedSegmentPoisons) {
