@@ -149,7 +149,8 @@ Result<ChatTemplate> ChatTemplate::Recognise(const Tokenizer& tokenizer) {
       if (rest.starts_with("\\n") || rest.starts_with("\n")) result.think_newline_ = "\n";
     }
     result.strips_thinking_ = Contains(source, kThinkClose);
-    result.joins_systems_ = Contains(source, "is_first_sp");
+    result.adds_systems_ = Contains(source, "ns.system_prompt + ");
+    if (Contains(source, "is_first_sp")) result.system_separator_ = "\n\n";
   } else if (Contains(source, "<|start_header_id|>") && Contains(source, "<|eot_id|>")) {
     result.family_ = TemplateFamily::kLlama3;
     marks = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
@@ -190,8 +191,8 @@ void ChatTemplate::DeepSeek(std::span<const ChatMessage> messages, Writer& write
   std::string system;
   for (const ChatMessage& message : messages) {
     if (message.role != Role::kSystem) continue;
-    if (joins_systems_ && !system.empty()) {
-      system += "\n\n" + message.content;
+    if (adds_systems_ && !system.empty()) {
+      system += system_separator_ + message.content;
     } else {
       system = message.content;
     }

@@ -56,7 +56,8 @@ class ChatTemplate {
   bool opens_thinking_ = false;    // the generation prompt holds <think>
   bool strips_thinking_ = false;   // reasoning in earlier answers is dropped
   bool closes_thinking_ = false;   // `thinking` off is written as an empty <think></think>
-  bool joins_systems_ = false;     // DeepSeek: several system messages are joined, not replaced
+  bool adds_systems_ = false;      // DeepSeek: several system messages are joined; else the last stands
+  std::string system_separator_;   // between them
   bool states_dates_ = false;      // Llama 3.1: a system header with two dates
   bool states_today_ = false;      // Llama 3.2: the second is today's
   std::string think_newline_;      // what follows <think> in the generation prompt

@@ -1,0 +1,18 @@
+# The serving half of the engine: tokenizers, sampling, scheduling, the server on its socket.
+portcullis_test(inference_serve_test
+  SOURCES
+    answer_test.cc
+    call_test.cc
+    generate_test.cc
+    pretokenize_test.cc
+    sampler_test.cc
+    scheduler_test.cc
+    serve_helpers.cc
+    server_test.cc
+    template_test.cc
+    tokenizer_test.cc
+  LIBS portcullis_serve)
+
+portcullis_fuzzer(tokenizer_json
+  SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_tokenizer_json.cc
+  LIBS portcullis_inference)
