@@ -102,6 +102,8 @@ TEST(Connections, AnIdleOneIsSmall) {
   SharedPki();
   const pid_t child = ::fork();
   if (child == 0) {
+    ::close(to_child[1]);
+    ::close(from_child[0]);
     uint16_t port = 0;
     if (::read(to_child[0], &port, sizeof(port)) != sizeof(port)) ::_exit(1);
     SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
