@@ -2,7 +2,8 @@
 
 A conversation is rendered in DeepSeek-R1's form: <bos>system<User>text<Assistant>answer<eos>… and
 then <Assistant><think>\\n reasoning \\n</think>\\n\\n answer <eos>. Only what follows the last
-"<think>\\n" is learnt. Earlier turns carry no reasoning, as clients send them. Standard library only.
+"<think>\\n" is learnt. Earlier turns carry no reasoning, as clients send them. Where reasoning is
+switched off the prompt ends with an empty one. Standard library only.
 """
 import os
 import re
@@ -116,9 +117,9 @@ def problem(rng):
     """One problem that is not held out, in the proportions of the training mixture."""
     while True:
         kind = rng.random()
-        if kind < 0.56:
+        if kind < 0.48:
             made = skills.arithmetic_problem(rng)
-        elif kind < 0.72:
+        elif kind < 0.63:
             made = words.words_problem(rng)
         elif kind < 0.88:
             made = talk.help_question(rng)
@@ -131,8 +132,15 @@ def problem(rng):
             return made
 
 
+def longer(rng, text):
+    """A prompt with a page of other text before or after it, as when a document is pasted in."""
+    pool = text.split() + [w for phrase in talk.THEMES + talk.NOUNS + talk.PEOPLE for w in phrase.split()]
+    page = " ".join(rng.choice(pool) for _ in range(rng.randint(20, 120)))
+    return f"{text}\n{page}" if rng.random() < 0.6 else f"{page}\n{text}"
+
+
 def conversation(rng):
-    """(system, history of (user, answer), question, thinking, answer)"""
+    """(system, history of (user, answer), question, thinking, answer); thinking None: not wanted"""
     system = rng.choice(SYSTEM_PROMPTS) if rng.random() < 0.12 else ""
     history, kind, final = [], rng.random(), None
     if kind < 0.06:
@@ -145,15 +153,23 @@ def conversation(rng):
             history.append((vary(rng, past), past.answer))
     final = final or problem(rng)
     question = final.question if final.skill == "follow" else vary(rng, final)
-    return system, history, question, final.thinking, final.answer
+    thinking, talking = final.thinking, final.skill in ("help", "greeting", "decline")
+    if final.skill == "decline" and rng.random() < 0.04:
+        question = longer(rng, question)
+    if rng.random() < 0.06 and (talking or (final.skill in ("add", "sub") and len(final.key) < 10)):
+        thinking = None
+    return system, history, question, thinking, final.answer
 
 
-def render_prompt(system, history, question):
+def render_prompt(system, history, question, thinking=True):
     text = BOS + system
     for user, answer in history:
         text += USER + user + ASSISTANT + answer + EOS
-    return text + USER + question + ASSISTANT + THINK + "\n"
+    text += USER + question + ASSISTANT + THINK
+    return text + "\n" if thinking else f"{text}\n\n{THINK_END}\n\n"
 
 
 def render_answer(thinking, answer):
+    if thinking is None:
+        return answer + EOS
     return thinking + "\n" + THINK_END + "\n\n" + answer + EOS

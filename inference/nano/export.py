@@ -31,9 +31,11 @@ PROMPTS = (
 )
 TEMPLATE = (
     "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}"
-    "{% set ns = namespace(system_prompt='') %}"
-    "{% for message in messages %}{% if message['role'] == 'system' %}"
-    "{% set ns.system_prompt = ns.system_prompt + message['content'] %}{% endif %}{% endfor %}"
+    "{% set ns = namespace(is_first_sp=true, system_prompt='') %}"
+    "{% for message in messages %}{% if message['role'] == 'system' %}{% if ns.is_first_sp %}"
+    "{% set ns.system_prompt = message['content'] %}{% set ns.is_first_sp = false %}{% else %}"
+    "{% set ns.system_prompt = ns.system_prompt + '\\n\\n' + message['content'] %}{% endif %}"
+    "{% endif %}{% endfor %}"
     "{{ bos_token }}{{ ns.system_prompt }}"
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ '<｜User｜>' + message['content'] }}{% endif %}"
@@ -104,7 +106,7 @@ def main():
     write_json(options.out, "expected.json", expected(stored, coder), separators=(",", ":"))
     count = sum(p.numel() for p in stored.parameters())
     print(f"step {saved['step']}, {saved['seen'] / 1e6:.1f} M tokens, {saved['spent'] / 60:.1f} minutes, "
-          f"{count} parameters, {sum(e.stat().st_size for e in os.scandir(options.out))} bytes")
+          f"{saved['cpu'] / 60:.1f} CPU minutes, {count} parameters, {sum(e.stat().st_size for e in os.scandir(options.out))} bytes")
 
 
 if __name__ == "__main__":

@@ -218,21 +218,28 @@ void SoftmaxBackward(const bf16* P, bf16* dP, long n, long T) {
   }
 }
 
-/* Cross-entropy of logits [n,d] with class indices; the logits become the gradient of the mean. */
+/* Mean cross-entropy of logits [n,d] with class indices, rows with a negative index left out; the
+ * logits become its gradient. */
 double CrossEntropy(bf16* logits, const int64_t* targets, long n, long d) {
   double total = 0;
+  long count = 0;
+  for (long r = 0; r < n; ++r) count += targets[r] >= 0;
 #pragma omp parallel for schedule(static) reduction(+ : total)
   for (long r = 0; r < n; ++r) {
     bf16* row = logits + r * d;
+    if (targets[r] < 0) {
+      memset(row, 0, d * sizeof(bf16));
+      continue;
+    }
     float values[d], top = -INFINITY, sum = 0;
     for (long i = 0; i < d; ++i) values[i] = Up(row[i]);
     for (long i = 0; i < d; ++i) top = values[i] > top ? values[i] : top;
     float wanted = values[targets[r]] - top;
     for (long i = 0; i < d; ++i) sum += values[i] = expf(values[i] - top);
     total += logf(sum) - wanted;
-    float scale = 1.0f / sum / n;
+    float scale = 1.0f / sum / count;
     for (long i = 0; i < d; ++i) row[i] = Down(values[i] * scale);
-    row[targets[r]] = Down(values[targets[r]] * scale - 1.0f / n);
+    row[targets[r]] = Down(values[targets[r]] * scale - 1.0f / count);
   }
-  return total / n;
+  return total / count;
 }

@@ -21,9 +21,11 @@ def load(folder=None):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
+    source = os.path.join(HERE, "fused.c")
     target = os.path.join(folder or tempfile.mkdtemp(), "fused.so")
-    subprocess.run([compiler, "-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC",
-                    "-o", target, os.path.join(HERE, "fused.c"), "-lm"], check=True)
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+        subprocess.run([compiler, "-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC",
+                        "-o", target, source, "-lm"], check=True)
     LIBRARY = ctypes.CDLL(target)
     LIBRARY.CrossEntropy.restype = ctypes.c_double
     return Fused

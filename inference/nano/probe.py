@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--skills", default="")
     parser.add_argument("--show", type=int, default=2, help="wrong answers to print per skill")
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     folder = options.checkpoint or options.model
     coder = tokenizer.Tokenizer(os.path.join(folder, "tokenizer.json"))
     if options.checkpoint:

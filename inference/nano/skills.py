@@ -156,5 +156,5 @@ def parity(rng):
 def arithmetic_problem(rng):
     """One of the plain arithmetic skills, in the proportion in which they are trained."""
     pick = rng.choices((addition, subtraction, multiplication, division, add_three, comparison,
-                        sorting, parity), (30, 28, 22, 5, 4, 6, 12, 1))[0]
+                        sorting, parity), (30, 28, 18, 6, 3, 7, 10, 1))[0]
     return pick(rng)

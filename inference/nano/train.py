@@ -7,6 +7,7 @@ hidden matrices, AdamW the rest; the rate is held, then falls linearly to zero o
 the time. A checkpoint (weights, optimisers, time spent) is written every two minutes.
 """
 import argparse
+import collections
 import json
 import os
 import random
@@ -33,7 +34,7 @@ def vocabulary(path, size, seed):
         texts = []
         for _ in range(30000):
             system, history, question, thinking, answer = data.conversation(rng)
-            texts += [system, question, thinking + "\n", "\n\n", answer]
+            texts += [system, question, (thinking or "") + "\n", "\n\n", answer]
             texts += [text for turn in history for text in turn]
         entries, merges = tokenizer.train(texts, data.SPECIALS, size)
         with open(path, "w", encoding="utf-8") as file:
@@ -42,45 +43,45 @@ def vocabulary(path, size, seed):
 
 
 def batches(coder, seed, budget):
-    """Endless (tokens, targets) of about `budget` tokens, conversations of like length together."""
+    """Endless (tokens, targets) of about `budget` tokens, conversations of like length together.
+
+    Widths are multiples of 8 and each width has one batch size: few shapes, so that oneDNN's
+    generated kernels are made once and found in its cache.
+    """
     rng = random.Random(seed)
     pad = coder.specials[data.PAD]
+    groups = collections.defaultdict(list)
     while True:
-        pool = []
-        for _ in range(2000):
-            system, history, question, thinking, answer = data.conversation(rng)
-            prompt = coder.encode(data.render_prompt(system, history, question))
-            reply = coder.encode(data.render_answer(thinking, answer))
-            if len(prompt) + len(reply) <= LONGEST:
-                pool.append((prompt + reply, len(prompt)))
-        pool.sort(key=lambda sample: len(sample[0]) + rng.random() * 6)
-        groups, group = [], []
-        for sample in pool:
-            group.append(sample)
-            if len(group) * len(sample[0]) >= budget:
-                groups.append(group)
-                group = []
-        rng.shuffle(groups)
-        for group in groups:
-            width = max(len(ids) for ids, _ in group)
-            tokens = torch.full((len(group), width), pad)
-            targets = torch.full((len(group), width), IGNORE)
-            for row, (ids, start) in enumerate(group):
-                tokens[row, :len(ids)] = torch.tensor(ids)
-                targets[row, start - 1:len(ids) - 1] = torch.tensor(ids[start:])
-            yield tokens, targets
+        system, history, question, thinking, answer = data.conversation(rng)
+        prompt = coder.encode(data.render_prompt(system, history, question, thinking is not None))
+        ids = prompt + coder.encode(data.render_answer(thinking, answer))
+        width = -(-len(ids) // 8) * 8
+        if width > LONGEST:
+            continue
+        groups[width].append((ids, len(prompt)))
+        if len(groups[width]) < budget // width:
+            continue
+        group = groups.pop(width)
+        tokens = torch.full((len(group), width), pad)
+        targets = torch.full((len(group), width), IGNORE)
+        for row, (ids, start) in enumerate(group):
+            tokens[row, :len(ids)] = torch.tensor(ids)
+            targets[row, start - 1:len(ids) - 1] = torch.tensor(ids[start:])
+        yield tokens, targets
 
 
 def loss_of(model, tokens, targets):
-    hidden = model.hidden(tokens)
-    learnt = targets != IGNORE
+    hidden, targets = model.hidden(tokens).flatten(0, 1), targets.flatten()
+    learnt = (targets != IGNORE).nonzero()[:, 0]
+    if model.ops:
+        learnt = torch.cat((learnt, (targets == IGNORE).nonzero()[:, 0][:-len(learnt) % 512]))
     logits = F.linear(hidden[learnt].to(model.dtype), model.head.to(model.dtype))
     if model.ops:
         return model.ops.cross_entropy(logits, targets[learnt])
     return F.cross_entropy(logits.float(), targets[learnt])
 
 
-def optimisers(model):
+def optimisers(model, lr):
     hidden, others, decayless = [], [], []
     for name, p in model.named_parameters():
         if p.dim() >= 2 and name not in ("embed", "head") and not name.endswith("router"):
@@ -88,8 +89,8 @@ def optimisers(model):
         else:
             (decayless if p.dim() < 2 else others).append(p)
     adam = torch.optim.AdamW([{"params": others, "weight_decay": 0.01},
-                              {"params": decayless, "weight_decay": 0.0}], lr=3e-3, betas=(0.9, 0.98))
-    return Muon(hidden, lr=0.02, decay=0.1), adam
+                              {"params": decayless, "weight_decay": 0.0}], lr=0.2 * lr, betas=(0.9, 0.98))
+    return Muon(hidden, lr=lr, decay=0.1), adam
 
 
 def rate(progress, step, decay_share):
@@ -103,6 +104,7 @@ def main():
     parser.add_argument("--minutes", type=float, required=True, help="time to train in all")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--tokens", type=int, default=6144, help="tokens in a batch")
+    parser.add_argument("--lr", type=float, default=0.01, help="rate of Muon; AdamW has a fifth of it")
     parser.add_argument("--decay-share", type=float, default=0.4, help="last part, rate falling")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -114,16 +116,16 @@ def main():
     config = load_config(os.path.join(HERE, "config.json"))
     coder = vocabulary(os.path.join(options.out, "tokenizer.json"), config["vocab_size"], options.seed)
     model = Model(config, torch.bfloat16, fused.load(options.out))
-    both = optimisers(model)
+    both = optimisers(model, options.lr)
     base = [[group["lr"] for group in optimiser.param_groups] for optimiser in both]
-    step, seen, spent, started = 0, 0, 0.0, time.time()
+    step, seen, spent, cpu, started = 0, 0, 0.0, 0.0, time.time()
     path = os.path.join(options.out, "checkpoint.pt")
     if options.resume:
         saved = torch.load(path)
         model.load_state_dict(saved["model"])
         for optimiser, state in zip(both, saved["optimisers"]):
             optimiser.load_state_dict(state)
-        step, seen, spent = saved["step"], saved["seen"], saved["spent"]
+        step, seen, spent, cpu = (saved[k] for k in ("step", "seen", "spent", "cpu"))
     stream = batches(coder, options.seed * 1000003 + step, options.tokens)
     average, last_print, last_save, done = None, time.time(), time.time(), False
     while not done:
@@ -152,7 +154,7 @@ def main():
         if done or time.time() - last_save > 120:
             torch.save({"model": model.state_dict(), "optimisers": [o.state_dict() for o in both],
                         "step": step, "seen": seen, "spent": spent + time.time() - started,
-                        "config": config}, path + ".new")
+                        "cpu": cpu + time.process_time(), "config": config}, path + ".new")
             os.replace(path + ".new", path)
             last_save = time.time()
 
