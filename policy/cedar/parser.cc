@@ -95,6 +95,12 @@ Result<void> Parser::ParsePolicies() {
   return boost::outcome_v2::success();
 }
 
+Result<const Expr*> Parser::ParseWholeExpression() {
+  BOOST_OUTCOME_TRY(const Expr* expr, ParseExpression());
+  if (token_.kind != TokenKind::kEnd) return Expected("the end of the expression");
+  return expr;
+}
+
 Result<void> Parser::ParsePolicy() {
   Policy policy;
   policy.file = file_;

@@ -20,6 +20,8 @@ class Parser {
 
   // Appends every policy of the text to files.policies; ids are given by the caller.
   Result<void> ParsePolicies();
+  // The text is one expression and nothing else.
+  Result<const Expr*> ParseWholeExpression();
 
  private:
   using Node = Result<const Expr*>;

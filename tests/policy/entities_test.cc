@@ -1,0 +1,104 @@
+// Entities: the JSON form, the hierarchy, what is refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "policy/cedar/value_json.h"
+#include "tests/policy/cedar_helpers.h"
+
+namespace portcullis::policy::cedar {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Entity(const std::string& attrs, const std::string& parents = "",
+                   const std::string& id = "a") {
+  return R"({"uid":{"type":"U","id":")" + id + R"("},"attrs":{)" + attrs + R"(},"parents":[)" +
+         parents + "]}";
+}
+bool Loads(const std::string& list) { return static_cast<bool>(Entities::ParseJson("[" + list + "]")); }
+
+TEST(EntitiesJson, AcceptsWhatCedarAccepts) {
+  for (const std::string& good :
+       {Entity(""), Entity(R"("x":[1,"a",{}],"":2)"), Entity(R"("x":{"__entity":{"type":"A::B","id":""}})"),
+        Entity(R"("x":{"__extn":{"fn":"ip","arg":"1.1.1.1"}})"),
+        Entity(R"("x":{"__extn":{"fn":"ip","args":["1.1.1.1"]}})"),
+        Entity(R"("x":{"__extn":{"fn":"offset","args":[{"__extn":{"fn":"datetime","arg":"2024-01-01"}},{"__extn":{"fn":"duration","arg":"1d"}}]}})"),
+        Entity("", R"({"type":"U","id":"b"},{"__entity":{"type":"U","id":"b"}})"),
+        Entity("") + "," + Entity(""),
+        std::string(R"({"uid":{"__entity":{"type":"U","id":"a"}},"attrs":{},"parents":[],"tags":{"t":1},"more":1})")}) {
+    EXPECT_TRUE(Loads(good)) << good;
+  }
+}
+
+TEST(EntitiesJson, RefusesWhatCedarRefuses) {
+  for (const std::string& bad :
+       {std::string("1"), std::string(R"({"uid":{"type":"U","id":"a"}})"),
+        std::string(R"({"uid":"U::\"a\"","attrs":{},"parents":[]})"),
+        std::string(R"({"uid":{"type":"U b","id":"a"},"attrs":{},"parents":[]})"),
+        std::string(R"({"uid":{"type":"__cedar::U","id":"a"},"attrs":{},"parents":[]})"),
+        std::string(R"({"uid":{"type":"if","id":"a"},"attrs":{},"parents":[]})"),
+        std::string(R"({"uid":{"type":"U","id":1},"attrs":{},"parents":[]})"),
+        std::string(R"({"uid":{"type":"Action","id":"x"},"attrs":{},"parents":[{"type":"U","id":"b"}]})"),
+        Entity(R"("x":null)"), Entity(R"("x":1.5)"), Entity(R"("x":9223372036854775808)"),
+        Entity(R"("x":{"__expr":"1+1"})"), Entity(R"("x":{"__extn":{"fn":"ip","arg":"x"}})"),
+        Entity(R"("x":{"__extn":{"fn":"no","arg":"x"}})"), Entity(R"("x":1,"x":2)"),
+        Entity(R"("x":1)") + "," + Entity(R"("x":2)"), Entity("", R"({"type":"U","id":"a"})"),
+        Entity("", R"({"type":"U","id":"b"})") + "," + Entity("", R"({"type":"U","id":"a"})", "b")}) {
+    EXPECT_FALSE(Loads(bad)) << bad;
+  }
+}
+
+TEST(EntitiesJson, ErrorsSayWhere) {
+  const Result<Entities> entities =
+      Entities::ParseJson("[" + Entity(R"("home":{"city":null})") + "]", nullptr, "people.json");
+  ASSERT_FALSE(entities);
+  EXPECT_EQ(entities.error().message,
+            "people.json[0] U::\"a\" attrs.home.city: null is no Cedar value");
+  const Result<Entities> cut = Entities::ParseJson("[{\n \"uid\": }]", nullptr, "people.json");
+  ASSERT_FALSE(cut);
+  EXPECT_THAT(cut.error().message, HasSubstr("people.json:2:"));
+}
+
+TEST(EntitiesJson, DepthBombsAreRefused) {
+  EXPECT_FALSE(Entities::ParseJson(std::string(1'000'000, '[')));
+  const Result<Entities> deep = Entities::ParseJson(std::string(500, '[') + std::string(500, ']'));
+  ASSERT_FALSE(deep);
+  EXPECT_EQ(deep.error().code, Code::kTooDeep);
+}
+
+TEST(Entities, LongChainsAndWideGraphsClose) {
+  Entities store;
+  constexpr int kMany = 2000;
+  for (int i = 0; i < kMany; ++i) {
+    store.Add({{"G", std::to_string(i)}, {}, {{"G", std::to_string(i + 1)}}, {}});
+  }
+  ASSERT_TRUE(store.Close());
+  const EntityView view(store, nullptr);
+  EXPECT_TRUE(view.In(Value::Entity("G", "0"), Value::Entity("G", std::to_string(kMany))));
+  EXPECT_FALSE(view.In(Value::Entity("G", "1"), Value::Entity("G", "0")));
+}
+
+TEST(Entities, AnUnclosedStoreAnswersTheSame) {
+  Entities store;
+  store.Add({{"U", "a"}, {}, {{"G", "x"}}, {}});
+  store.Add({{"G", "x"}, {}, {{"G", "y"}}, {}});
+  EXPECT_FALSE(store.closed());
+  const EntityView view(store, nullptr);
+  EXPECT_TRUE(view.In(Value::Entity("U", "a"), Value::Entity("G", "y")));
+  EXPECT_FALSE(view.In(Value::Entity("G", "y"), Value::Entity("U", "a")));
+}
+
+TEST(Values, JsonRoundTrip) {
+  const Value value = Value::Record(
+      {{"set", Value::Set({Value::Long(2), Value::Long(1)})},
+       {"who", Value::Entity("A::B", "x\"y")},
+       {"ip", Value::ParseIp("2001:db8::/32").value()},
+       {"when", Value::Datetime(-1)},
+       {"how long", Value::Duration(INT64_MIN)},
+       {"price", Value::ParseDecimal("-12.05").value()}});
+  const Json json = ParseJson(ToJson(value), "v").value();
+  EXPECT_EQ(ValueFromJson(json, nullptr, "v").value(), value);
+}
+
+}  // namespace
+}  // namespace portcullis::policy::cedar
