@@ -88,14 +88,18 @@ void Q6KBlock(const std::byte* source, float* out) {
     const std::byte* low = source + half * 64;
     const std::byte* high = source + 128 + half * 32;
     const std::byte* scales = source + 192 + half * 8;
-    for (int run = 0; run < 4; ++run) {
-      for (int i = 0; i < 32; ++i) {
-        const uint8_t pair = Byte(low, run % 2 * 32 + i);
-        const int nibble = run < 2 ? pair & 15 : pair >> 4;
-        const int value = (nibble | (((Byte(high, i) >> (2 * run)) & 3) << 4)) - 32;
-        const auto factor = static_cast<int8_t>(scales[run * 2 + i / 16]);
-        out[half * 128 + run * 32 + i] =
-            scale * static_cast<float>(factor) * static_cast<float>(value);
+    for (int part = 0; part < 8; ++part) {  // sixteen values with one scale
+      const int run = part / 2;
+      const int begin = part % 2 * 16;
+      const int low_shift = run < 2 ? 0 : 4;
+      const int high_shift = 2 * run;
+      const float step = scale * static_cast<float>(static_cast<int8_t>(scales[part]));
+      const std::byte* lows = low + run % 2 * 32 + begin;
+      float* values = out + half * 128 + part * 16;
+      for (int i = 0; i < 16; ++i) {
+        const int nibble = (Byte(lows, i) >> low_shift) & 15;
+        const int top = (Byte(high, begin + i) >> high_shift) & 3;
+        values[i] = step * static_cast<float>((nibble | top << 4) - 32);
       }
     }
   }
