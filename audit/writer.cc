@@ -38,6 +38,18 @@ uint64_t SizeOf(const Append& append) {
 
 Part Metadata(std::string json) { return Part{PartType::kMetadata, std::move(json)}; }
 
+std::vector<Event> AbortsOf(const Composer::OpenRequests& open) {
+  std::vector<Event> aborts;
+  aborts.reserve(open.size() + 1);
+  for (const auto& [seq, request_id] : open) {
+    Event& abort = aborts.emplace_back();
+    abort.kind = Kind::kAbort;
+    abort.request_id = request_id;
+    abort.parent_seq = seq;
+  }
+  return aborts;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
@@ -114,13 +126,7 @@ Result<void> Writer::Boot(const Recovery& recovery) {
         " torn bytes cut, " + std::to_string(recovery.open.size()) + " open requests closed");
   }
   composer_->Adopt(recovery.open);
-  for (const auto& [seq, request_id] : recovery.open) {
-    Event abort;
-    abort.kind = Kind::kAbort;
-    abort.request_id = request_id;
-    abort.parent_seq = seq;
-    events.push_back(std::move(abort));
-  }
+  for (Event& abort : AbortsOf(recovery.open)) events.push_back(std::move(abort));
   BOOST_OUTCOME_TRY(composer_->Add(events));
   BOOST_OUTCOME_TRY(CommitBatch());
   last_clock_ = options_.clock();
@@ -408,14 +414,15 @@ void Writer::ProcessProofs(std::vector<ProofJob> jobs) {
   }
 }
 
+// Requests still open are closed by ABORT, as recovery would do it, so that an orderly end is complete.
 Result<void> Writer::WriteStop() {
-  Event stop;
-  stop.kind = Kind::kStop;
-  BOOST_OUTCOME_TRY(composer_->Add({&stop, 1}));
+  std::vector<Event> events = AbortsOf(composer_->open());
+  events.emplace_back().kind = Kind::kStop;
+  BOOST_OUTCOME_TRY(composer_->Add(events));
   auto done = CommitBatch();
   if (!done && done.error().code == Code::kDiskLow) {
     GiveUpReserve(options_.log_folder);
-    BOOST_OUTCOME_TRY(composer_->Add({&stop, 1}));
+    BOOST_OUTCOME_TRY(composer_->Add(events));
     done = CommitBatch();
   }
   if (!done) return done;

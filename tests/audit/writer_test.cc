@@ -230,6 +230,16 @@ TEST_F(WriterTest, ACrashLeavesEveryAcknowledgedRecord) {
   EXPECT_EQ(Verify(true).verdict, Verdict::kValidWithRecovery) << ReportText(Verify(true));
 }
 
+TEST_F(WriterTest, AnOrderlyEndClosesWhatIsOpen) {
+  const auto writer = StartWriter();
+  ASSERT_TRUE(Append(*writer, RequestEvents(2, "bob", "left open")).durable);
+  ASSERT_TRUE(writer->Stop());
+  const Collector records = Read();
+  EXPECT_EQ(records.leaves[records.leaves.size() - 2].kind, Kind::kAbort);
+  EXPECT_EQ(records.leaves.back().kind, Kind::kStop);
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested) << ReportText(Verify());
+}
+
 TEST_F(WriterTest, ATornTailIsCutKeptAndTold) {
   const std::string frame = EncodeFrame(FrameType::kRecord, std::string(500, 'x'));
   for (const size_t torn : {1u, 15u, 16u, 200u, 515u}) {
