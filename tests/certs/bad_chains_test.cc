@@ -62,16 +62,16 @@ TEST_F(BadChain, WrongUse) {
     return [use](CertificateTemplate& fields) { fields.extended_key_usage = use; };
   };
   // "ssl_client" and "ssl_server" each refuse the other's certificates.
-  EXPECT_EQ(Check(Branch::kUsers, {}, "ssl_server"), "unsupported certificate purpose");
-  EXPECT_EQ(Check(Branch::kServers, {}, "ssl_client"), "unsupported certificate purpose");
-  EXPECT_EQ(Check(Branch::kUsers, as("serverAuth")), "unsupported certificate purpose");
-  EXPECT_EQ(Check(Branch::kUsers, as("serverAuth"), "ssl_server"), "unsupported certificate purpose")
+  EXPECT_EQ(Check(Branch::kUsers, {}, "ssl_server"), "unsuitable certificate purpose");
+  EXPECT_EQ(Check(Branch::kServers, {}, "ssl_client"), "unsuitable certificate purpose");
+  EXPECT_EQ(Check(Branch::kUsers, as("serverAuth")), "unsuitable certificate purpose");
+  EXPECT_EQ(Check(Branch::kUsers, as("serverAuth"), "ssl_server"), "unsuitable certificate purpose")
       << "the users' CA may not make servers";
-  EXPECT_EQ(Check(Branch::kServers, as("clientAuth"), "ssl_client"), "unsupported certificate purpose")
+  EXPECT_EQ(Check(Branch::kServers, as("clientAuth"), "ssl_client"), "unsuitable certificate purpose")
       << "the servers' CA may not make clients";
-  EXPECT_EQ(Check(Branch::kUsers, as("codeSigning")), "unsupported certificate purpose");
+  EXPECT_EQ(Check(Branch::kUsers, as("codeSigning")), "unsuitable certificate purpose");
   EXPECT_EQ(Check(Branch::kUsers, [](auto& fields) { fields.key_usage = "critical,keyEncipherment"; }),
-            "unsupported certificate purpose");
+            "unsuitable certificate purpose");
 }
 
 TEST_F(BadChain, NamesOutsideTheConstraints) {
