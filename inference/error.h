@@ -1,4 +1,4 @@
-// Errors of the inference island, numbered and stable: they appear in the engine's answers, logs and
+// Errors of the inference island, numbered and stable: they appear in its answers, logs and
 // exit codes. This is the only table; every part of the island uses it. Messages name what, where
 // and what to do, and never hold a prompt or generated text.
 #pragma once
@@ -18,7 +18,7 @@ enum class Code : uint16_t {
   kBadFile = 2,          // the bytes break the file format (GGUF, safetensors, JSON)
   kUnsupported = 3,      // well formed, but a type, architecture or feature this engine lacks
   kBadConfig = 4,        // the model's configuration is incomplete or contradicts itself
-  kBadTensor = 5,        // a tensor is missing, has a wrong shape or holds values that are not finite
+  kBadTensor = 5,        // a tensor is missing, has a wrong shape or values that are not finite
   kOutOfMemory = 6,
   kInvalidArgument = 7,  // a caller's value is out of range (token id, size, rows)
   kContextLength = 8,    // more tokens than the sequence or the model can hold

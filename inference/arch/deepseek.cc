@@ -1,5 +1,5 @@
-// Multi-head latent attention, absorbed. A token's keys and values for all heads come from one small
-// latent vector c (kv_lora values) and one rotated key r shared by all heads; only [c, r] is cached.
+// Multi-head latent attention, absorbed. A token's keys and values for all heads come from a small
+// latent vector c (kv_lora values) and one rotated key r shared by all heads; only [c, r] are kept.
 // A head's key is [K c, r] and its value V c, so that
 //   q · key = (Kᵀ q_nope) · c + q_rope · r      and      sum of w · value = V (sum of w · c).
 // Projecting the query by Kᵀ and the attended latent vector by V makes attention that of many query
@@ -88,8 +88,8 @@ Result<void> Deepseek::LoadHeads(int64_t index, Layer& layer) const {
   return boost::outcome_v2::success();
 }
 
-Result<Deepseek::FeedForward> Deepseek::LoadFeedForward(int64_t index, Role gate, Role up, Role down,
-                                                        int64_t inner, Part part) const {
+Result<Deepseek::FeedForward> Deepseek::LoadFeedForward(int64_t index, Role gate, Role up,
+                                                        Role down, int64_t inner, Part part) const {
   const int64_t hidden = config_.hidden_size;
   FeedForward layer;
   BOOST_OUTCOME_TRY(layer.gate, LoadGemm(gate, index, inner, hidden, part));
@@ -188,7 +188,8 @@ void Deepseek::RunAttention(const Batch& batch, const Layer& layer, int64_t inde
   }
   RunGemms(workers_, per_head);
   for (int64_t i = 0; i < rows * heads; ++i) {
-    std::copy_n(query + i * key_size + nope, mla.rope_dimensions, absorbed + i * latent_size + rank);
+    std::copy_n(query + i * key_size + nope, mla.rope_dimensions,
+                absorbed + i * latent_size + rank);
   }
 
   std::vector<AttentionCall> calls;
@@ -235,7 +236,7 @@ void Deepseek::RunDense(const Batch& batch, const Layer& layer) {
   AddToHidden(batch, projected);
 }
 
-// Every token chooses its experts; an expert's tokens are gathered in consecutive slots, all experts
+// Every token chooses its experts; an expert's tokens are gathered in adjacent slots, all experts
 // (and the shared one) are computed in common passes, and the results are added token by token in
 // the order of its choices, so that a token's sum does not depend on its neighbours.
 void Deepseek::RunMixture(const Batch& batch, const Layer& layer) {

@@ -101,7 +101,8 @@ void Llama::RunAttention(const Batch& batch, const Layer& layer, int64_t index) 
                      keys, cached_values, keys, attended + segment.row * queries});
   }
   Attention(workers_,
-            {config_.heads, config_.kv_heads, head, head, static_cast<float>(config_.softmax_scale)},
+            {config_.heads, config_.kv_heads, head, head,
+             static_cast<float>(config_.softmax_scale)},
             calls);
 
   const GemmCall output{&layer.output, attended, queries, rows, projected, hidden};

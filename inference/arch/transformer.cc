@@ -59,7 +59,8 @@ Result<std::unique_ptr<Sequence>> Transformer::NewSequence(int64_t capacity_toke
   if (!sequence) {
     return Error{Code::kOutOfMemory, "no memory for the keys and values of " +
                                          std::to_string(capacity_tokens) + " tokens (" +
-                                         std::to_string(SequenceBytes(capacity_tokens)) + " bytes)"};
+                                         std::to_string(SequenceBytes(capacity_tokens)) +
+                                         " bytes)"};
   }
   return sequence;
 }

@@ -19,7 +19,8 @@ Result<void> CompleteConfig(ModelConfig& config, double mscale_all) {
   }
   if (config.rope.dimensions % 2 != 0 || config.rope.dimensions > config.head_dimensions) {
     return bad("rotary embedding of " + std::to_string(config.rope.dimensions) + " of " +
-               std::to_string(config.head_dimensions) + " values per head; an even part is expected");
+               std::to_string(config.head_dimensions) + 
+               " values per head; an even part is expected");
   }
   if (config.rope.scaling == RopeScaling::kYarn && config.rope.original_context < 1) {
     return bad("YaRN needs the original context length");

@@ -1,6 +1,6 @@
 // What a model's architecture is, read from a Hugging Face config.json or from GGUF metadata and
 // brought to one form. Every number is in a sensible range and the numbers fit together, so that
-// the code behind it needs no further checks. Failure: kBadConfig naming the field, or kUnsupported.
+// the code behind it needs no further checks. Failure: kBadConfig with the field, or kUnsupported.
 #pragma once
 
 #include <cstdint>

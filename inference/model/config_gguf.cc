@@ -140,7 +140,8 @@ Result<void> ReadDeepseek(const Keys& keys, ModelConfig& config) {
 }
 
 Result<void> ReadHeads(const Keys& keys, ModelConfig& config) {
-  BOOST_OUTCOME_TRY(config.kv_heads, keys.Int("attention.head_count_kv", 1, kMaxHeads, config.heads));
+  BOOST_OUTCOME_TRY(config.kv_heads,
+                    keys.Int("attention.head_count_kv", 1, kMaxHeads, config.heads));
   std::optional<int64_t> width;
   if (config.hidden_size % config.heads == 0) width = config.hidden_size / config.heads;
   if (!width && !keys.Has("attention.key_length")) {
@@ -185,7 +186,8 @@ Result<ModelConfig> ConfigFromGguf(const gguf::File& file) {
   BOOST_OUTCOME_TRY(config.context_length, keys.Int("context_length", 1, kMaxContext));
   BOOST_OUTCOME_TRY(config.norm_epsilon, keys.Float("attention.layer_norm_rms_epsilon", 0.0, 1.0));
   const Tensor* embedding = file.FindTensor("token_embd.weight");
-  if (embedding == nullptr || embedding->shape.size() != 2 || embedding->shape[0] > kMaxVocabulary) {
+  if (embedding == nullptr || embedding->shape.size() != 2 ||
+      embedding->shape[0] > kMaxVocabulary) {
     return Error{Code::kBadTensor, "GGUF: no matrix `token_embd.weight`"};
   }
   config.vocab_size = embedding->shape[0];

@@ -92,7 +92,8 @@ Result<void> ReadDeepseek(const JsonFields& root, ModelConfig& config) {
   BOOST_OUTCOME_TRY(moe.scale, root.Float("routed_scaling_factor", 0.0, 1e6, 1.0));
   BOOST_OUTCOME_TRY(const int64_t frequency, root.Int("moe_layer_freq", 1, kMaxLayers, 1));
   BOOST_OUTCOME_TRY(const auto scoring,
-                    root.String("scoring_func", config.type == "deepseek_v3" ? "sigmoid" : "softmax"));
+                    root.String("scoring_func", config.type == "deepseek_v3" ? "sigmoid"
+                                                                             : "softmax"));
   BOOST_OUTCOME_TRY(const auto method, root.String("topk_method", config.type == "deepseek_v3"
                                                                       ? "noaux_tc" : "greedy"));
   if (frequency != 1 || (scoring != "sigmoid" && scoring != "softmax") ||

@@ -145,7 +145,8 @@ class File::Parser {
     if (value.element == ValueType::kString) {
       // A string takes at least its length field, which bounds the loop by the file's size.
       if (value.count > left() / sizeof(uint64_t)) {
-        return Bad("metadata `" + std::string(key) + "` claims more strings than the file can hold");
+        return Bad("metadata `" + std::string(key) +
+                   "` claims more strings than the file can hold");
       }
       for (uint64_t i = 0; i < value.count; ++i) {
         BOOST_OUTCOME_TRY(Text("a metadata string"));
@@ -154,8 +155,9 @@ class File::Parser {
       const size_t size = FixedSize(value.element);
       if (size == 0) {
         return Bad("metadata `" + std::string(key) + "` has " +
-                   (value.element == ValueType::kArray ? "nested arrays"
-                                                       : "the unknown type " + std::to_string(type)));
+                   (value.element == ValueType::kArray
+                        ? "nested arrays"
+                        : "the unknown type " + std::to_string(type)));
       }
       if (value.count > left() / size) {
         return Bad("metadata `" + std::string(key) + "` claims more values than the file can hold");
@@ -259,7 +261,8 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
   if (Has("general.alignment")) {
     BOOST_OUTCOME_TRY(const auto value, Int("general.alignment"));
     if (value < 8 || value > static_cast<int64_t>(kMaxAlignment) || (value & (value - 1)) != 0) {
-      return Bad("`general.alignment` is " + std::to_string(value) + ", not a sensible power of two");
+      return Bad("`general.alignment` is " + std::to_string(value) +
+                 ", not a sensible power of two");
     }
     alignment = static_cast<uint64_t>(value);
   }
@@ -285,8 +288,9 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
   for (auto& entry : entries) {
     if (entry.offset % alignment != 0 || entry.offset > data.size() ||
         entry.size > data.size() - entry.offset) {
-      return Bad("tensor `" + entry.tensor.name + "` lies outside the file or is misaligned (offset " +
-                 std::to_string(entry.offset) + ", " + std::to_string(entry.size) + " bytes, data " +
+      return Bad("tensor `" + entry.tensor.name + "` lies outside the file or is misaligned" +
+                 " (offset " + std::to_string(entry.offset) + ", " + std::to_string(entry.size) +
+                 " bytes, data " +
                  std::to_string(data.size()) + " bytes): the file is damaged or cut short");
     }
     entry.tensor.bytes = data.subspan(entry.offset, entry.size);

@@ -146,7 +146,8 @@ Result<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> bytes,
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > bytes.size() - sizeof length || length > kMaxHeaderBytes) {
     return Error{Code::kBadFile, place + " claims a header of " + std::to_string(length) +
-                                     " bytes; the file is damaged, cut short, or no safetensors file"};
+                                     " bytes; the file is damaged, cut short, or no "
+                                     "safetensors file"};
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof length, length);
   const auto data = bytes.subspan(sizeof length + length);
@@ -192,7 +193,8 @@ Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& folder) {
     }
   } else {
     return Error{Code::kIo, "`" + folder.string() +
-                                "` holds neither model.safetensors nor model.safetensors.index.json"};
+                                "` holds neither model.safetensors nor "
+                                "model.safetensors.index.json"};
   }
   return checkpoint;
 }

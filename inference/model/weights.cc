@@ -166,7 +166,8 @@ Result<std::vector<float>> Weights::GetVector(Role role, int64_t layer, int64_t 
   std::vector<float> values(static_cast<size_t>(size));
   DequantizeRow(tensor->type, tensor->bytes.data(), size, values.data());
   if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-    return Error{Code::kBadTensor, "tensor `" + tensor->name + "` holds values that are not finite"};
+    return Error{Code::kBadTensor, "tensor `" + tensor->name + 
+                                       "` holds values that are not finite"};
   }
   return values;
 }

@@ -1,5 +1,5 @@
-// The idea: a tile of query rows walks over the keys in blocks and keeps, per row, the largest score
-// so far, the sum of exponentials relative to it, and the weighted sum of values. When a block brings
+// The idea: a tile of query rows walks over the keys in blocks and keeps, per row, the top score
+// so far, the sum of exponentials relative to it, and the weighted sum of values. If a block brings
 // a larger score, sum and values are rescaled by exp(old - new). At the end the values are divided
 // by the sum. This is softmax without ever holding all scores (Milakov and Gimelshein,
 // arXiv 1805.02867).
@@ -37,8 +37,8 @@ int64_t ScratchFloats(const AttentionShape& shape) {
   return kTileRows * (shape.key_size + shape.value_size + kKeyBlock + 2);
 }
 
-void Scores(const float* queries, const float* keys, int64_t key_stride, int64_t rows, int64_t count,
-            int64_t size, float* scores) {
+void Scores(const float* queries, const float* keys, int64_t key_stride, int64_t rows,
+            int64_t count, int64_t size, float* scores) {
   if (rows > kFewRows) {
     MatMul(Right::kTransposed, rows, count, size, queries, size, keys, key_stride, 0.0f, scores,
            kKeyBlock);
@@ -126,7 +126,8 @@ void RunTile(const AttentionShape& shape, const Tile& tile, float* scratch) {
 
 }  // namespace
 
-void Attention(Workers& workers, const AttentionShape& shape, std::span<const AttentionCall> calls) {
+void Attention(Workers& workers, const AttentionShape& shape,
+               std::span<const AttentionCall> calls) {
   const int64_t group = shape.heads / shape.kv_heads;
   std::vector<Tile> tiles;
   int64_t work = 0;

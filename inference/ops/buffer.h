@@ -1,4 +1,4 @@
-// Uninitialised, aligned memory for floats that grows on demand and never shrinks: the scratch space
+// Uninitialised, aligned memory for floats that grows on demand and never shrinks: scratch space
 // of the operations. Growing forgets what was there. Running out throws std::bad_alloc, which the
 // model turns into kOutOfMemory.
 #pragma once

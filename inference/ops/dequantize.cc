@@ -22,7 +22,9 @@ T Load(const std::byte* source) {
 
 uint8_t Byte(const std::byte* source, int index) { return static_cast<uint8_t>(source[index]); }
 
-float BrainToFloat(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+float BrainToFloat(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
 
 // { f16 scale; int8 values[32] }
 void Q8_0Block(const std::byte* source, float* out) {
@@ -53,8 +55,9 @@ ScaleAndMin UnpackScale(const std::byte* packed, int group) {
     return {static_cast<uint8_t>(Byte(packed, group) & 63),
             static_cast<uint8_t>(Byte(packed, group + 4) & 63)};
   }
-  return {static_cast<uint8_t>((Byte(packed, group + 4) & 15) | ((Byte(packed, group - 4) >> 6) << 4)),
-          static_cast<uint8_t>((Byte(packed, group + 4) >> 4) | ((Byte(packed, group) >> 6) << 4))};
+  const uint8_t low = Byte(packed, group + 4);
+  return {static_cast<uint8_t>((low & 15) | ((Byte(packed, group - 4) >> 6) << 4)),
+          static_cast<uint8_t>((low >> 4) | ((Byte(packed, group) >> 6) << 4))};
 }
 
 // { f16 scale; f16 min scale; packed scales[12]; Q5_K only: high bits[32]; nibbles[128] }
@@ -80,7 +83,7 @@ void K45Block(const std::byte* source, float* out) {
   }
 }
 
-// { low nibbles[128]; high pairs of bits[64]; int8 scales[16]; f16 scale }: two halves of 128 values,
+// { low nibbles[128]; high pairs of bits[64]; int8 scales[16]; f16 scale }: two halves of 128,
 // each four runs of 32; groups of 16 values share a scale; zero is 32.
 void Q6KBlock(const std::byte* source, float* out) {
   const float scale = HalfToFloat(Load<uint16_t>(source + 208));

@@ -13,7 +13,7 @@ constexpr int64_t kFewInputs = 8;            // up to here dot products are as f
 constexpr int64_t kPanelFloats = 256 << 10;  // a converted panel stays in the second-level cache
 constexpr int64_t kMinPanelRows = 16;
 constexpr int64_t kMaxPanelRows = 128;
-constexpr int64_t kChunk = 1024;             // a whole number of every type's blocks, fits the L1 cache
+constexpr int64_t kChunk = 1024;  // whole blocks of any type, fits the L1 cache
 constexpr int64_t kParallelWork = 1 << 18;   // multiplications that repay waking a thread
 
 }  // namespace

@@ -2,7 +2,7 @@
 // A Gemm is created from a matrix that stays where it is (a file's mapping) and computes panels of
 // its rows: few inputs by dot products straight from the weights, which is bound by memory; many by
 // converting a panel to f32 in the cache and multiplying with oneDNN.
-// RunGemms computes several layers in one parallel pass: query, key and value; all experts; all heads.
+// RunGemms computes several layers in one parallel pass: query, key, value; all experts; all heads.
 // An output row depends on its own input row only; its bits may differ between the two ways (1e-6).
 #pragma once
 

@@ -1,4 +1,5 @@
-// Root mean square normalisation: out = in / sqrt(mean(in²) + epsilon) · weight, over `count` values.
+// Root mean square normalisation: out = in / sqrt(mean(in²) + epsilon) · weight, over `count`
+// values.
 // `out` may be `in`.
 #pragma once
 

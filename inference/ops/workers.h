@@ -1,4 +1,4 @@
-// The one place where work is spread over threads. The pool is OpenMP's (libgomp), which oneDNN uses
+// The one place where work is spread over threads. The pool is OpenMP's (libgomp), that oneDNN uses
 // too, so that there is never a second pool. Built without OpenMP (clang, ThreadSanitizer, which
 // cannot see libgomp's locks) everything runs on the calling thread, with the same results.
 #pragma once
@@ -24,9 +24,10 @@ class Workers {
   // tasks throw nothing else.
   template <class Task>
   void Run(int64_t count, bool worthwhile, const Task& task) {
-    RunErased(count, worthwhile && count > 1, &task, [](const void* erased, int64_t index, int worker) {
+    const Function call = [](const void* erased, int64_t index, int worker) {
       (*static_cast<const Task*>(erased))(index, worker);
-    });
+    };
+    RunErased(count, worthwhile && count > 1, &task, call);
   }
 
  private:

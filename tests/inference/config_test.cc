@@ -93,7 +93,8 @@ TEST(Config, DeepseekV3) {
 
 TEST(Config, YarnOfOtherFamiliesScalesTheRotation) {
   const auto yarn = With(kQwen2, "rope_scaling",
-                         R"({"type":"yarn","factor":4.0,"original_max_position_embeddings":32768})");
+                         R"({"type":"yarn","factor":4.0,)"
+                         R"("original_max_position_embeddings":32768})");
   const auto read = ConfigFromJson(yarn, "test");
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_DOUBLE_EQ(read.value().rope.magnitude, 0.1 * std::log(4.0) + 1.0);

@@ -60,7 +60,8 @@ TEST_P(QuantisedExactness, LogitsStayCloseToF32) {
   ASSERT_NE(model, nullptr);
   EXPECT_EQ(model->info().weight_type,
             std::string(param.type) == "Q4_K_M" ? "Q4_K" : param.type);
-  const auto exact = ReadLogitCases(folder / "logits.json", std::string(param.prefix) + "-f32.gguf");
+  const auto exact =
+      ReadLogitCases(folder / "logits.json", std::string(param.prefix) + "-f32.gguf");
   const auto theirs = ReadLogitCases(folder / "logits.json", file);
   double ours_sum = 0, theirs_sum = 0;
   for (size_t i = 0; i < exact.size(); ++i) {

@@ -122,7 +122,8 @@ TEST(Load, ShardsAreHashedAsTheirSumLines) {
 
 TEST(Load, MissingAndMisshapenTensorsAreNamed) {
   for (const char* name :
-       {"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight",
+       {"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight",
+        "blk.0.ffn_norm.weight",
         "blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.attn_v.weight",
         "blk.0.attn_output.weight", "blk.0.ffn_gate.weight", "blk.0.ffn_up.weight",
         "blk.0.ffn_down.weight"}) {

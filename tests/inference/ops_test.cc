@@ -131,7 +131,8 @@ TEST(Dequantize, KTypesReadWhatWasPacked) {
   float out[256];
   DequantizeRow(DataType::kQ6_K, AsBytes(block.bytes()).data(), 256, out);
   for (int i = 0; i < 256; ++i) {
-    EXPECT_EQ(out[i], 0.5f * static_cast<float>(scales[i / 16]) * static_cast<float>(values[i] - 32));
+    EXPECT_EQ(out[i],
+              0.5f * static_cast<float>(scales[i / 16]) * static_cast<float>(values[i] - 32));
   }
 }
 
@@ -148,7 +149,8 @@ TEST_P(GemmTest, AgreesWithPlainLoops) {
   const auto layout = LayoutOf(type);
   std::mt19937 random(3);
   // One byte before the weights: nothing may count on alignment.
-  std::string bytes(static_cast<size_t>(outputs * inputs / layout.elements * layout.bytes) + 1, '\0');
+  const int64_t size = outputs * inputs / layout.elements * layout.bytes;
+  std::string bytes(static_cast<size_t>(size) + 1, '\0');
   if (layout.elements == 1) {
     for (int64_t i = 0; i < outputs * inputs; ++i) {
       // Small numbers that f16, bf16 and f32 hold: the upper byte is a sign and exponent.
@@ -180,17 +182,17 @@ TEST_P(GemmTest, AgreesWithPlainLoops) {
     RunGemms(workers, {&call, 1});
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t n = 0; n < y_stride; ++n) {
-        double sum = -77.0, size = 0;
+        double sum = -77.0, magnitude = 0;
         if (n < outputs) {
           sum = double{bias[n]};
-          size = std::abs(sum);
+          magnitude = std::abs(sum);
           for (int64_t k = 0; k < inputs; ++k) {
             const double product = double{plain[n * inputs + k]} * double{x[i * x_stride + k]};
             sum += product;
-            size += std::abs(product);
+            magnitude += std::abs(product);
           }
         }
-        ASSERT_NEAR(y[i * y_stride + n], sum, 1e-6 * size) << m << " " << i << " " << n;
+        ASSERT_NEAR(y[i * y_stride + n], sum, 1e-6 * magnitude) << m << " " << i << " " << n;
       }
     }
   }
@@ -203,7 +205,9 @@ INSTANTIATE_TEST_SUITE_P(
                     GemmCase{DataType::kQ8_0, 129, 1056}, GemmCase{DataType::kQ4_0, 65, 1120},
                     GemmCase{DataType::kQ4_K, 33, 1280}, GemmCase{DataType::kQ5_K, 17, 512},
                     GemmCase{DataType::kQ6_K, 150, 256}),
-    [](const auto& one) { return std::string(NameOf(one.param.type)) + std::to_string(one.index); });
+    [](const auto& one) {
+      return std::string(NameOf(one.param.type)) + std::to_string(one.index);
+    });
 
 struct AttentionCase {
   AttentionShape shape;
@@ -327,7 +331,9 @@ TEST(RopeTest, YarnKeepsFastAndStretchesSlowPairs) {
   config.original_context = 4096;
   config.magnitude = 2;
   const Rope rope(config, {});
-  const auto turns = [](int i) { return 4096 * std::pow(10000.0, -i / 32.0) / 2 / std::numbers::pi; };
+  const auto turns = [](int i) {
+    return 4096 * std::pow(10000.0, -i / 32.0) / 2 / std::numbers::pi;
+  };
   for (int i = 0; i < 32; ++i) {
     const double ratio = rope.frequencies()[i] / std::pow(10000.0, -i / 32.0);
     if (turns(i) > 50) {

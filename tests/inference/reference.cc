@@ -148,7 +148,8 @@ class Reference {
     }
     const Vector down = Multiply(self + "kv_a_proj_with_mqa.weight", x);
     const Vector latent = Norm(Slice(down, 0, mla.kv_lora_rank), self + "kv_a_layernorm.weight");
-    const Vector rotated = Rotate(Slice(down, mla.kv_lora_rank, mla.rope_dimensions), position, true);
+    const Vector rotated =
+        Rotate(Slice(down, mla.kv_lora_rank, mla.rope_dimensions), position, true);
     const Vector up = Multiply(self + "kv_b_proj.weight", latent);
     Vector joined;
     for (int64_t head = 0; head < config_.heads; ++head) {

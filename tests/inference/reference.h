@@ -1,4 +1,4 @@
-// A slow second implementation for the tests, written from the papers' formulas in double precision:
+// A slow second implementation for the tests, from the papers' formulas in double precision:
 // one token at a time, no blocking, no absorption, no batching. And tiny models with random weights
 // of any configuration to compare on.
 #pragma once

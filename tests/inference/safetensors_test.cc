@@ -97,7 +97,8 @@ TEST(Safetensors, DeepAndOversizedHeadersAreRefused) {
 TEST(Checkpoint, ReadsShards) {
   TempFolder folder;
   folder.Write("one.safetensors",
-               SafetensorsBytes(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "1234"));
+               SafetensorsBytes(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                                "1234"));
   folder.Write("two.safetensors",
                SafetensorsBytes(R"({"b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", "12"));
   folder.Write("model.safetensors.index.json",

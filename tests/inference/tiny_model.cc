@@ -186,7 +186,8 @@ void WriteTinyModel(const TinyModel& model, const std::filesystem::path& folder,
     boost::json::array shape(tensor.shape.begin(), tensor.shape.end());
     headers[shard][name] = {{"dtype", type == DataType::kF32 ? "F32" : "BF16"},
                             {"shape", shape},
-                            {"data_offsets", {data[shard].size(), data[shard].size() + bytes.size()}}};
+                            {"data_offsets",
+                             {data[shard].size(), data[shard].size() + bytes.size()}}};
     data[shard] += bytes;
     index[name] = "part" + std::to_string(shard) + ".safetensors";
   }
