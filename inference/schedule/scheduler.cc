@@ -179,6 +179,7 @@ void Scheduler::Admit() {
     {
       const std::lock_guard lock(mutex_);
       if (!waiting_.Pop(running, fits, job)) return;
+      counters_.running = running_.size() + 1;  // never neither waiting nor running: see Drain
     }
     auto sequence = model_.NewSequence(job->capacity());
     if (!sequence) {

@@ -218,6 +218,7 @@ TEST_F(SchedulerTest, AFailingStepEndsItsGenerationsAndOnlyThose) {
   const auto second = Submit(scheduler, Request("a", 2, 3));
   ASSERT_TRUE(second->Wait());
   EXPECT_EQ(second->content, "abc");
+  ASSERT_TRUE(scheduler.Drain(steady_clock::now() + seconds(20)));
   EXPECT_EQ(model_.live_sequences, 0);
 }
 
