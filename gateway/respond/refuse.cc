@@ -73,7 +73,9 @@ asio::awaitable<void> Refuse(Call& call, Error error) {
 asio::awaitable<void> AnswerHealth(Call& call) {
   const bool ready = call.route->operation == Operation::kHealth || call.services.sites.Load()->AnyUp();
   if (!call.services.admitter.AdmitUnauthenticated()) {
-    co_return co_await Refuse(call, Error{Code::kRateLimited, "too many requests", "", 1000});
+    // GCC 12 destroys a braced temporary among the arguments of a co_await twice: give it a name.
+    Error busy{Code::kRateLimited, "too many requests", "", 1000};
+    co_return co_await Refuse(call, std::move(busy));
   }
   http::ResponseHead head = MakeHead(call, ready ? 200 : 503);
   head.fields.push_back({"content-type", "application/json"});
