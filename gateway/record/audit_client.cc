@@ -33,7 +33,10 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
 
   Result<void> Connect(const std::filesystem::path& path) {
     boost::system::error_code error;
-    socket_.connect(asio::local::stream_protocol::endpoint(path.string()), error);
+    socket_.open(asio::local::stream_protocol(), error);
+    // A full backlog must be an error at once: a blocking connect would stop the whole core.
+    if (!error) socket_.non_blocking(true, error);
+    if (!error) socket_.connect(asio::local::stream_protocol::endpoint(path.string()), error);
     if (error) {
       return Error{Code::kAuditUnavailable,
                    "the audit log does not answer at its socket: " + error.message()};
