@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -99,7 +100,8 @@ FairQueue::FairQueue(const Clock& clock, const FairQueueOptions& options)
 FairQueue::~FairQueue() = default;
 
 asio::awaitable<Result<Slot>> FairQueue::Enter(std::string tenant, uint32_t weight, uint64_t cost,
-                                               std::chrono::steady_clock::time_point deadline) {
+                                               std::chrono::steady_clock::time_point deadline,
+                                               asio::cancellation_slot leave) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
   if (cancellation.cancelled() != asio::cancellation_type::none) {
@@ -133,9 +135,18 @@ asio::awaitable<Result<Slot>> FairQueue::Enter(std::string tenant, uint32_t weig
   Registration registration(*this, waiter);
   waiter->timer.expires_at(
       std::min(deadline, std::chrono::steady_clock::now() + options_.hard_limit));
-  const auto [error] = co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
+  boost::system::error_code ended;
+  if (leave.is_connected()) {
+    const auto [error] = co_await waiter->timer.async_wait(asio::bind_cancellation_slot(leave, kQuiet));
+    ended = error;
+    leave.clear();
+  } else {
+    const auto [error] = co_await waiter->timer.async_wait(kQuiet);
+    ended = error;
+  }
   waiter.reset();
-  co_return registration.Take(error == asio::error::operation_aborted);
+  co_return registration.Take(ended == asio::error::operation_aborted);
 }
 
 // Waiting places of `flow` among the active tenants and the one that asks.

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -74,9 +75,10 @@ class FairQueue {
   FairQueue& operator=(const FairQueue&) = delete;
 
   // Waits for a place, at most until `deadline` (and hard_limit). kQueueFull when refused or too
-  // late, kPeerGone when cancelled, kShuttingDown after Close().
+  // late, kPeerGone when cancelled or when `leave` is emitted, kShuttingDown after Close().
   boost::asio::awaitable<Result<Slot>> Enter(std::string tenant, uint32_t weight, uint64_t cost,
-                                             std::chrono::steady_clock::time_point deadline);
+                                             std::chrono::steady_clock::time_point deadline,
+                                             boost::asio::cancellation_slot leave = {});
 
   // Refuses new and waiting calls; running ones keep their slots.
   void Close();

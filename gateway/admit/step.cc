@@ -1,5 +1,8 @@
 // Step "admit": reads the call's body within its route's limit, learns what it may cost, and takes
 // that from the caller's rates and budgets. A malformed call counts as a request too.
+#include <algorithm>
+#include <boost/asio/cancellation_signal.hpp>
+
 #include "gateway/http/json_reader.h"
 #include "gateway/walk.h"
 
@@ -8,6 +11,10 @@ namespace portcullis::gateway {
 namespace asio = boost::asio;
 
 namespace {
+
+// Every byte of a body is parsed and scanned, also where no engine will see it. JSON escapes make
+// at most six bytes of one.
+constexpr uint64_t kBytesPerToken = 6;
 
 Result<void> CheckMediaType(const http::RequestHead& head) {
   const auto type = head.Get("content-type");
@@ -50,7 +57,8 @@ asio::awaitable<Result<Ticket>> Admit(Call& call, const Identity& who) {
   CallCost cost;
   cost.stream = call.chat.has_value();
   if (call.chat) {
-    cost.prompt_tokens = call.chat->prompt_estimate;
+    cost.prompt_tokens =
+        std::max<uint64_t>(call.chat->prompt_estimate, call.body.size() / kBytesPerToken);
     cost.max_tokens = uint64_t{call.chat->max_tokens} * call.chat->choices;
   }
   auto ticket = call.services.admitter.Admit(who, cost, &call.rates);
@@ -65,12 +73,18 @@ asio::awaitable<Result<std::optional<Slot>>> Enter(Call& call, const Identity& w
   const auto& limits = call.services.config.limits;
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(limits.queue_limit_ms);
-  const uint64_t cost = call.chat->prompt_estimate + call.chat->max_tokens;
-  auto entered = co_await call.services.queue.Enter(who.tenant().id, who.tenant().weight, cost, deadline);
+  const uint64_t cost =
+      call.chat->prompt_estimate + uint64_t{call.chat->max_tokens} * call.chat->choices;
+  const Error gone{Code::kPeerGone, "the client left while the call was waiting"};
+  // Checked before there is a callback, which would be called after `leave` is gone.
+  if (call.exchange.peer_gone()) co_return gone;
+  asio::cancellation_signal leave;
+  call.exchange.OnPeerGone([&leave] { leave.emit(asio::cancellation_type::terminal); });
+  auto entered = co_await call.services.queue.Enter(who.tenant().id, who.tenant().weight, cost,
+                                                    deadline, leave.slot());
+  call.exchange.OnPeerGone({});
   if (!entered) co_return entered.error();
-  if (call.exchange.peer_gone()) {
-    co_return Error{Code::kPeerGone, "the client left while the call was waiting"};
-  }
+  if (call.exchange.peer_gone()) co_return gone;
   slot.emplace(std::move(entered.value()));
   co_return slot;
 }
