@@ -9,6 +9,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <deque>
+#include <optional>
 
 #include "gateway/admit/budget_keeper.h"
 #include "gateway/listen/cores.h"
@@ -66,6 +67,24 @@ TlsOptions TlsOptionsOf(const TlsListenerConfig& config) {
   return options;
 }
 
+// Folders, not files: certificates and revocation lists are replaced by new files while we run.
+void AddTlsFolders(const TlsListenerConfig& listener, SandboxPaths& paths) {
+  for (const auto* file : {&listener.certificate, &listener.key, &listener.client_ca,
+                           &listener.client_crl, &listener.client_issuer}) {
+    if (!file->empty()) paths.read.push_back(file->parent_path());
+  }
+}
+
+SandboxPaths SandboxPathsOf(const Config& config) {
+  SandboxPaths paths;
+  paths.read = {config.policy, "/etc", "/usr", "/proc", "/dev/urandom"};
+  AddTlsFolders(config.api, paths);
+  if (config.admin) AddTlsFolders(*config.admin, paths);
+  paths.write = {config.state.parent_path(), "/dev/null"};
+  if (!config.admin_socket.empty()) paths.write.push_back(config.admin_socket.parent_path());
+  return paths;
+}
+
 // What one core has for itself.
 struct Core {
   Core(asio::io_context& io, const Config& config)
@@ -102,7 +121,6 @@ struct Gateway::Parts {
   Result<void> Listen();
   Result<uint16_t> AddTls(const std::string& name, const TlsListenerConfig& listener);
   Handler MakeHandler();
-  Result<void> Sandbox();
   void StartTasks();
   asio::awaitable<void> WriteSummaries();
   asio::awaitable<void> NoteConfiguration(std::string what);
@@ -173,33 +191,22 @@ Result<void> Gateway::Parts::Listen() {
   return boost::outcome_v2::success();
 }
 
-Result<void> Gateway::Parts::Sandbox() {
-  SandboxPaths paths;
-  paths.read = {config.policy, config.api.certificate.parent_path(), config.api.key.parent_path(),
-                "/etc", "/usr", "/proc"};
-  if (config.admin) paths.read.push_back(config.admin->client_ca.parent_path());
-  paths.write = {config.state.parent_path(), config.audit_socket.parent_path(), "/dev/null"};
-  for (const SiteConfig& site : config.sites) paths.write.push_back(site.socket.parent_path());
-  BOOST_OUTCOME_TRY(const bool landlock, EnterSandbox(paths));
-  log.Event(LogLevel::kInfo, "sandbox",
-            landlock ? "seccomp and Landlock are in force" : "seccomp is in force; this kernel has no Landlock");
-  return boost::outcome_v2::success();
-}
-
 asio::awaitable<void> Gateway::Parts::WriteSummaries() {
   Core& core = per_core.front();
   asio::steady_timer timer(core.context);
+  std::optional<audit::Event> event;  // kept until the log has taken it
   while (true) {
     timer.expires_after(kSummaryInterval);
     auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
     metrics.open_connections.Set(server->counters().open.load(std::memory_order_relaxed));
-    auto event = refusals.Take();
+    if (!event) event = refusals.Take();
     if (!event) continue;
     std::vector<audit::Event> events;
-    events.push_back(std::move(*event));
+    events.push_back(*event);
     auto noted = co_await core.recorder.Note(std::move(events));
-    if (!noted) Complain("audit", noted.error());
+    if (noted) event.reset();
+    else Complain("audit", noted.error());
   }
 }
 
@@ -256,8 +263,12 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
   auto output = policy::RedactionPolicy::Of(config.redact_output);
   if (!output) return Error{Code::kConfig, "redact_output: " + output.error().message};
   BOOST_OUTCOME_TRY(auto snapshot, PolicySnapshot::Load(config.policy));
-  BOOST_OUTCOME_TRY(auto store, OpenSqliteStore(config.state.string()));
   BOOST_OUTCOME_TRY(auto hasher, KeyHasher::FromFile(config.pepper.string()));
+  bool landlock = false;
+  if (config.sandbox) {  // before the store, the log and the budgets start their threads
+    BOOST_OUTCOME_TRY(landlock, RestrictFiles(SandboxPathsOf(config)));
+  }
+  BOOST_OUTCOME_TRY(auto store, OpenSqliteStore(config.state.string()));
   auto parts = std::make_unique<Parts>(config, level, std::move(store), std::move(hasher),
                                        std::move(snapshot));
   for (asio::io_context* context : parts->cores.all()) {
@@ -273,7 +284,10 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
                                         [raw](const Error& error) { raw->Complain("budgets", error); }));
   BOOST_OUTCOME_TRY(parts->Listen());
   if (config.sandbox) {
-    BOOST_OUTCOME_TRY(parts->Sandbox());
+    BOOST_OUTCOME_TRY(RestrictCalls());
+    parts->log.Event(LogLevel::kInfo, "sandbox",
+                     landlock ? "seccomp and Landlock are in force"
+                              : "seccomp is in force; this kernel has no Landlock");
   }
   parts->StartTasks();
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));

@@ -35,9 +35,15 @@ constexpr std::array kForbidden = {
     SCMP_SYS(swapon),        SCMP_SYS(swapoff),        SCMP_SYS(settimeofday),
     SCMP_SYS(clock_settime), SCMP_SYS(sethostname),    SCMP_SYS(mknod),
     SCMP_SYS(mknodat),       SCMP_SYS(bind),           SCMP_SYS(listen),
+    SCMP_SYS(memfd_create),  SCMP_SYS(pkey_mprotect),  SCMP_SYS(personality),
+    SCMP_SYS(kexec_file_load), SCMP_SYS(pidfd_getfd),  SCMP_SYS(process_madvise),
+    SCMP_SYS(fsopen),        SCMP_SYS(fsmount),        SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),     SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
 };
 
-Result<void> Seccomp() {
+}  // namespace
+
+Result<void> RestrictCalls() {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW),
                                                                  seccomp_release);
   if (!filter) return Failed("seccomp_init", ENOMEM);
@@ -57,6 +63,8 @@ Result<void> Seccomp() {
   if (error != 0) return Failed("seccomp", -error);
   return boost::outcome_v2::success();
 }
+
+namespace {
 
 constexpr uint64_t kReadAccess = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWriteAccess =
@@ -78,23 +86,26 @@ bool Allow(int rules, const std::filesystem::path& path, uint64_t access) {
   return added;
 }
 
-bool Landlock(const SandboxPaths& paths) {
+}  // namespace
+
+Result<bool> RestrictFiles(const SandboxPaths& paths) {
   landlock_ruleset_attr attributes{};
   attributes.handled_access_fs = kReadAccess | kWriteAccess | LANDLOCK_ACCESS_FS_EXECUTE;
   const int rules =
       static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
   if (rules < 0) return false;
-  bool complete = true;
-  for (const auto& path : paths.read) complete = Allow(rules, path, kReadAccess) && complete;
-  for (const auto& path : paths.write) {
-    complete = Allow(rules, path, kReadAccess | kWriteAccess) && complete;
+  Result<bool> entered = true;
+  const auto allow = [&](const std::filesystem::path& path, uint64_t access) {
+    if (entered && !Allow(rules, path, access)) entered = Failed(path.string(), errno);
+  };
+  for (const auto& path : paths.read) allow(path, kReadAccess);
+  for (const auto& path : paths.write) allow(path, kReadAccess | kWriteAccess);
+  if (entered && syscall(SYS_landlock_restrict_self, rules, 0) != 0) {
+    entered = Failed("landlock_restrict_self", errno);
   }
-  const bool entered = complete && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
   close(rules);
   return entered;
 }
-
-}  // namespace
 
 Result<void> HardenProcess() {
   const rlimit none{0, 0};
@@ -102,12 +113,6 @@ Result<void> HardenProcess() {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return Failed("not dumpable", errno);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Failed("no new privileges", errno);
   return boost::outcome_v2::success();
-}
-
-Result<bool> EnterSandbox(const SandboxPaths& paths) {
-  const bool landlock = Landlock(paths);
-  BOOST_OUTCOME_TRY(Seccomp());
-  return landlock;
 }
 
 }  // namespace portcullis::gateway

@@ -1,7 +1,8 @@
-// What the gateway gives up once everything is open: no new programs, no tracing, no kernel
-// modules, no outbound or new network sockets (Unix sockets only), no writable-executable memory.
-// seccomp by libseccomp; the kernel answers EPERM. Landlock narrows the file system where the
-// kernel has it. Called once, before the cores run; applies to all threads of the process.
+// What the gateway gives up. RestrictFiles: all files but the named ones, by Landlock; it holds for
+// the calling thread and those that it starts, so it comes before any other thread. RestrictCalls,
+// once everything is open: no new programs, no tracing, no kernel modules, no outbound or new
+// network sockets (Unix sockets only), no writable-executable memory; seccomp by libseccomp, for
+// all threads, the kernel answers EPERM.
 // Failure: kConfig; the caller must not go on without a sandbox unless told to.
 #pragma once
 
@@ -13,13 +14,14 @@
 namespace portcullis::gateway {
 
 struct SandboxPaths {
-  std::vector<std::filesystem::path> read;   // folders and files
-  std::vector<std::filesystem::path> write;  // folders
+  std::vector<std::filesystem::path> read;   // folders and files, as they are now
+  std::vector<std::filesystem::path> write;  // connecting to a socket needs neither
 };
 
 // Limits core dumps to nothing and forbids new privileges; before any secret is read.
 Result<void> HardenProcess();
-// Returns whether Landlock is in force as well.
-Result<bool> EnterSandbox(const SandboxPaths& paths);
+// False where the kernel has no Landlock.
+Result<bool> RestrictFiles(const SandboxPaths& paths);
+Result<void> RestrictCalls();
 
 }  // namespace portcullis::gateway
