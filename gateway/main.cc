@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <csignal>
@@ -15,6 +16,7 @@
 
 #include "certs/secret.h"
 #include "gateway/gateway.h"
+#include "gateway/route.h"
 #include "gateway/sandbox.h"
 
 namespace {
@@ -72,6 +74,27 @@ class Warden {
   std::thread thread_;
 };
 
+// The route table as JSON: what can be asked of this program, where, and by whom.
+void PrintRoutes() {
+  using namespace portcullis::gateway;
+  boost::json::array rows;
+  for (const Route& route : Routes()) {
+    boost::json::array listeners;
+    if (route.listeners & kApi) listeners.emplace_back("api");
+    if (route.listeners & kAdminTls) listeners.emplace_back("admin");
+    if (route.listeners & kAdminSocket) listeners.emplace_back("socket");
+    rows.push_back({{"method", route.method},
+                    {"path", route.path},
+                    {"listeners", std::move(listeners)},
+                    {"access", route.access == Access::kOpen   ? "open"
+                               : route.access == Access::kUser ? "user"
+                                                               : "admin"},
+                    {"operation", Name(route.operation)},
+                    {"body_limit", route.body_limit}});
+  }
+  std::printf("%s\n", boost::json::serialize(rows).c_str());
+}
+
 int Fail(const portcullis::gateway::Error& error) {
   std::fprintf(stderr, "portcullis-gateway: %s\n", error.message.c_str());
   return portcullis::gateway::Info(error.code).exit_code;
@@ -100,9 +123,19 @@ int main(int argc, char** argv) {
   CLI::App app("The gate: TLS, identity, limits, policy and audit in front of the inference engine.",
                "portcullis-gateway");
   std::string config_file;
-  app.add_option("--config", config_file, "TOML file, see gateway/README.md")->required();
+  bool routes = false;
+  app.add_option("--config", config_file, "TOML file, see gateway/README.md");
+  app.add_flag("--routes", routes, "print the route table as JSON and end");
   app.set_version_flag("--version", PORTCULLIS_VERSION);
   CLI11_PARSE(app, argc, argv);
+  if (routes) {
+    PrintRoutes();
+    return 0;
+  }
+  if (config_file.empty()) {
+    std::fprintf(stderr, "portcullis-gateway: --config FILE is missing\n");
+    return 1;
+  }
   std::signal(SIGPIPE, SIG_IGN);
   try {
     portcullis::certs::InitSodium();

@@ -1,6 +1,6 @@
 // `portcullis model …`: look at a model and run it offline, without the engine's process. Thin: the
-// work is in inference/. `logits` and `--json` print one JSON document; `generate` prints the text as
-// it comes. Unusable files and arguments are exit code 1.
+// work is in inference/. `logits` and `--json` print one JSON document; `generate` prints the text
+// as it comes. Unusable files and arguments are exit code 1.
 #include <boost/json.hpp>
 #include <charconv>
 #include <condition_variable>
@@ -101,8 +101,8 @@ Result<void> Logits(const Context& context, const Options& options) {
   std::vector<float> logits(static_cast<size_t>(model->info().vocab_size));
   const inference::Step step{sequence.get(), tokens, inference::LogitRows::kLast};
   BOOST_OUTCOME_TRY(model->Forward(std::span(&step, 1), logits));
-  std::string out = context.json ? R"({"schema":"portcullis.model.logits/1","logits":[)"
-                                 : R"({"logits":[)";
+  std::string out =
+      context.json ? R"({"schema":"portcullis.model.logits/1","logits":[)" : R"({"logits":[)";
   for (size_t i = 0; i < logits.size(); ++i) {
     char number[32];
     const auto end = std::to_chars(number, number + sizeof number, logits[i]).ptr;
@@ -120,7 +120,8 @@ class Printer final : public inference::Sink {
 
   void OnDelta(inference::Delta delta) override {
     if (print_) {
-      std::cerr << delta.reasoning << std::flush;
+      const bool ends = !reasoning.empty() && content.empty() && !delta.content.empty();
+      std::cerr << delta.reasoning << (ends ? "\n" : "") << std::flush;
       std::cout << delta.content << std::flush;
     }
     reasoning += delta.reasoning;
@@ -170,9 +171,9 @@ Result<void> Generate(const Context& context, const Options& options) {
     const inference::ChatMessage message{inference::Role::kUser, options.prompt};
     BOOST_OUTCOME_TRY(prompt, engine->RenderChat(std::span(&message, 1), true));
   } else {
-    BOOST_OUTCOME_TRY(prompt, engine->RenderText(options.prompt,
-                                                 options.special ? inference::Specials::kParse
-                                                                 : inference::Specials::kAsText));
+    BOOST_OUTCOME_TRY(
+        prompt, engine->RenderText(options.prompt, options.special ? inference::Specials::kParse
+                                                                   : inference::Specials::kAsText));
   }
   // What the context leaves is enough: a story may be asked for without counting its prompt.
   BOOST_OUTCOME_TRY(const int64_t least, engine->AnswerRoom(prompt.tokens.size(), 1));
@@ -202,8 +203,7 @@ Result<void> Generate(const Context& context, const Options& options) {
   body["prompt"] = options.prompt;
   if (options.chat) body["reasoning"] = printer->reasoning;
   body["text"] = printer->content;
-  body["finish_reason"] =
-      printer->finish == inference::FinishReason::kLength ? "length" : "stop";
+  body["finish_reason"] = printer->finish == inference::FinishReason::kLength ? "length" : "stop";
   body["prompt_tokens"] = printer->usage.prompt_tokens;
   body["completion_tokens"] = printer->usage.completion_tokens;
   body["seed"] = sampling.seed;
@@ -231,7 +231,8 @@ void AddModel(CLI::App& app, Context& context) {
   };
   add("info", "what the files say about the model", Info);
 
-  CLI::App* logits = add("logits", "the logits after the last of the given tokens, as JSON", Logits);
+  CLI::App* logits =
+      add("logits", "the logits after the last of the given tokens, as JSON", Logits);
   logits->add_option("--tokens", options->tokens, "token ids, as 1,2,3")->required();
 
   CLI::App* generate = add("generate", "continue a prompt, or answer it with --chat", Generate);
@@ -242,8 +243,9 @@ void AddModel(CLI::App& app, Context& context) {
       ->check(CLI::Range(0.0f, 2.0f));
   generate->add_option("--seed", options->seed, "same seed, same text");
   generate->add_option("--stop", options->stops, "stop before this text; may be repeated");
-  generate->add_flag("--chat", options->chat,
-                     "as a conversation, by the model's template; reasoning goes to standard error");
+  generate->add_flag(
+      "--chat", options->chat,
+      "as a conversation, by the model's template; reasoning goes to standard error");
   generate->add_flag("--special", options->special,
                      "read control tokens written in the prompt (without --chat)");
 }

@@ -105,21 +105,18 @@ int RunBatch(bool validate) {
   return all_answered ? kOk : kUsage;
 }
 
-Result<cedar::Response> AuthorizeFiles(const Options& options,
-                                       const cedar::PolicySet& policies) {
+Result<cedar::Response> AuthorizeFiles(const Options& options, const cedar::PolicySet& policies) {
   BOOST_OUTCOME_TRY(const std::unique_ptr<cedar::Schema> schema, LoadSchema(options.schema));
   cedar::Entities entities;
   if (!options.entities.empty()) {
     BOOST_OUTCOME_TRY(const std::string text,
                       cedar::ReadTextFile(options.entities, cedar::kMaxJsonText));
-    BOOST_OUTCOME_TRY(entities,
-                      cedar::Entities::ParseJson(text, schema.get(), options.entities));
+    BOOST_OUTCOME_TRY(entities, cedar::Entities::ParseJson(text, schema.get(), options.entities));
   }
   BOOST_OUTCOME_TRY(const std::string text,
                     cedar::ReadTextFile(options.request, cedar::kMaxJsonText));
   BOOST_OUTCOME_TRY(const cedar::Json document, cedar::ParseJson(text, options.request));
-  BOOST_OUTCOME_TRY(const cedar::Request request,
-                    cedar::RequestFromJson(document, schema.get()));
+  BOOST_OUTCOME_TRY(const cedar::Request request, cedar::RequestFromJson(document, schema.get()));
   return cedar::Authorize(policies, entities, request);
 }
 
@@ -159,20 +156,19 @@ int Test(Context& context, const Options& options) {
     Fail(context, kUsage, results.error().message);
     return kUsage;
   }
-  const auto failed =
-      std::count_if(results.value().begin(), results.value().end(),
-                    [](const cedar::CaseResult& result) { return !result.passed; });
+  const auto failed = std::count_if(results.value().begin(), results.value().end(),
+                                    [](const cedar::CaseResult& result) { return !result.passed; });
   if (context.json) {
     std::cout << "{\"schema\":\"portcullis.policy.test/1\",\"passed\":"
               << results.value().size() - static_cast<size_t>(failed) << ",\"failed\":" << failed
               << ",\"cases\":[";
     bool first = true;
     for (const cedar::CaseResult& result : results.value()) {
-      std::cout << (std::exchange(first, false) ? "" : ",") << "{\"name\":"
-                << cedar::JsonQuoted(result.name) << ",\"where\":"
-                << cedar::JsonQuoted(result.where) << ",\"passed\":"
-                << (result.passed ? "true" : "false") << ",\"message\":"
-                << cedar::JsonQuoted(result.message) << "}";
+      std::cout << (std::exchange(first, false) ? "" : ",")
+                << "{\"name\":" << cedar::JsonQuoted(result.name)
+                << ",\"where\":" << cedar::JsonQuoted(result.where)
+                << ",\"passed\":" << (result.passed ? "true" : "false")
+                << ",\"message\":" << cedar::JsonQuoted(result.message) << "}";
     }
     std::cout << "]}\n";
   } else {

@@ -7,6 +7,8 @@
 #include <iterator>
 
 #include "gateway/decide/obligations.h"
+#include "policy/cedar/schema.h"
+#include "policy/cedar/validate.h"
 
 namespace portcullis::gateway {
 namespace {
@@ -38,15 +40,14 @@ Result<std::shared_ptr<const PolicySnapshot>> PolicySnapshot::Load(
     const std::filesystem::path& folder) {
   BOOST_OUTCOME_TRY(auto policy_text, ReadFile(folder / "policy.cedar"));
   BOOST_OUTCOME_TRY(auto entities_text, ReadFile(folder / "entities.json"));
-  std::string schema_text;
-  if (std::filesystem::exists(folder / "schema.cedarschema")) {
-    BOOST_OUTCOME_TRY(schema_text, ReadFile(folder / "schema.cedarschema"));
-  }
+  BOOST_OUTCOME_TRY(auto schema_text, ReadFile(folder / "schema.cedarschema"));
   auto snapshot = std::make_shared<PolicySnapshot>();
   auto policies =
       policy::cedar::PolicySet::Parse(policy_text, (folder / "policy.cedar").string());
   if (!policies) return Bad(policies.error());
-  auto entities = policy::cedar::Entities::ParseJson(entities_text, nullptr,
+  auto schema = policy::cedar::Schema::Parse(schema_text, (folder / "schema.cedarschema").string());
+  if (!schema) return Bad(schema.error());
+  auto entities = policy::cedar::Entities::ParseJson(entities_text, &schema.value(),
                                                      (folder / "entities.json").string());
   if (!entities) return Bad(entities.error());
   snapshot->policies = std::move(policies.value());
@@ -54,6 +55,10 @@ Result<std::shared_ptr<const PolicySnapshot>> PolicySnapshot::Load(
   if (snapshot->policies.size() == 0) {
     return Error{Code::kConfig, (folder / "policy.cedar").string() +
                                     ": holds no policy, so every call would be refused"};
+  }
+  const auto findings = policy::cedar::Validate(snapshot->policies, schema.value());
+  if (!findings.errors.empty()) {
+    return Error{Code::kConfig, "the policy was not loaded: " + findings.errors.front().message};
   }
   for (const std::string& id : snapshot->policies.Ids()) {
     auto checked = Obligations::Check(*snapshot->policies.Annotations(id));

@@ -1,5 +1,5 @@
-// The policy in force: a folder with policy.cedar, entities.json and (optionally)
-// schema.cedarschema, loaded whole or not at all, immutable afterwards and shared by all threads.
+// The policy in force: a folder with policy.cedar, schema.cedarschema and entities.json, loaded
+// whole, strictly validated, or not at all; immutable afterwards and shared by all threads.
 // Its hash covers the bytes of every file, its revision is the start of that hash.
 #pragma once
 

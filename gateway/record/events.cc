@@ -159,8 +159,11 @@ Error PolicyRefusal(const Decision& decision, const std::string& request_id) {
   }
   if (decision.policies().empty()) message += ": no policy permits this call";
   if (!decision.errors().empty()) message += "; a policy could not be evaluated, which means no";
-  for (const std::string& words : decision.obligations().advice) message += ". " + words;
-  message += ". Decision " + request_id + ", policy revision " + decision.revision();
+  message += ".";
+  for (const std::string& words : decision.obligations().advice) {
+    message += " " + words + (words.ends_with('.') ? "" : ".");
+  }
+  message += " Decision " + request_id + ", policy revision " + decision.revision();
   return Error{Code::kForbidden, message};
 }
 

@@ -54,6 +54,7 @@ struct ChatAnswer::Choice {
   uint32_t index;
   OutputFilter content;
   OutputFilter reasoning;
+  bool answering = false;      // the answer has begun, the reasoning is over
   std::string content_text;    // as delivered
   std::string reasoning_text;  // as delivered
   std::map<uint32_t, Tool> tools;
@@ -152,6 +153,7 @@ Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
   }
   const std::string reasoning = StringField(delta, "reasoning_content");
   if (!reasoning.empty()) {
+    if (choice.answering) return Broken("reasoning after the answer had begun");
     ++pieces_;
     BOOST_OUTCOME_TRY(auto text, choice.reasoning.Feed(reasoning));
     BOOST_OUTCOME_TRY(Emit(choice, "reasoning_content", std::move(text), out));
@@ -159,11 +161,13 @@ Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
   const std::string content = StringField(delta, "content");
   if (!content.empty()) {
     ++pieces_;
+    BOOST_OUTCOME_TRY(EndReasoning(choice, out));
     BOOST_OUTCOME_TRY(auto text, choice.content.Feed(content));
     BOOST_OUTCOME_TRY(Emit(choice, "content", std::move(text), out));
   }
   if (const auto* calls = Field(delta, "tool_calls")) {
     ++pieces_;
+    BOOST_OUTCOME_TRY(EndReasoning(choice, out));
     BOOST_OUTCOME_TRY(FeedTools(choice, *calls, out));
   }
   return boost::outcome_v2::success();
@@ -201,6 +205,14 @@ Result<void> ChatAnswer::FeedTools(Choice& choice, const json::value& calls,
   return boost::outcome_v2::success();
 }
 
+// What the filter still holds of the reasoning goes out before the answer begins.
+Result<void> ChatAnswer::EndReasoning(Choice& choice, std::vector<std::string>& out) {
+  if (choice.answering) return boost::outcome_v2::success();
+  choice.answering = true;
+  BOOST_OUTCOME_TRY(auto rest, choice.reasoning.Finish());
+  return Emit(choice, "reasoning_content", std::move(rest), out);
+}
+
 Result<void> ChatAnswer::Emit(Choice& choice, const char* field, std::string text,
                               std::vector<std::string>& out) {
   if (text.empty()) return boost::outcome_v2::success();
@@ -214,8 +226,7 @@ Result<std::vector<std::string>> ChatAnswer::Finish() {
   if (!usage_.known) return Broken("no usage");
   for (const auto& choice : choices_) {
     if (choice->finish_reason.empty()) return Broken("an answer without an end");
-    BOOST_OUTCOME_TRY(auto reasoning, choice->reasoning.Finish());
-    BOOST_OUTCOME_TRY(Emit(*choice, "reasoning_content", std::move(reasoning), out));
+    BOOST_OUTCOME_TRY(EndReasoning(*choice, out));
     BOOST_OUTCOME_TRY(auto content, choice->content.Finish());
     BOOST_OUTCOME_TRY(Emit(*choice, "content", std::move(content), out));
     for (auto& [index, tool] : choice->tools) {

@@ -75,6 +75,7 @@ class ChatAnswer {
                          const boost::json::value* logprobs, std::vector<std::string>& out);
   Result<void> FeedTools(Choice& choice, const boost::json::value& calls,
                          std::vector<std::string>& out);
+  Result<void> EndReasoning(Choice& choice, std::vector<std::string>& out);
   Result<void> Emit(Choice& choice, const char* field, std::string text,
                     std::vector<std::string>& out);
   void ReadUsage(const boost::json::object& usage);

@@ -3,7 +3,8 @@
 namespace portcullis::gateway {
 
 Result<std::string> OutputFilter::Check(policy::Result<std::string> result) {
-  if (failed_ || !result) {
+  // What the scanner could not look at must not pass either.
+  if (failed_ || !result || !redactor_.complete()) {
     failed_ = true;
     return Error{Code::kFilterFailed, "the content filter failed; the rest of the answer is withheld"};
   }

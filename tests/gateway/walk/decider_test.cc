@@ -68,8 +68,10 @@ class DeciderTest : public testing::Test {
   Result<std::shared_ptr<const PolicySnapshot>> Own(const std::string& policy) {
     const fs::path set = folder_ / "set";
     fs::create_directories(set);
-    fs::copy(fs::path(PORTCULLIS_SOURCE_DIR) / "policy/sets/default/entities.json", set,
-             fs::copy_options::overwrite_existing);
+    for (const char* name : {"entities.json", "schema.cedarschema"}) {
+      fs::copy(fs::path(PORTCULLIS_SOURCE_DIR) / "policy/sets/default" / name, set,
+               fs::copy_options::overwrite_existing);
+    }
     std::ofstream(set / "policy.cedar") << policy;
     return PolicySnapshot::Load(set);
   }
@@ -129,7 +131,9 @@ TEST_F(DeciderTest, ASetThatCannotBeObeyedIsNotLoaded) {
        {"@log(\"somewhat\") permit(principal, action, resource);",
         "@retention(\"forever\") permit(principal, action, resource);",
         "@obligation(\"dance\") permit(principal, action, resource);",
-        "@shiny(\"x\") permit(principal, action, resource);", "permit(principal, action", ""}) {
+        "@shiny(\"x\") permit(principal, action, resource);", "permit(principal, action", "",
+        "permit(principal, action, resource) when { context.detectd.isEmpty() };",
+        "permit(principal, action, resource in Gw::Pol::\"x\");"}) {
     auto set = Own(policy);
     ASSERT_FALSE(set) << policy;
     EXPECT_EQ(set.error().code, Code::kConfig);

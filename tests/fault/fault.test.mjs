@@ -1,0 +1,177 @@
+// What happens when a process dies, a disk fills up or the log is torn: callers get a clear refusal,
+// the appliance comes back by itself, and every acknowledged record is still there.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {Appliance, until} from '../e2e/appliance.mjs';
+
+const isRoot = process.getuid() === 0;
+const works = (box) => until(async () => {
+  try {
+    return (await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('Hello', {max_tokens: 2}))})).status === 200;
+  } catch { return false; }
+}, {seconds: 60, what: 'the appliance answers again'});
+
+// A stream that is sure to be running when this returns; `done` tells how it ended.
+async function running(box) {
+  const stream = await box.client().chat.completions.create(box.endless());
+  const iterator = stream[Symbol.asyncIterator]();
+  await iterator.next();
+  await iterator.next();
+  const done = (async () => {
+    try {
+      for (;;) {
+        const {done, value} = await iterator.next();
+        if (done) return {ended: 'stream'};
+        if (value.choices[0]?.finish_reason) return {ended: value.choices[0].finish_reason};
+      }
+    } catch (error) { return {error}; }
+  })();
+  return {done};
+}
+
+async function verified(box, pattern) {
+  const {code, report} = await box.verify();
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.match(report.verdict, pattern);
+  return report;
+}
+
+// Whatever was acknowledged has a receipt that names its seq; it must be in the log.
+async function acknowledged(box, count) {
+  const seqs = [];
+  for (let i = 0; i < count; ++i) {
+    const {headers, status} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat(`n ${i}`, {max_tokens: 1}))});
+    if (status === 200) seqs.push(headers.get('x-portcullis-receipt'));
+  }
+  return seqs;
+}
+
+test('the engine is killed in the middle of a stream', async () => {
+  const box = await Appliance.start();
+  try {
+    const stream = await running(box);
+    box.kill('engine');
+    const {error} = await stream.done;
+    assert.ok(error, 'an end is never invented');
+    await works(box);
+    const kinds = (await box.records()).map((record) => record.kind);
+    assert.ok(kinds.includes('ABORT'));
+    await verified(box, /^VALID-SELF-ATTESTED$/);
+  } finally { await box.close(); }
+});
+
+test('auditd is killed in the middle of streams', async () => {
+  const box = await Appliance.start();
+  try {
+    const before = await acknowledged(box, 5);
+    const streams = await Promise.all([running(box), running(box)]);
+    box.kill('auditd');
+    for (const {done} of streams) {
+      const {error} = await done;
+      assert.ok(error, 'without a durable RESP there is no end of the stream');
+    }
+    await works(box);
+    const report = await verified(box, /^VALID/);
+    assert.ok(report.recoveries >= 1);
+    assert.equal(report.open_requests, 0);
+    const responses = (await box.records()).filter((record) => record.kind === 'RESP').length;
+    assert.ok(responses >= before.length + 1);
+  } finally { await box.close(); }
+});
+
+test('the gateway is killed in the middle of a stream', async () => {
+  const box = await Appliance.start();
+  try {
+    await acknowledged(box, 3);
+    const stream = await running(box);
+    box.kill('gateway');
+    assert.ok((await stream.done).error);
+    await works(box);
+    await verified(box, /^VALID/);
+    await box.stop();
+    const report = await verified(box, /^VALID/);
+    assert.ok(report.requests >= 4);
+  } finally { await box.close(); }
+});
+
+test('all three are killed at once; keys, log and state survive', async () => {
+  const box = await Appliance.start();
+  try {
+    await acknowledged(box, 3);
+    const {key} = await box.issueKey('survivor');
+    for (const name of ['gateway', 'auditd', 'engine']) box.kill(name);
+    await works(box);
+    assert.equal((await box.request('GET', '/v1/models', {key})).status, 200);
+    await verified(box, /^VALID/);
+  } finally { await box.close(); }
+});
+
+test('an orderly stop lets a running stream end', async () => {
+  const box = await Appliance.start();
+  try {
+    const stream = await box.client().chat.completions.create(box.endless(200));
+    const iterator = stream[Symbol.asyncIterator]();
+    await iterator.next();
+    const stopped = box.stop();
+    let finish;
+    for (;;) {
+      const {done, value} = await iterator.next();
+      if (done) break;
+      finish = value.choices[0]?.finish_reason ?? finish;
+    }
+    assert.ok(['stop', 'length'].includes(finish));
+    await stopped;
+    const report = await verified(box, /^VALID-SELF-ATTESTED$/);
+    assert.equal(report.open_requests, 0);
+  } finally { await box.close(); }
+});
+
+test('a torn tail is cut, told and still verifies', async () => {
+  const box = await Appliance.start();
+  try {
+    const receipts = await acknowledged(box, 4);
+    box.kill('auditd', 'SIGSTOP');
+    const folder = join(box.dir, 'audit/segments');
+    const last = readdirSync(folder).filter((name) => name.endsWith('.seg')).sort().at(-1);
+    appendFileSync(join(folder, last), Buffer.from('PCAL\0\0torn in the middle of a fra'));
+    box.kill('auditd', 'SIGKILL');
+    await works(box);
+    const report = await verified(box, /^VALID-WITH-RECOVERY$/);
+    assert.ok(report.requests >= receipts.length);
+  } finally { await box.close(); }
+});
+
+for (const [name, prepare, release] of [
+  ['a log on a full disk', (mount) => execFileSync('sh', ['-c', `dd if=/dev/zero of=${mount}/fill bs=64k 2>/dev/null; true`]), (mount) => rmSync(join(mount, 'fill'))],
+  ['a log on a disk that became read-only', (mount) => execFileSync('mount', ['-o', 'remount,ro', mount]), (mount) => execFileSync('mount', ['-o', 'remount,rw', mount])],
+]) {
+  test(name, {skip: isRoot ? false : 'mounting a tmpfs needs root'}, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'portcullis-'));
+    const mount = join(dir, 'audit');
+    mkdirSync(mount, {mode: 0o700});
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m,mode=0700', 'tmpfs', mount]);
+    let box;
+    try {
+      box = await Appliance.start({dir});
+      await acknowledged(box, 3);
+      prepare(mount);
+      await until(async () => {
+        const {status, json} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('x'.repeat(20000), {max_tokens: 1}))});
+        if (status === 503) assert.equal(json.error.code, 'audit_unavailable');
+        else assert.ok(status === 200 || status === 400);
+        return status === 503;
+      }, {what: 'refusals'});
+      release(mount);
+      await works(box);
+      await verified(box, /^VALID/);
+    } finally {
+      await box?.stop();
+      execFileSync('umount', ['-l', mount]);
+      rmSync(dir, {recursive: true, force: true});
+    }
+  });
+}
