@@ -12,6 +12,15 @@ namespace asio = boost::asio;
 
 namespace {
 
+// An engine's words in an error pass the filter of its answers, or do not pass.
+Error Filtered(const Call& call, Error error) {
+  const auto classes = policy::RedactionPolicy::Of(call.services.config.redact_output);
+  auto words = classes ? policy::Redact(call.services.detectors, classes.value(), error.message)
+                       : policy::Result<std::string>(classes.error());
+  error.message = words ? std::move(words.value()) : "the inference engine refused the call";
+  return error;
+}
+
 asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const Decision& decision,
                                         AuditPermit permit) {
   boost::json::value body = call.chat->body;
@@ -35,7 +44,7 @@ asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const D
   auto stream = co_await call.services.upstream.Open(request, std::move(permit), &opening);
   call.exchange.OnPeerGone({});
   if (call.exchange.peer_gone()) co_return Error{Code::kPeerGone, "the client left"};
-  if (!stream) co_return stream.error();
+  if (!stream) co_return Filtered(call, stream.error());
   Answer answer;
   answer.stream = std::move(stream.value());
   co_return answer;

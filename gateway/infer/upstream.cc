@@ -24,6 +24,7 @@ constexpr std::chrono::seconds kAccept{120};  // until the engine takes or refus
 constexpr std::chrono::seconds kSilence{60};  // between bytes; engines send keep-alive comments
 constexpr std::chrono::seconds kProbe{5};
 constexpr size_t kMaxErrorBody = 64u << 10;
+constexpr size_t kMaxWords = 1024;  // of an engine's error message
 constexpr size_t kMaxModels = 1u << 20;
 
 using Stream = beast::basic_stream<asio::local::stream_protocol>;
@@ -42,8 +43,8 @@ Error FromEngine(unsigned status, std::string_view body) {
         const auto* value = object->if_contains(key);
         return value && value->is_string() ? std::string(value->get_string()) : std::string();
       };
-      message = text("message");
-      param = text("param");
+      message = text("message").size() <= kMaxWords ? text("message") : "";
+      param = text("param").size() <= kMaxWords ? text("param") : "";
       code = text("code");
     }
   }
@@ -96,13 +97,15 @@ struct UpstreamStream::Connection {
     co_return std::string_view();
   }
 
-  asio::awaitable<Result<std::string>> ReadAll(size_t limit, std::chrono::seconds silence) {
+  // `limit` bytes and `total` time bound the whole, not each read.
+  asio::awaitable<Result<std::string>> ReadAll(size_t limit, std::chrono::seconds total) {
+    const auto end = std::chrono::steady_clock::now() + total;
     std::string all;
     while (true) {
-      auto some = co_await Read(silence);
+      auto some = co_await Read(total);
       if (!some) co_return some.error();
       if (some.value().empty()) co_return all;
-      if (all.size() + some.value().size() > limit) {
+      if (all.size() + some.value().size() > limit || std::chrono::steady_clock::now() > end) {
         co_return Error{Code::kUpstreamError, "the inference engine's answer is too long"};
       }
       all += some.value();
@@ -158,13 +161,17 @@ asio::awaitable<Result<std::unique_ptr<UpstreamStream>>> UpstreamClient::Open(
   message.prepare_payload();
   auto& connection = *stream->connection_;
   auto sent = co_await connection.Send(request.socket, message, kAccept);
-  *opening = nullptr;
-  if (!sent) co_return sent.error();
+  if (!sent) {
+    *opening = nullptr;
+    co_return sent.error();
+  }
   const unsigned status = connection.parser.get().result_int();
   if (status != 200) {
     auto body = co_await connection.ReadAll(kMaxErrorBody, kProbe);
+    *opening = nullptr;
     co_return FromEngine(status, body ? std::string_view(body.value()) : std::string_view());
   }
+  *opening = nullptr;
   co_return stream;
 }
 
