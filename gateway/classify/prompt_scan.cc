@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <cmath>
 
 namespace portcullis::gateway {
 namespace {
@@ -12,13 +13,26 @@ namespace json = boost::json;
 // Shorter integers cannot be an identifier that any detector knows.
 constexpr int64_t kLongInteger = 100'000'000;
 
+// Whole numbers in any spelling: 4111111111111111, its negative, 4111111111111111.0, 4.1e15.
 bool IsLongInteger(const json::value& value) {
-  if (const auto* number = value.if_int64()) return *number >= kLongInteger;
+  if (const auto* number = value.if_int64()) {
+    return *number >= kLongInteger || *number <= -kLongInteger;
+  }
+  if (const auto* number = value.if_double()) {
+    const double size = std::fabs(*number);
+    return size >= static_cast<double>(kLongInteger) && size < 1.8e19 && std::trunc(size) == size;
+  }
   return value.is_uint64();
 }
 
+// Without the sign.
 std::string Digits(const json::value& value) {
-  return value.is_int64() ? std::to_string(value.get_int64()) : std::to_string(value.get_uint64());
+  if (value.is_uint64()) return std::to_string(value.get_uint64());
+  if (value.is_double()) {
+    return std::to_string(static_cast<uint64_t>(std::fabs(value.get_double())));
+  }
+  const std::string text = std::to_string(value.get_int64());
+  return text.front() == '-' ? text.substr(1) : text;
 }
 
 void ScanText(std::string_view text, const policy::DetectorSet& detectors, ScanResult& result) {
@@ -48,7 +62,7 @@ Result<std::string> RedactText(std::string_view text, const policy::DetectorSet&
   policy::Redactor redactor(detectors, policy::RedactionPolicy::All());
   auto head = redactor.Feed(text);
   auto tail = redactor.Finish();
-  if (!head || !tail) {
+  if (!head || !tail || !redactor.complete()) {
     return Error{Code::kFilterFailed, "the content filter failed; nothing was forwarded"};
   }
   return head.value() + tail.value();
