@@ -84,6 +84,7 @@ struct Call {
   ScanResult found;
   uint64_t completion_tokens = 0;
   uint64_t prompt_tokens = 0;
+  std::vector<audit::Part> delivered;  // of an answer that broke off, for its ABORT record
 };
 
 // An answer on its way: the engine's stream, or a document made here.

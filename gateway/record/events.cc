@@ -29,8 +29,8 @@ void AddMetadata(audit::Event& event, const json::object& metadata) {
   event.parts.push_back({audit::PartType::kMetadata, json::serialize(metadata)});
 }
 
-void AddText(audit::Event& event, audit::PartType type, std::string text) {
-  if (!text.empty()) event.parts.push_back({type, std::move(text)});
+void AddText(std::vector<audit::Part>& parts, audit::PartType type, std::string text) {
+  if (!text.empty()) parts.push_back({type, std::move(text)});
 }
 
 std::string From(const Call& call) {
@@ -71,7 +71,7 @@ audit::Event RequestEvent(const Call& call, const Identity& who, const Decision&
     metadata["max_tokens"] = call.chat->max_tokens;
     metadata["purpose"] = call.chat->purpose;
     if (decision.obligations().log == RecordLevel::kSealed) {
-      AddText(event, audit::PartType::kPrompt, call.body);
+      AddText(event.parts, audit::PartType::kPrompt, call.body);
     }
   }
   AddMetadata(event, metadata);
@@ -103,6 +103,15 @@ audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResu
   return event;
 }
 
+std::vector<audit::Part> AnswerParts(const ChatAnswer& answer, RecordLevel level) {
+  std::vector<audit::Part> parts;
+  if (level != RecordLevel::kSealed) return parts;
+  AddText(parts, audit::PartType::kAnswer, answer.Text());
+  AddText(parts, audit::PartType::kReasoning, answer.Reasoning());
+  AddText(parts, audit::PartType::kTools, answer.Tools());
+  return parts;
+}
+
 audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLevel level) {
   audit::Event event = Begin(audit::Kind::kResp, call);
   event.parent_seq = call.request_seq;
@@ -113,11 +122,7 @@ audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLev
     metadata["prompt_tokens"] = answer->usage().prompt;
     metadata["completion_tokens"] = answer->usage().completion;
     metadata["found"] = Findings(answer->findings());
-    if (level == RecordLevel::kSealed) {
-      AddText(event, audit::PartType::kAnswer, answer->Text());
-      AddText(event, audit::PartType::kReasoning, answer->Reasoning());
-      AddText(event, audit::PartType::kTools, answer->Tools());
-    }
+    event.parts = AnswerParts(*answer, level);
   }
   AddMetadata(event, metadata);
   return event;
@@ -132,6 +137,7 @@ audit::Event AbortEvent(const Call& call, const Error& error) {
                       {"name", Info(error.code).name},
                       {"prompt_tokens", call.prompt_tokens},
                       {"completion_tokens", call.completion_tokens}});
+  event.parts.insert(event.parts.end(), call.delivered.begin(), call.delivered.end());
   return event;
 }
 

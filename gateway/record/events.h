@@ -11,7 +11,10 @@ namespace portcullis::gateway {
 audit::Event RequestEvent(const Call& call, const Identity& who, const Decision& decision);
 audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResult& found,
                            const Decision& decision);
+// What the caller has been given so far, where it is to be recorded.
+std::vector<audit::Part> AnswerParts(const ChatAnswer& answer, RecordLevel level);
 audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLevel level);
+// With what was delivered before the end: leaving early must not keep an answer out of the log.
 audit::Event AbortEvent(const Call& call, const Error& error);
 audit::Event AdminEvent(const Call& call, const Identity& who, const Decision& decision);
 

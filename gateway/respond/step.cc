@@ -119,7 +119,10 @@ asio::awaitable<Result<void>> RespondChat(Call& call, Ticket& ticket, UpstreamSt
   {
     Stream stream(call, ticket, answer, upstream);
     auto pumped = co_await Pump(call, answer, upstream);
-    if (!pumped) co_return pumped.error();
+    if (!pumped) {
+      call.delivered = AnswerParts(answer, call.record_level);
+      co_return pumped.error();
+    }
   }
   const uint64_t seq = call.request_seq;
   auto noted = co_await NoteResponse(call, &answer);
@@ -132,7 +135,8 @@ asio::awaitable<Result<void>> RespondChat(Call& call, Ticket& ticket, UpstreamSt
   } else {
     http::ResponseHead head = MakeHead(call, 200);
     head.fields.push_back({"content-type", "application/json"});
-    (void)co_await call.exchange.Respond(std::move(head), boost::json::serialize(answer.Whole()));
+    const std::string body = boost::json::serialize(answer.Whole());
+    (void)co_await call.exchange.Respond(std::move(head), body);
   }
   call.request_seq = seq;
   Finished(call, Code::kOk, 200, finish_reason);
