@@ -1,5 +1,6 @@
 #include "gateway/respond/chat_answer.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -14,6 +15,9 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kFinishReasons = {
     "stop", "length", "tool_calls", "content_filter", "insufficient_system_resource"};
+
+constexpr size_t kMaxWords = 1024;         // of an engine's error, a tool's name or id
+constexpr uint64_t kMaxAnswer = 32u << 20;  // bytes of text; one audit record must hold it
 
 Error Broken(const std::string& what) {
   return Error{Code::kUpstreamError, "the inference engine sent " + what};
@@ -50,6 +54,11 @@ struct ChatAnswer::Choice {
 
   Choice(uint32_t i, const policy::DetectorSet& detectors, const policy::RedactionPolicy& policy)
       : index(i), content(detectors, policy), reasoning(detectors, policy) {}
+
+  bool Clean() const {
+    return !content.found_anything() && !reasoning.found_anything() &&
+           std::ranges::none_of(tools, [](const auto& tool) { return tool.second.filter.found_anything(); });
+  }
 
   uint32_t index;
   OutputFilter content;
@@ -109,7 +118,11 @@ Result<std::vector<std::string>> ChatAnswer::Feed(std::string_view event) {
   if (const auto* error = Field(*chunk, "error")) {
     const auto* object = error->if_object();
     const std::string message = object ? StringField(*object, "message") : "";
-    return Error{Code::kUpstreamError, message.empty() ? "the inference engine failed" : message};
+    if (message.empty() || message.size() > kMaxWords) {
+      return Error{Code::kUpstreamError, "the inference engine failed"};
+    }
+    BOOST_OUTCOME_TRY(auto words, Masked(message));
+    return Error{Code::kUpstreamError, words};
   }
   std::vector<std::string> out;
   if (const auto* choices = Field(*chunk, "choices")) {
@@ -152,6 +165,8 @@ Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
     }
   }
   const std::string reasoning = StringField(delta, "reasoning_content");
+  received_ += reasoning.size() + StringField(delta, "content").size();
+  if (received_ > kMaxAnswer) return Broken("more text than an answer may have");
   if (!reasoning.empty()) {
     if (choice.answering) return Broken("reasoning after the answer had begun");
     ++pieces_;
@@ -186,7 +201,14 @@ Result<void> ChatAnswer::FeedTools(Choice& choice, const json::value& calls,
     const auto place = static_cast<uint32_t>(index);
     auto found = choice.tools.find(place);
     if (found == choice.tools.end()) {
-      Choice::Tool tool{StringField(*call, "id"), StringField(*body, "name"), "", OutputFilter(detectors_, policy_)};
+      const std::string given_id = StringField(*call, "id");
+      const std::string given_name = StringField(*body, "name");
+      if (given_id.size() > kMaxWords || given_name.size() > kMaxWords) {
+        return Broken("a malformed tool call");
+      }
+      BOOST_OUTCOME_TRY(auto id, Masked(given_id));
+      BOOST_OUTCOME_TRY(auto name, Masked(given_name));
+      Choice::Tool tool{id, name, "", OutputFilter(detectors_, policy_)};
       json::object first{{"index", place},
                          {"id", tool.id},
                          {"type", "function"},
@@ -195,7 +217,10 @@ Result<void> ChatAnswer::FeedTools(Choice& choice, const json::value& calls,
       out.push_back(
           Chunk(choice.index, {{"tool_calls", json::array{std::move(first)}}}, nullptr, nullptr));
     }
-    BOOST_OUTCOME_TRY(auto text, found->second.filter.Feed(StringField(*body, "arguments")));
+    const std::string arguments = StringField(*body, "arguments");
+    received_ += arguments.size();
+    if (received_ > kMaxAnswer) return Broken("more text than an answer may have");
+    BOOST_OUTCOME_TRY(auto text, found->second.filter.Feed(arguments));
     if (text.empty()) continue;
     found->second.arguments += text;
     json::object more{{"index", place}, {"function", {{"arguments", text}}}};
@@ -211,6 +236,12 @@ Result<void> ChatAnswer::EndReasoning(Choice& choice, std::vector<std::string>& 
   choice.answering = true;
   BOOST_OUTCOME_TRY(auto rest, choice.reasoning.Finish());
   return Emit(choice, "reasoning_content", std::move(rest), out);
+}
+
+Result<std::string> ChatAnswer::Masked(const std::string& text) const {
+  auto masked = policy::Redact(detectors_, policy_, text);
+  if (!masked) return Error{Code::kFilterFailed, "the content filter failed; the answer is withheld"};
+  return std::move(masked.value());
 }
 
 Result<void> ChatAnswer::Emit(Choice& choice, const char* field, std::string text,
@@ -246,8 +277,7 @@ Result<std::vector<std::string>> ChatAnswer::Finish() {
 std::vector<std::string> ChatAnswer::Tail() const {
   std::vector<std::string> out;
   for (const auto& choice : choices_) {
-    const bool clean = !choice->content.found_anything() && !choice->reasoning.found_anything();
-    const bool give = options_.logprobs && clean && !choice->logprobs.empty();
+    const bool give = options_.logprobs && choice->Clean() && !choice->logprobs.empty();
     const json::value logprobs = json::object{{"content", choice->logprobs}};
     out.push_back(Chunk(choice->index, {}, &choice->finish_reason, give ? &logprobs : nullptr));
   }
@@ -277,8 +307,7 @@ json::object ChatAnswer::Whole() const {
       if (choice->content_text.empty()) message["content"] = nullptr;
     }
     json::object entry{{"index", choice->index}, {"message", std::move(message)}};
-    const bool clean = !choice->content.found_anything() && !choice->reasoning.found_anything();
-    entry["logprobs"] = options_.logprobs && clean && !choice->logprobs.empty()
+    entry["logprobs"] = options_.logprobs && choice->Clean() && !choice->logprobs.empty()
                             ? json::value(json::object{{"content", choice->logprobs}})
                             : json::value(nullptr);
     entry["finish_reason"] = choice->finish_reason;

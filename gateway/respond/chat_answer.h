@@ -78,6 +78,8 @@ class ChatAnswer {
   Result<void> EndReasoning(Choice& choice, std::vector<std::string>& out);
   Result<void> Emit(Choice& choice, const char* field, std::string text,
                     std::vector<std::string>& out);
+  // A short text of the engine's at once: an error's words, a tool's name.
+  Result<std::string> Masked(const std::string& text) const;
   void ReadUsage(const boost::json::object& usage);
   boost::json::object UsageJson() const;
   boost::json::object Envelope(const char* object) const;
@@ -88,6 +90,7 @@ class ChatAnswer {
   std::vector<std::unique_ptr<Choice>> choices_;
   TokenUsage usage_;
   uint64_t pieces_ = 0;
+  uint64_t received_ = 0;  // bytes of text, over all choices
 };
 
 }  // namespace portcullis::gateway
