@@ -33,10 +33,10 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::unique_ptr<Model> model,
                                                const EngineOptions& options) {
   BOOST_OUTCOME_TRY(auto chat_template, ChatTemplate::Recognise(*tokenizer));
   const auto vocab = static_cast<size_t>(model->info().vocab_size);
-  const bool too_large = std::any_of(
-      tokenizer->ends().begin(), tokenizer->ends().end(),
-      [&](TokenId id) { return static_cast<size_t>(id) >= vocab; });
-  if (too_large || (tokenizer->bos() != kNoToken && static_cast<size_t>(tokenizer->bos()) >= vocab)) {
+  const bool too_large = std::any_of(tokenizer->ends().begin(), tokenizer->ends().end(),
+                                     [&](TokenId id) { return static_cast<size_t>(id) >= vocab; });
+  if (too_large ||
+      (tokenizer->bos() != kNoToken && static_cast<size_t>(tokenizer->bos()) >= vocab)) {
     return Error{Code::kBadTokenizer,
                  "the tokenizer's begin or end token is outside the model's vocabulary of " +
                      std::to_string(vocab) + ": the files do not belong together"};

@@ -128,9 +128,10 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   net::io_context context(1);  // outlives the engine, whose thread posts to it
   BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
   const ModelInfo& info = engine->info();
-  log->info("model name={} architecture={} weights={} parameters={} context={} template={} sha256={}",
-            engine->name(), info.architecture, info.weight_type, info.parameters,
-            engine->context_length(), engine->chat_template().family_name(), info.sha256);
+  log->info(
+      "model name={} architecture={} weights={} parameters={} context={} template={} sha256={}",
+      engine->name(), info.architecture, info.weight_type, info.parameters,
+      engine->context_length(), engine->chat_template().family_name(), info.sha256);
 
   BOOST_OUTCOME_TRY(socket.Listen());
   Server server(context, socket.Release(), *engine, serving, log);

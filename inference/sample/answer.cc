@@ -19,7 +19,8 @@ ReportedToken Answer::Describe(const Sampled& sampled) const {
     return tokenizer_.vocab().Has(id) ? std::string(tokenizer_.vocab().Bytes(id)) : std::string();
   };
   ReportedToken token{text(sampled.id), sampled.logprob, {}};
-  for (const TokenLogprob& other : sampled.top) token.top.emplace_back(text(other.id), other.logprob);
+  for (const TokenLogprob& other : sampled.top)
+    token.top.emplace_back(text(other.id), other.logprob);
   return token;
 }
 

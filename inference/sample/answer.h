@@ -1,6 +1,6 @@
 // From sampled tokens to what the caller sees: detokenised, reasoning split off, stop strings cut,
-// end recognised. One Answer a generation; not thread-safe. Stop strings act on the content only, so
-// that a word in the hidden reasoning cannot swallow the answer.
+// end recognised. One Answer a generation; not thread-safe. Stop strings act on the content only,
+// so that a word in the hidden reasoning cannot swallow the answer.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,6 @@
 // The sampling that a model's makers recommend, from generation_config.json of a model folder:
-// temperature, top_p, top_k, min_p, repetition_penalty, do_sample. Values out of range are an error.
+// temperature, top_p, top_k, min_p, repetition_penalty, do_sample. Values out of range are an
+// error.
 #pragma once
 
 #include <filesystem>

@@ -27,7 +27,7 @@ class ReasoningSplit {
 
  private:
   enum class State {
-    kStart,     // only white space so far: <think> may come
+    kStart,  // only white space so far: <think> may come
     kThinking,
     kContent,
   };
@@ -35,7 +35,7 @@ class ReasoningSplit {
 
   State state_;
   bool marks_as_text_;
-  bool trim_ = true;   // nothing of this part was shown yet
+  bool trim_ = true;  // nothing of this part was shown yet
   std::string held_;
 };
 

@@ -33,15 +33,14 @@ Sampled Sampler::Next(std::span<float> logits) {
   }
   Penalize(logits);
   if (options_.temperature <= 0.0f) {
-    result.id = static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) -
-                                     logits.begin());
+    result.id =
+        static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   } else {
     const bool plain = options_.top_k <= 0 && options_.top_p >= 1.0f && options_.min_p <= 0.0f;
     result.id = plain ? Draw(logits) : DrawSorted(logits);
   }
   if (options_.logprobs) {
-    result.logprob =
-        static_cast<float>(untouched[static_cast<size_t>(result.id)] - log_sum_);
+    result.logprob = static_cast<float>(untouched[static_cast<size_t>(result.id)] - log_sum_);
   }
   ++written_[result.id];
   if (options_.repetition_penalty != 1.0f) seen_[result.id] = true;
@@ -98,8 +97,8 @@ TokenId Sampler::Draw(std::span<const float> logits) {
   return last;
 }
 
-// The nucleus is nearly always a few dozen tokens of a hundred thousand: only as many candidates are
-// sorted as are needed to reach it, doubling.
+// The nucleus is nearly always a few dozen tokens of a hundred thousand: only as many candidates
+// are sorted as are needed to reach it, doubling.
 TokenId Sampler::DrawSorted(std::span<const float> logits) {
   const float top = *std::max_element(logits.begin(), logits.end());
   const double scale = 1.0 / static_cast<double>(options_.temperature);

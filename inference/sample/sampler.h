@@ -38,8 +38,8 @@ struct TokenLogprob {
 
 struct Sampled {
   TokenId id = kNoToken;
-  float logprob = 0;               // set where logprobs were asked for
-  std::vector<TokenLogprob> top;   // best first
+  float logprob = 0;              // set where logprobs were asked for
+  std::vector<TokenLogprob> top;  // best first
 };
 
 class Sampler {

@@ -1,5 +1,5 @@
-// Stop strings over token borders: text that could still grow into one is held back until it cannot.
-// The stop string itself is never given out. Not thread-safe.
+// Stop strings over token borders: text that could still grow into one is held back until it
+// cannot. The stop string itself is never given out. Not thread-safe.
 #pragma once
 
 #include <string>

@@ -75,10 +75,10 @@ Result<std::vector<Generation>> Scheduler::Submit(std::vector<GenerateRequest> r
       return Error{Code::kInvalidArgument, "a generation needs a prompt and room for one token"};
     }
     if (job->capacity() > model_.info().context_length) {
-      return Error{Code::kContextLength,
-                   "prompt and answer need " + std::to_string(job->capacity()) +
-                       " tokens; this model's context is " +
-                       std::to_string(model_.info().context_length)};
+      return Error{Code::kContextLength, "prompt and answer need " +
+                                             std::to_string(job->capacity()) +
+                                             " tokens; this model's context is " +
+                                             std::to_string(model_.info().context_length)};
     }
     job->kv_bytes = model_.SequenceBytes(job->capacity());
     if (job->kv_bytes > options_.kv_bytes) {
@@ -204,7 +204,7 @@ void Scheduler::StepOnce() {
   const int64_t share = prefilling == 0 ? 0 : std::max<int64_t>(16, budget / prefilling);
 
   std::vector<Step> steps;
-  std::vector<Job*> sampled;   // in the order of their rows
+  std::vector<Job*> sampled;  // in the order of their rows
   std::vector<std::pair<Job*, size_t>> advanced;
   ++turn_;
   for (size_t i = 0; i < running_.size(); ++i) {
@@ -212,8 +212,8 @@ void Scheduler::StepOnce() {
     Step step{job.sequence.get(), {}, LogitRows::kLast};
     if (job.prefilling()) {
       const std::span<const TokenId> rest = std::span(job.request.prompt).subspan(job.computed);
-      const auto count = static_cast<size_t>(
-          std::min({share, budget, static_cast<int64_t>(rest.size())}));
+      const auto count =
+          static_cast<size_t>(std::min({share, budget, static_cast<int64_t>(rest.size())}));
       if (count == 0) continue;
       budget -= static_cast<int64_t>(count);
       step.tokens = rest.first(count);

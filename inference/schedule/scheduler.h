@@ -1,10 +1,10 @@
 // Continuous batching: one thread that advances all running generations together, one
 // Model::Forward a step. Prompts are computed in chunks beside the others' tokens, so that a long
-// prompt delays nobody by more than a chunk. Memory for keys and values is reserved in full before a
-// generation starts and never exceeds the budget; what does not fit waits, fairly between tenants,
-// in a bounded list. Cancelling takes effect before the next step.
-// Threading: Submit, Cancel and the counters may be called from any thread; the Model is used by the
-// scheduler's thread only.
+// prompt delays nobody by more than a chunk. Memory for keys and values is reserved in full before
+// a generation starts and never exceeds the budget; what does not fit waits, fairly between
+// tenants, in a bounded list. Cancelling takes effect before the next step. Threading: Submit,
+// Cancel and the counters may be called from any thread; the Model is used by the scheduler's
+// thread only.
 #pragma once
 
 #include <atomic>
@@ -89,16 +89,16 @@ class Scheduler {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable idle_;
-  FairQueue<JobPtr> waiting_;     // guarded by mutex_
-  bool draining_ = false;         // guarded by mutex_
-  bool stopping_ = false;         // guarded by mutex_
-  SchedulerCounters counters_;    // guarded by mutex_
+  FairQueue<JobPtr> waiting_;   // guarded by mutex_
+  bool draining_ = false;       // guarded by mutex_
+  bool stopping_ = false;       // guarded by mutex_
+  SchedulerCounters counters_;  // guarded by mutex_
 
-  std::vector<JobPtr> running_;   // the scheduler's thread only, as is what follows
+  std::vector<JobPtr> running_;  // the scheduler's thread only, as is what follows
   std::vector<float> logits_;
   size_t turn_ = 0;
   int64_t kv_used_ = 0;
-  std::thread thread_;            // last: started when all else stands
+  std::thread thread_;  // last: started when all else stands
 };
 
 }  // namespace portcullis::inference

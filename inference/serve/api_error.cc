@@ -10,18 +10,27 @@ namespace json = boost::json;
 
 ApiError ToApiError(const Error& error) {
   switch (error.code) {
-    case Code::kContextLength: return {400, error.message, "messages", "context_length_exceeded"};
+    case Code::kContextLength:
+      return {400, error.message, "messages", "context_length_exceeded"};
     case Code::kInvalidArgument:
-    case Code::kBadRequest: return {400, error.message, "", "invalid_value"};
+    case Code::kBadRequest:
+      return {400, error.message, "", "invalid_value"};
     case Code::kBadTemplate:
-    case Code::kUnsupported: return {400, error.message, "", "unsupported"};
-    case Code::kNotFound: return {404, error.message, "model", "model_not_found"};
-    case Code::kTimeout: return {408, error.message, "", "timeout"};
-    case Code::kTooLarge: return {413, error.message, "", "request_too_large"};
+    case Code::kUnsupported:
+      return {400, error.message, "", "unsupported"};
+    case Code::kNotFound:
+      return {404, error.message, "model", "model_not_found"};
+    case Code::kTimeout:
+      return {408, error.message, "", "timeout"};
+    case Code::kTooLarge:
+      return {413, error.message, "", "request_too_large"};
     case Code::kQueueFull:
-    case Code::kOutOfMemory: return {503, error.message, "", "overloaded"};
-    case Code::kShuttingDown: return {503, error.message, "", "shutting_down"};
-    default: return {500, "the engine failed: " + error.message, "", "internal_error"};
+    case Code::kOutOfMemory:
+      return {503, error.message, "", "overloaded"};
+    case Code::kShuttingDown:
+      return {503, error.message, "", "shutting_down"};
+    default:
+      return {500, "the engine failed: " + error.message, "", "internal_error"};
   }
 }
 

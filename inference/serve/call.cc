@@ -256,8 +256,10 @@ ApiResult<Call> ReadTextCall(std::string_view body, const SamplingOptions& defau
     prompt = &prompt->get_array()[0];
   }
   if (prompt == nullptr || !prompt->is_string()) {
-    return BadField("prompt", "`prompt` must be one string; token ids are not taken, so that no "
-                              "caller can write control tokens", "invalid_type");
+    return BadField("prompt",
+                    "`prompt` must be one string; token ids are not taken, so that no "
+                    "caller can write control tokens",
+                    "invalid_type");
   }
   call.prompt = std::string_view(prompt->get_string());
   for (const std::string_view name : {"echo", "suffix", "best_of"}) {

@@ -1,6 +1,6 @@
-// The body of a completion request, read and range-checked: JSON of at most 64 levels in, a Call out.
-// Unknown fields are ignored, wrong types and ranges are a 400 that names the field. What this engine
-// cannot do (tools, JSON modes, pictures, token ids as a prompt) is refused, never ignored.
+// The body of a completion request, read and range-checked: JSON of at most 64 levels in, a Call
+// out. Unknown fields are ignored, wrong types and ranges are a 400 that names the field. What this
+// engine cannot do (tools, JSON modes, pictures, token ids as a prompt) is refused, never ignored.
 #pragma once
 
 #include <cstdint>

@@ -74,14 +74,16 @@ net::awaitable<std::optional<HttpRequest>> Connection::Read() {
   parser.header_limit(kMaxHeader);
   parser.body_limit(kMaxBody);
   stream_.expires_after(kIdle);
-  auto [header_error, header_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kTuple);
+  auto [header_error, header_bytes] =
+      co_await http::async_read_header(stream_, buffer_, parser, kTuple);
   if (header_error == http::error::body_limit) {
     const ApiError error{413, "the body exceeds 4 MiB", "", "request_too_large"};
     co_await SendError(error, false);
     co_return std::nullopt;
   }
   if (header_error) {
-    const bool protocol = header_error.category() == http::make_error_code(http::error::bad_value).category();
+    const bool protocol =
+        header_error.category() == http::make_error_code(http::error::bad_value).category();
     if (protocol && header_error != http::error::end_of_stream &&
         header_error != http::error::partial_message) {
       const ApiError error{400, "malformed HTTP request: " + header_error.message(), "",
@@ -124,8 +126,10 @@ std::string Connection::Head(unsigned status, bool keep_open) const {
 net::awaitable<bool> Connection::SendJson(unsigned status, const boost::json::object& body,
                                           bool keep_open) {
   const std::string text = boost::json::serialize(body);
-  std::string bytes = Head(status, keep_open) + "Content-Type: application/json\r\nContent-Length: " +
-                      std::to_string(text.size()) + "\r\n\r\n" + text;
+  std::string bytes =
+      Head(status, keep_open) +
+      "Content-Type: application/json\r\nContent-Length: " + std::to_string(text.size()) +
+      "\r\n\r\n" + text;
   const bool sent = co_await Write(std::move(bytes));
   co_return sent;
 }
@@ -172,7 +176,8 @@ void Connection::WatchClient(std::shared_ptr<Mailbox> box) {
                         std::shared_ptr<Mailbox> mailbox) -> net::awaitable<void> {
     std::array<char, 512> ignored{};
     for (size_t total = 0; total < kReadBuffer;) {
-      const auto [error, count] = co_await self->stream_.async_read_some(net::buffer(ignored), kTuple);
+      const auto [error, count] =
+          co_await self->stream_.async_read_some(net::buffer(ignored), kTuple);
       if (error) break;
       total += count;
     }

@@ -1,7 +1,8 @@
 // One client connection of the engine's socket: reads requests strictly, one at a time, and writes
-// answers. Limits: 16 KiB of header, 64 fields, 4 MiB of body; bodies need one plain Content-Length,
-// transfer codings are refused. Runs as one coroutine on the server's io thread, with a second one
-// while an answer is generated that notices the client's leaving. Failure ends the connection.
+// answers. Limits: 16 KiB of header, 64 fields, 4 MiB of body; bodies need one plain
+// Content-Length, transfer codings are refused. Runs as one coroutine on the server's io thread,
+// with a second one while an answer is generated that notices the client's leaving. Failure ends
+// the connection.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -45,7 +45,8 @@ ApiResult<std::optional<int64_t>> Fields::Int(std::string_view name, int64_t low
   if (value == nullptr) return std::optional<int64_t>{};
   json::error_code error;
   const auto number = value->to_number<int64_t>(error);
-  if (!value->is_number() || (error && value->is_double())) return WrongType(name, "a whole number");
+  if (!value->is_number() || (error && value->is_double()))
+    return WrongType(name, "a whole number");
   if (error || number < low || number > high) {
     return OutOfRange(name, std::to_string(low), std::to_string(high));
   }

@@ -1,5 +1,5 @@
-// Typed, range-checked access to the members of a request's JSON object. A member that is missing or
-// null gives nothing; one of the wrong type or out of range is a 400 that names it.
+// Typed, range-checked access to the members of a request's JSON object. A member that is missing
+// or null gives nothing; one of the wrong type or out of range is a 400 that names it.
 #pragma once
 
 #include <boost/json/object.hpp>

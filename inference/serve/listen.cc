@@ -43,8 +43,9 @@ Result<ListeningSocket> ListeningSocket::Bind(const std::filesystem::path& path)
   struct stat there = {};
   if (lstat(name.c_str(), &there) == 0) {
     if (!S_ISSOCK(there.st_mode)) {
-      return Error{Code::kIo, "`" + name + "` exists and is not a socket; remove it or choose "
-                              "another path"};
+      return Error{Code::kIo, "`" + name +
+                                  "` exists and is not a socket; remove it or choose "
+                                  "another path"};
     }
     const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const bool alive = probe >= 0 && connect(probe, plain, sizeof address) == 0;

@@ -1,6 +1,6 @@
-// Carries a request's events from the scheduler's thread to the coroutine that answers it. The sinks
-// push, Take waits. Bounded: a caller that reads too slowly loses its generation, not our memory.
-// Take and the coroutine run on one io thread; the sinks' functions may run on any.
+// Carries a request's events from the scheduler's thread to the coroutine that answers it. The
+// sinks push, Take waits. Bounded: a caller that reads too slowly loses its generation, not our
+// memory. Take and the coroutine run on one io thread; the sinks' functions may run on any.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

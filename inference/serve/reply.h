@@ -1,5 +1,5 @@
-// Answers in the OpenAI dialect, as JSON: whole completions, the chunks of a stream, the model list.
-// One Reply a request: it holds what all its chunks share. Pure; not thread-safe.
+// Answers in the OpenAI dialect, as JSON: whole completions, the chunks of a stream, the model
+// list. One Reply a request: it holds what all its chunks share. Pure; not thread-safe.
 #pragma once
 
 #include <boost/json/object.hpp>

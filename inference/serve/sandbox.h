@@ -1,6 +1,6 @@
 // What the engine's process may still do once the model is loaded: compute, and talk on sockets it
-// already has. Entered once, before the first request, from the main thread; holds for every thread.
-// seccomp(2) is required, Landlock (landlock(7)) is used where the kernel has it.
+// already has. Entered once, before the first request, from the main thread; holds for every
+// thread. seccomp(2) is required, Landlock (landlock(7)) is used where the kernel has it.
 #pragma once
 
 #include <filesystem>

@@ -22,11 +22,11 @@ constexpr size_t kMaxRequestId = 64;
 
 // A request id is logged and sent back: letters, digits, `-`, `_`, `.` only.
 std::string CleanId(std::string_view id) {
-  const bool good = !id.empty() && id.size() <= kMaxRequestId &&
-                    std::all_of(id.begin(), id.end(), [](char c) {
-                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                             (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
-                    });
+  const bool good =
+      !id.empty() && id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.';
+      });
   return good ? std::string(id) : std::string();
 }
 
@@ -169,7 +169,8 @@ net::awaitable<bool> Server::Generate(std::shared_ptr<Connection> c, const HttpR
     refusal = ApiError{404, "the model `" + engine_.name() + "` is served here, not the one named",
                        "model", "model_not_found"};
   } else if (tenant.size() > kMaxTenant) {
-    refusal = ApiError{400, "x-portcullis-tenant is longer than 128 bytes", "", "malformed_request"};
+    refusal =
+        ApiError{400, "x-portcullis-tenant is longer than 128 bytes", "", "malformed_request"};
   }
   if (!refusal) {
     const Call& call = read.value();

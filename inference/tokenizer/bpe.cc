@@ -1,9 +1,9 @@
-// The symbols of a piece form a doubly linked list in an array. A heap holds every adjacent pair that
-// can merge, ordered by (priority, position). Popping a pair whose symbols have changed since is
-// recognised by comparing ids, so nothing is ever removed from the middle of the heap. A merge joins
-// the right symbol into the left one and offers the two new neighbours to the heap: each merge costs
-// O(log n) and there are fewer merges than symbols. Short pieces, nearly all of them, are merged by
-// scanning instead, which is faster than a heap up to some twenty symbols.
+// The symbols of a piece form a doubly linked list in an array. A heap holds every adjacent pair
+// that can merge, ordered by (priority, position). Popping a pair whose symbols have changed since
+// is recognised by comparing ids, so nothing is ever removed from the middle of the heap. A merge
+// joins the right symbol into the left one and offers the two new neighbours to the heap: each
+// merge costs O(log n) and there are fewer merges than symbols. Short pieces, nearly all of them,
+// are merged by scanning instead, which is faster than a heap up to some twenty symbols.
 #include "inference/tokenizer/bpe.h"
 
 #include <algorithm>
@@ -69,9 +69,8 @@ const Bpe::Merge* Bpe::Lookup(TokenId left, TokenId right) const {
 void Bpe::Symbols(const Vocab& vocab, std::string_view piece, std::vector<TokenId>& out) const {
   const auto bytes = [&](std::string_view part) {
     for (const char c : part) {
-      const TokenId id = start == Start::kBytes
-                             ? vocab.FindNormal(std::string_view(&c, 1))
-                             : vocab.ByteToken(static_cast<uint8_t>(c));
+      const TokenId id = start == Start::kBytes ? vocab.FindNormal(std::string_view(&c, 1))
+                                                : vocab.ByteToken(static_cast<uint8_t>(c));
       if (id != kNoToken) {
         out.push_back(id);
       } else if (unknown != kNoToken && (out.empty() || out.back() != unknown)) {

@@ -1,5 +1,5 @@
-// Reads the vocabulary of a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE, the splits named
-// by tokenizer.ggml.pre) and "llama" (SentencePiece-like, with scores and byte fallback).
+// Reads the vocabulary of a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE, the splits
+// named by tokenizer.ggml.pre) and "llama" (SentencePiece-like, with scores and byte fallback).
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -24,8 +24,9 @@ enum GgufTokenType : int64_t {
 constexpr std::string_view kMetaspace = "\u2581";
 
 // Files written before the end-of-turn key existed leave their end-of-turn token unnamed.
-constexpr std::string_view kEndTexts[] = {"<|eot_id|>", "<|im_end|>", "<|end_of_text|>",
-                                          "<|endoftext|>", "<｜end▁of▁sentence｜>", "<|EOT|>"};
+constexpr std::string_view kEndTexts[] = {
+    "<|eot_id|>", "<|im_end|>", "<|end_of_text|>", "<|endoftext|>", "<｜end▁of▁sentence｜>",
+    "<|EOT|>"};
 
 Error Bad(const std::string& what) { return Error{Code::kBadTokenizer, "gguf: " + what}; }
 

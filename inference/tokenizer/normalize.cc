@@ -17,10 +17,18 @@ Result<std::string> ToForm(UnicodeForm form, const std::string& text) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = nullptr;
   switch (form) {
-    case UnicodeForm::kNfc: normalizer = icu::Normalizer2::getNFCInstance(status); break;
-    case UnicodeForm::kNfd: normalizer = icu::Normalizer2::getNFDInstance(status); break;
-    case UnicodeForm::kNfkc: normalizer = icu::Normalizer2::getNFKCInstance(status); break;
-    case UnicodeForm::kNfkd: normalizer = icu::Normalizer2::getNFKDInstance(status); break;
+    case UnicodeForm::kNfc:
+      normalizer = icu::Normalizer2::getNFCInstance(status);
+      break;
+    case UnicodeForm::kNfd:
+      normalizer = icu::Normalizer2::getNFDInstance(status);
+      break;
+    case UnicodeForm::kNfkc:
+      normalizer = icu::Normalizer2::getNFKCInstance(status);
+      break;
+    case UnicodeForm::kNfkd:
+      normalizer = icu::Normalizer2::getNFKDInstance(status);
+      break;
   }
   std::string out;
   if (U_SUCCESS(status)) {

@@ -98,14 +98,13 @@ Result<Regex> Regex::Compile(std::string_view pattern) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_unique<Compiled>();
-  code->compiled.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()),
-                                     translated.size(),
-                                     PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
-                                     &offset, nullptr));
+  code->compiled.reset(
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
   if (!code->compiled) {
     return Error{Code::kBadTokenizer, "tokenizer: regular expression `" +
-                                               std::string(pattern.substr(0, 200)) +
-                                               "` is not understood: " + Describe(error)};
+                                          std::string(pattern.substr(0, 200)) +
+                                          "` is not understood: " + Describe(error)};
   }
   code->jit = pcre2_jit_compile(code->compiled.get(), PCRE2_JIT_COMPLETE) == 0;
   return Regex(std::move(code));

@@ -61,9 +61,12 @@ std::string Today() {
 
 std::string_view RoleName(Role role) {
   switch (role) {
-    case Role::kSystem: return "system";
-    case Role::kUser: return "user";
-    case Role::kAssistant: return "assistant";
+    case Role::kSystem:
+      return "system";
+    case Role::kUser:
+      return "user";
+    case Role::kAssistant:
+      return "assistant";
   }
   return "user";
 }
@@ -77,8 +80,8 @@ std::string FirstWords(std::string_view source) {
 
 }  // namespace
 
-// Collects tokens. Literal text of the template may hold control tokens; content never does. Text on
-// either side of the seam between them is tokenised as one run, as the model was trained on it.
+// Collects tokens. Literal text of the template may hold control tokens; content never does. Text
+// on either side of the seam between them is tokenised as one run, as the model was trained on it.
 class ChatTemplate::Writer {
  public:
   explicit Writer(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
@@ -165,7 +168,8 @@ Result<ChatTemplate> ChatTemplate::Recognise(const Tokenizer& tokenizer) {
   } else {
     return Error{Code::kBadTemplate,
                  "the model's chat template is of no known family (DeepSeek, Llama 3, ChatML); it "
-                 "begins `" + FirstWords(source) + "`"};
+                 "begins `" +
+                     FirstWords(source) + "`"};
   }
   for (const std::string_view mark : marks) {
     if (tokenizer.Control(mark) == kNoToken) {
@@ -178,10 +182,14 @@ Result<ChatTemplate> ChatTemplate::Recognise(const Tokenizer& tokenizer) {
 
 std::string_view ChatTemplate::family_name() const {
   switch (family_) {
-    case TemplateFamily::kPlain: return "plain";
-    case TemplateFamily::kDeepSeek: return "deepseek";
-    case TemplateFamily::kLlama3: return "llama3";
-    case TemplateFamily::kChatMl: return "chatml";
+    case TemplateFamily::kPlain:
+      return "plain";
+    case TemplateFamily::kDeepSeek:
+      return "deepseek";
+    case TemplateFamily::kLlama3:
+      return "llama3";
+    case TemplateFamily::kChatMl:
+      return "chatml";
   }
   return "plain";
 }
@@ -263,9 +271,15 @@ Result<Prompt> ChatTemplate::Render(const Tokenizer& tokenizer,
                                     std::span<const ChatMessage> messages, bool thinking) const {
   Writer writer(tokenizer);
   switch (family_) {
-    case TemplateFamily::kDeepSeek: DeepSeek(messages, writer); break;
-    case TemplateFamily::kLlama3: Llama3(messages, writer); break;
-    case TemplateFamily::kChatMl: ChatMl(messages, writer); break;
+    case TemplateFamily::kDeepSeek:
+      DeepSeek(messages, writer);
+      break;
+    case TemplateFamily::kLlama3:
+      Llama3(messages, writer);
+      break;
+    case TemplateFamily::kChatMl:
+      ChatMl(messages, writer);
+      break;
     case TemplateFamily::kPlain:
       if (tokenizer.add_bos()) writer.Bos();
       for (size_t i = 0; i < messages.size(); ++i) {

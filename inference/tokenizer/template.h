@@ -25,7 +25,7 @@ enum class TemplateFamily {
   kPlain,     // no template: the contents, one a line, to be continued
   kDeepSeek,  // V3, R1 and its distillates
   kLlama3,
-  kChatMl,    // Qwen and many others
+  kChatMl,  // Qwen and many others
 };
 
 struct Prompt {
@@ -53,15 +53,15 @@ class ChatTemplate {
   void ChatMl(std::span<const ChatMessage> messages, Writer& writer) const;
 
   TemplateFamily family_ = TemplateFamily::kPlain;
-  bool opens_thinking_ = false;    // the generation prompt holds <think>
-  bool strips_thinking_ = false;   // reasoning in earlier answers is dropped
-  bool closes_thinking_ = false;   // `thinking` off is written as an empty <think></think>
-  bool adds_systems_ = false;      // DeepSeek: several system messages are joined; else the last stands
-  std::string system_separator_;   // between them
-  bool states_dates_ = false;      // Llama 3.1: a system header with two dates
-  bool states_today_ = false;      // Llama 3.2: the second is today's
-  std::string think_newline_;      // what follows <think> in the generation prompt
-  std::string default_system_;     // ChatML: the system message when there is none
+  bool opens_thinking_ = false;   // the generation prompt holds <think>
+  bool strips_thinking_ = false;  // reasoning in earlier answers is dropped
+  bool closes_thinking_ = false;  // `thinking` off is written as an empty <think></think>
+  bool adds_systems_ = false;  // DeepSeek: several system messages are joined; else the last stands
+  std::string system_separator_;  // between them
+  bool states_dates_ = false;     // Llama 3.1: a system header with two dates
+  bool states_today_ = false;     // Llama 3.2: the second is today's
+  std::string think_newline_;     // what follows <think> in the generation prompt
+  std::string default_system_;    // ChatML: the system message when there is none
 };
 
 // Everything after the last </think>: an answer without its reasoning.

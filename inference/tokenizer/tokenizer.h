@@ -1,8 +1,8 @@
-// Text to token ids and back: start reading the tokenizer here. Two kinds of vocabulary are served by
-// one pipeline, normalise → pre-tokenise → merge: byte-level BPE (DeepSeek, Llama 3, Qwen) and
+// Text to token ids and back: start reading the tokenizer here. Two kinds of vocabulary are served
+// by one pipeline, normalise → pre-tokenise → merge: byte-level BPE (DeepSeek, Llama 3, Qwen) and
 // SentencePiece-like BPE with byte fallback (Llama 2). Immutable once built, thread-safe.
-// A user's text is encoded with Specials::kAsText, always: then no control token can come out of it,
-// whatever it says. tokenizer.json: Hugging Face tokenizers 0.21; GGUF: ggml's docs/gguf.md.
+// A user's text is encoded with Specials::kAsText, always: then no control token can come out of
+// it, whatever it says. tokenizer.json: Hugging Face tokenizers 0.21; GGUF: ggml's docs/gguf.md.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Reads Hugging Face's tokenizer.json with the files beside it. Foreign bytes: sizes, nesting, types
-// and ids are checked; what this engine cannot do is refused by name.
+// Reads Hugging Face's tokenizer.json with the files beside it. Foreign bytes: sizes, nesting,
+// types and ids are checked; what this engine cannot do is refused by name.
 #include <boost/json.hpp>
 #include <fstream>
 #include <iterator>
@@ -19,7 +19,8 @@ constexpr std::string_view kMetaspace = "\u2581";
 
 using Ids = boost::unordered_flat_map<std::string_view, TokenId>;
 
-Result<json::value> Parse(std::string_view text, const char* file, const json::storage_ptr& memory) {
+Result<json::value> Parse(std::string_view text, const char* file,
+                          const json::storage_ptr& memory) {
   json::error_code error;
   json::parse_options options;
   options.max_depth = 64;
@@ -146,7 +147,8 @@ Result<void> ReadMerges(const json::object& model, const Ids& ids, Tokenizer::Pa
       return BadTokenizerJson("merge " + std::to_string(rank) + " names a token that is missing");
     }
     // A control token must not come out of ordinary text, whatever the table says.
-    if (!parts.vocab.IsControl(c->second)) parts.bpe.AddMerge(a->second, b->second, rank, c->second);
+    if (!parts.vocab.IsControl(c->second))
+      parts.bpe.AddMerge(a->second, b->second, rank, c->second);
     ++rank;
   }
   return boost::outcome_v2::success();
@@ -248,7 +250,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::FromJson(const JsonFiles& files) {
   for (const auto key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     BOOST_OUTCOME_TRY(const auto affix, StringOr(*model, key, ""));
     if (!affix.empty()) {
-      return Error{Code::kUnsupported, "tokenizer.json: `" + std::string(key) + "` is not supported"};
+      return Error{Code::kUnsupported,
+                   "tokenizer.json: `" + std::string(key) + "` is not supported"};
     }
   }
   Parts parts;

@@ -1,6 +1,6 @@
 // UTF-8 (RFC 3629) helpers of the tokenizer: validation, stepping over code points, and how much of
-// a byte string ends inside a character. Pure functions; overlong forms, surrogates and values above
-// U+10FFFF are invalid.
+// a byte string ends inside a character. Pure functions; overlong forms, surrogates and values
+// above U+10FFFF are invalid.
 #pragma once
 
 #include <cstddef>

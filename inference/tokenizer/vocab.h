@@ -1,6 +1,6 @@
-// The vocabulary: what bytes each token id stands for, and which ids are control-like (they steer the
-// model and must never come out of a user's text). Built once by the readers of tokenizer.json and
-// GGUF, then immutable and thread-safe.
+// The vocabulary: what bytes each token id stands for, and which ids are control-like (they steer
+// the model and must never come out of a user's text). Built once by the readers of tokenizer.json
+// and GGUF, then immutable and thread-safe.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -46,7 +46,9 @@ class Vocab {
   std::string_view Bytes(TokenId id) const { return bytes_[static_cast<size_t>(id)]; }
   TokenKind Kind(TokenId id) const { return kinds_[static_cast<size_t>(id)]; }
   // Not to come out of untrusted text.
-  bool IsControl(TokenId id) const { return Kind(id) == TokenKind::kAdded || Kind(id) == TokenKind::kSpecial; }
+  bool IsControl(TokenId id) const {
+    return Kind(id) == TokenKind::kAdded || Kind(id) == TokenKind::kSpecial;
+  }
 
   TokenId FindNormal(std::string_view bytes) const;
   TokenId FindAdded(std::string_view content) const;

@@ -1,5 +1,5 @@
-// tokenizer.json is foreign: whatever the bytes, reading them gives a tokenizer or an error. One that
-// reads must encode any text without a control token and decode what it encoded.
+// tokenizer.json is foreign: whatever the bytes, reading them gives a tokenizer or an error. One
+// that reads must encode any text without a control token and decode what it encoded.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto tokenizer = Tokenizer::FromJson({text, {}, {}, {}});
   if (!tokenizer) return 0;
-  for (const std::string_view sample : {"Hello,  <s></s> 123\n", "\u00e9\u4f60\U0001F642 \u2581x"}) {
+  for (const std::string_view sample :
+       {"Hello,  <s></s> 123\n", "\u00e9\u4f60\U0001F642 \u2581x"}) {
     std::vector<TokenId> ids;
     if (!tokenizer.value()->Encode(sample, Specials::kAsText, ids)) continue;
     Detokenizer detokenizer(*tokenizer.value(), true);

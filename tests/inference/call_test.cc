@@ -64,16 +64,16 @@ TEST(Call, NamesTheFieldAtFault) {
   EXPECT_EQ(Refused(R"({"model":"m","messages":[{"role":"user"}]})"), "messages[0].content");
   EXPECT_EQ(Refused(R"({"model":"m","messages":[{"role":"robot","content":"x"}]})"),
             "messages[0].role");
-  EXPECT_EQ(Refused(R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})"),
-            "messages[0].content");
+  EXPECT_EQ(
+      Refused(R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})"),
+      "messages[0].content");
 }
 
 TEST(Call, RefusesBadJson) {
   EXPECT_EQ(Refused("{"), "invalid_json");
   EXPECT_EQ(Refused("[]"), "invalid_json");
   EXPECT_EQ(Refused("{\"model\":\"\xff\"}"), "invalid_json");
-  EXPECT_EQ(Refused(Chat(",\"x\":" + std::string(70, '[') + std::string(70, ']'))),
-            "invalid_json");
+  EXPECT_EQ(Refused(Chat(",\"x\":" + std::string(70, '[') + std::string(70, ']'))), "invalid_json");
 }
 
 TEST(Call, PlainPromptsAreOneStringNeverTokenIds) {

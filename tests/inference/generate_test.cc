@@ -107,8 +107,7 @@ TEST(Generate, BuiltInModelSaysWhatItsMakersExpect) {
     ASSERT_TRUE(prompt.has_value());
     EXPECT_EQ(prompt.value().tokens,
               boost::json::value_to<std::vector<TokenId>>(item.at("prompt_tokens")));
-    const auto expected =
-        boost::json::value_to<std::vector<TokenId>>(item.at("completion_tokens"));
+    const auto expected = boost::json::value_to<std::vector<TokenId>>(item.at("completion_tokens"));
     const auto sink = Greedy(*engine, prompt.value(), static_cast<int64_t>(expected.size()));
     EXPECT_EQ(sink->reasoning, Trim(std::string(item.at("reasoning").as_string())));
     EXPECT_EQ(sink->content, std::string(item.at("answer").as_string()));

@@ -28,7 +28,7 @@ std::string Letter(int byte) {
 }
 
 json::object Added(TokenId id, const char* content, bool special) {
-  return {{"id", id}, {"content", content}, {"single_word", false}, {"lstrip", false},
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
           {"rstrip", false}, {"normalized", false}, {"special", special}};
 }
 
@@ -41,10 +41,11 @@ std::string TestTokenizerJson() {
   vocab["ll"] = kLl;
   vocab["hell"] = kHell;
   vocab["hello"] = kHello;
-  json::object split{{"type", "Split"},
-                     {"pattern", json::object{{"Regex", R"( ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+)"}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}};
+  json::object split{
+      {"type", "Split"},
+      {"pattern", json::object{{"Regex", R"( ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+)"}}},
+      {"behavior", "Isolated"},
+      {"invert", false}};
   json::object level{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
   json::object root;
   root["added_tokens"] = json::array{
@@ -56,9 +57,8 @@ std::string TestTokenizerJson() {
   root["pre_tokenizer"] =
       json::object{{"type", "Sequence"}, {"pretokenizers", json::array{split, level}}};
   root["decoder"] = json::object{{"type", "ByteLevel"}};
-  root["model"] = json::object{{"type", "BPE"},
-                               {"vocab", vocab},
-                               {"merges", json::array{"h e", "l l", "he ll", "hell o"}}};
+  root["model"] = json::object{
+      {"type", "BPE"}, {"vocab", vocab}, {"merges", json::array{"h e", "l l", "he ll", "hell o"}}};
   return json::serialize(root);
 }
 
@@ -128,8 +128,7 @@ Result<void> ScriptedModel::Forward(std::span<const Step> steps, std::span<float
       return Error{Code::kContextLength, "more tokens than the sequence holds"};
     }
     if (step.rows != LogitRows::kLast) continue;
-    const TokenId next =
-        sequence.written_ < script_.size() ? script_[sequence.written_] : kEos;
+    const TokenId next = sequence.written_ < script_.size() ? script_[sequence.written_] : kEos;
     ++sequence.written_;
     logits[row * static_cast<size_t>(kTestVocab) + static_cast<size_t>(next)] = 50.0f;
     ++row;

@@ -33,7 +33,8 @@ inline constexpr TokenId kImEnd = 267;
 inline constexpr TokenId kTestVocab = 268;
 
 inline constexpr const char* kR1Template =
-    "{% set ns.is_first_sp = ns.system_prompt + message %}{{ bos_token }}{{'<｜User｜>' + message['content']}}"
+    "{% set ns.is_first_sp = ns.system_prompt + message %}{{ bos_token }}"
+    "{{'<｜User｜>' + message['content']}}"
     "{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}"
     "{{'<｜end▁of▁sentence｜>'}}{{'<｜Assistant｜><think>\\n'}}";
 

@@ -148,8 +148,8 @@ class ServerTest : public testing::Test {
 
   std::filesystem::path folder_;
   std::function<Result<void>(std::span<const Step>)> before_step_;
-  std::shared_ptr<spdlog::logger> log_ = std::make_shared<spdlog::logger>(
-      "test", std::make_shared<spdlog::sinks::null_sink_mt>());
+  std::shared_ptr<spdlog::logger> log_ =
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
   boost::asio::io_context context_{1};
   std::unique_ptr<Engine> engine_;
   std::optional<ListeningSocket> socket_;
@@ -158,13 +158,13 @@ class ServerTest : public testing::Test {
   ScriptedModel* model_ = nullptr;
 };
 
-const std::vector<TokenId> kThoughtAndAnswer = {'h', 'm', '\n', kThinkClose, '\n', '\n', kHello,
-                                                '!', kEos};
+const std::vector<TokenId> kThoughtAndAnswer = {'h',  'm',    '\n', kThinkClose, '\n',
+                                                '\n', kHello, '!',  kEos};
 
 TEST_F(ServerTest, WholeAnswer) {
   Start(kThoughtAndAnswer);
-  const std::string response = Ask(Post("/v1/chat/completions", Chat(R"(,"n":2)"),
-                                        "x-request-id: abc-1\r\n"));
+  const std::string response =
+      Ask(Post("/v1/chat/completions", Chat(R"(,"n":2)"), "x-request-id: abc-1\r\n"));
   EXPECT_THAT(response, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(response, HasSubstr("x-request-id: abc-1\r\n"));
   const json::value body = Body(response);
@@ -229,16 +229,16 @@ TEST_F(ServerTest, StreamToTheLetter) {
 
 TEST_F(ServerTest, ThinkingDisabledAnswersAtOnce) {
   Start({kHello, kEos});
-  const json::value body = Body(
-      Ask(Post("/v1/chat/completions", Chat(R"(,"thinking":{"type":"disabled"})"))));
+  const json::value body =
+      Body(Ask(Post("/v1/chat/completions", Chat(R"(,"thinking":{"type":"disabled"})"))));
   EXPECT_EQ(body.at("choices").at(0).at("message").at("content"), "hello");
   EXPECT_EQ(body.at("usage").at("completion_tokens_details").at("reasoning_tokens"), 0);
 }
 
 TEST_F(ServerTest, LogprobsCoverTheContent) {
   Start(kThoughtAndAnswer);
-  const json::value body = Body(Ask(
-      Post("/v1/chat/completions", Chat(R"(,"logprobs":true,"top_logprobs":2)"))));
+  const json::value body =
+      Body(Ask(Post("/v1/chat/completions", Chat(R"(,"logprobs":true,"top_logprobs":2)"))));
   std::string content;
   for (const auto& token : body.at("choices").at(0).at("logprobs").at("content").as_array()) {
     content += token.at("token").as_string();
@@ -279,7 +279,8 @@ TEST_F(ServerTest, RefusalsHaveStatusAndCode) {
 TEST_F(ServerTest, FramingWalls) {
   Start({});
   const std::string line = "POST /v1/completions HTTP/1.1\r\nHost: e\r\n";
-  EXPECT_THAT(Ask(line + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), StartsWith("HTTP/1.1 411"));
+  EXPECT_THAT(Ask(line + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+              StartsWith("HTTP/1.1 411"));
   EXPECT_THAT(Ask(line + "Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}"),
               StartsWith("HTTP/1.1 4"));
   EXPECT_THAT(Ask(line + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"),

@@ -52,8 +52,8 @@ TEST(Tokenizer, LongPiecesMergeAsShortOnesDo) {
 
 TEST(Tokenizer, TextNeverBecomesAControlToken) {
   const auto tokenizer = TestTokenizer("");
-  for (const std::string text : {"<｜User｜>", "<think>", "</think>", "<|im_start|>system",
-                                 "a<｜end▁of▁sentence｜>b"}) {
+  for (const std::string text :
+       {"<｜User｜>", "<think>", "</think>", "<|im_start|>system", "a<｜end▁of▁sentence｜>b"}) {
     const auto ids = Encode(*tokenizer, text);
     for (const TokenId id : ids) EXPECT_FALSE(tokenizer->vocab().IsControl(id)) << text;
     EXPECT_EQ(Decode(*tokenizer, ids), text);
