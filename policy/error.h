@@ -12,19 +12,19 @@
 namespace portcullis::policy {
 
 enum class Code : int {
-  kSyntax = 1,      // policy or schema text that does not parse
-  kTooDeep = 2,     // nesting beyond the limit
-  kTooLarge = 3,    // text, number of policies or of entities beyond the limit
-  kValue = 4,       // a literal out of range, a malformed ip, decimal, datetime or duration
-  kJson = 5,        // JSON that does not parse, or not the expected form
-  kEntity = 6,      // duplicate entity, cycle in the hierarchy
-  kSchema = 7,      // a schema that contradicts itself
-  kValidation = 8,  // policies, entities or a request that do not conform to the schema
-  kUnsupported = 9, // legal Cedar that this operation does not take (templates in a static set)
-  kFile = 20,       // a file that cannot be read
-  kTest = 21,       // a malformed test file
-  kDetector = 100,  // detector data that does not load
-  kText = 101,      // text that cannot be scanned or treated
+  kSyntax = 1,       // policy or schema text that does not parse
+  kTooDeep = 2,      // nesting beyond the limit
+  kTooLarge = 3,     // text, number of policies or of entities beyond the limit
+  kValue = 4,        // a literal out of range, a malformed ip, decimal, datetime or duration
+  kJson = 5,         // JSON that does not parse, or not the expected form
+  kEntity = 6,       // duplicate entity, cycle in the hierarchy
+  kSchema = 7,       // a schema that contradicts itself
+  kValidation = 8,   // policies, entities or a request that do not conform to the schema
+  kUnsupported = 9,  // legal Cedar that this operation does not take (templates in a static set)
+  kFile = 20,        // a file that cannot be read
+  kTest = 21,        // a malformed test file
+  kDetector = 100,   // detector data that does not load
+  kText = 101,       // text that cannot be scanned or treated
 };
 
 // `message` is for people: lower case, no full stop, says where and what was expected.
@@ -34,7 +34,6 @@ struct Error {
 };
 
 template <class T>
-using Result =
-    boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::policy::all_narrow>;
+using Result = boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::policy::all_narrow>;
 
 }  // namespace portcullis::policy

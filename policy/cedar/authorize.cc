@@ -30,23 +30,22 @@ Response Decide(const PolicySet& policies, const EntityView& entities, const Req
   Positions permits, forbids;
   std::vector<Failure> failures;
   const std::vector<Policy>& all = policies.policies();
-  policies.index().ForEachCandidate(
-      entities, principal, action, resource, [&](uint32_t position) {
-        const Policy& policy = all[position];
-        switch (evaluator.Evaluate(policy)) {
-          case Outcome::kUnsatisfied: break;
-          case Outcome::kSatisfied:
-            (policy.effect == Effect::kForbid ? forbids : permits).push_back(position);
-            break;
-          case Outcome::kError: {
-            const SourceFile& file = policies.files().FileOf(policy);
-            failures.push_back({position, LocationText(file.name, file.text,
-                                                       evaluator.error_offset()) +
-                                              ": " + evaluator.error_message()});
-            break;
-          }
-        }
-      });
+  policies.index().ForEachCandidate(entities, principal, action, resource, [&](uint32_t position) {
+    const Policy& policy = all[position];
+    switch (evaluator.Evaluate(policy)) {
+      case Outcome::kUnsatisfied:
+        break;
+      case Outcome::kSatisfied:
+        (policy.effect == Effect::kForbid ? forbids : permits).push_back(position);
+        break;
+      case Outcome::kError: {
+        const SourceFile& file = policies.files().FileOf(policy);
+        failures.push_back({position, LocationText(file.name, file.text, evaluator.error_offset()) +
+                                          ": " + evaluator.error_message()});
+        break;
+      }
+    }
+  });
 
   Response response;
   response.allow = forbids.empty() && !permits.empty();

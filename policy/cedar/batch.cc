@@ -30,8 +30,8 @@ std::string ErrorJson(const Error& error) {
 }
 
 std::string FindingJson(const Finding& finding) {
-  return "{\"policy\":" + JsonQuoted(finding.policy) + ",\"message\":" +
-         JsonQuoted(finding.message) + "}";
+  return "{\"policy\":" + JsonQuoted(finding.policy) +
+         ",\"message\":" + JsonQuoted(finding.message) + "}";
 }
 
 }  // namespace
@@ -89,8 +89,9 @@ Result<const Schema*> Batch::OptionalSchema(const Json& document) {
   const Json* text = document.Find("schema");
   if (text == nullptr || text->kind == Json::Kind::kNull) return nullptr;
   if (!text->IsString()) {
-    return Error{Code::kUnsupported, "schema: expected Cedar schema text in a string; the JSON "
-                                     "form of schemas is not read yet"};
+    return Error{Code::kUnsupported,
+                 "schema: expected Cedar schema text in a string; the JSON "
+                 "form of schemas is not read yet"};
   }
   if (!cache_->schema || cache_->schema_text != text->string) {
     BOOST_OUTCOME_TRY(Schema parsed, Schema::Parse(text->string, "schema"));

@@ -69,8 +69,8 @@ Result<void> Entities::Close() {
         if (found == stored_.end()) continue;
         Mark& mark = marks[&found->second];
         if (mark == Mark::kOpen) {
-          return Error{Code::kEntity, "the hierarchy has a cycle through " +
-                                          ToText(found->first.uid)};
+          return Error{Code::kEntity,
+                       "the hierarchy has a cycle through " + ToText(found->first.uid)};
         }
         if (mark == Mark::kNew) {
           mark = Mark::kOpen;
@@ -151,8 +151,8 @@ void EntityView::SelfAndAncestors(const Value& child, Uids& out) const {
       continue;
     }
     for (const Value& parent : stored->parents) {
-      const bool seen = std::any_of(open.begin(), open.end(),
-                                    [&](const Value* uid) { return *uid == parent; });
+      const bool seen =
+          std::any_of(open.begin(), open.end(), [&](const Value* uid) { return *uid == parent; });
       if (!seen) open.push_back(&parent);
     }
   }

@@ -23,8 +23,7 @@ Result<std::vector<Value::Field>> Fields(const Json& json, const TypeOf& type_of
                                          const std::string& path) {
   std::vector<Value::Field> fields;
   for (const auto& [name, member] : json.members) {
-    const std::string sub =
-        path + (IsIdentifier(name) ? "." + name : "[" + Quoted(name) + "]");
+    const std::string sub = path + (IsIdentifier(name) ? "." + name : "[" + Quoted(name) + "]");
     BOOST_OUTCOME_TRY(Value value, ValueFromJson(member, type_of(name), sub));
     fields.emplace_back(name, std::move(value));
   }

@@ -20,10 +20,14 @@ bool Evaluator::TypeError(const Expr& expr, std::string_view expected, const Val
 bool Evaluator::Matches(const Scope& scope, Var var) const {
   const Value& value = *variables_[static_cast<size_t>(var)];
   switch (scope.op) {
-    case ScopeOp::kAny: return true;
-    case ScopeOp::kEqual: return value == scope.entity;
-    case ScopeOp::kIn: return entities_.In(value, scope.entity);
-    case ScopeOp::kIs: return value.entity().type == scope.type;
+    case ScopeOp::kAny:
+      return true;
+    case ScopeOp::kEqual:
+      return value == scope.entity;
+    case ScopeOp::kIn:
+      return entities_.In(value, scope.entity);
+    case ScopeOp::kIs:
+      return value.entity().type == scope.type;
     case ScopeOp::kIsIn:
       return value.entity().type == scope.type && entities_.In(value, scope.entity);
     case ScopeOp::kInList:
@@ -63,10 +67,15 @@ bool Evaluator::Eval(const Expr& expr, Operand& out) {
     return evaluated;
   };
   switch (expr.op) {
-    case Op::kLiteral: return Fail(expr, "literal without a value");
-    case Op::kVar: out.value = variables_[static_cast<size_t>(expr.var)]; return true;
-    case Op::kAnd: return boolean(EvalAnd(expr, holds));
-    case Op::kOr: return boolean(EvalOr(expr, holds));
+    case Op::kLiteral:
+      return Fail(expr, "literal without a value");
+    case Op::kVar:
+      out.value = variables_[static_cast<size_t>(expr.var)];
+      return true;
+    case Op::kAnd:
+      return boolean(EvalAnd(expr, holds));
+    case Op::kOr:
+      return boolean(EvalOr(expr, holds));
     case Op::kNot:
       if (!EvalBool(*expr.args[0], holds)) return false;
       out.Own(!holds);
@@ -84,17 +93,20 @@ bool Evaluator::Eval(const Expr& expr, Operand& out) {
     case Op::kLess:
     case Op::kLessEqual:
     case Op::kGreater:
-    case Op::kGreaterEqual: return boolean(EvalOrder(expr, holds));
+    case Op::kGreaterEqual:
+      return boolean(EvalOrder(expr, holds));
     case Op::kIn: {
       Operand child;
       return Eval(*expr.args[0], child) && boolean(EvalIn(expr, *child.value, holds));
     }
     case Op::kNegate:
     case Op::kSum:
-    case Op::kProduct: return EvalArithmetic(expr, out);
+    case Op::kProduct:
+      return EvalArithmetic(expr, out);
     case Op::kContains:
     case Op::kContainsAll:
-    case Op::kContainsAny: return boolean(EvalSetRelation(expr, holds));
+    case Op::kContainsAny:
+      return boolean(EvalSetRelation(expr, holds));
     case Op::kIsEmpty: {
       Operand set;
       if (!EvalKind(*expr.args[0], Kind::kSet, set)) return false;
@@ -102,9 +114,12 @@ bool Evaluator::Eval(const Expr& expr, Operand& out) {
       return true;
     }
     case Op::kGetTag:
-    case Op::kHasTag: return EvalTag(expr, out);
-    case Op::kGetAttr: return EvalGetAttr(expr, out);
-    case Op::kHasAttr: return boolean(EvalHasAttr(expr, holds));
+    case Op::kHasTag:
+      return EvalTag(expr, out);
+    case Op::kGetAttr:
+      return EvalGetAttr(expr, out);
+    case Op::kHasAttr:
+      return boolean(EvalHasAttr(expr, holds));
     case Op::kLike: {
       Operand text;
       if (!EvalKind(*expr.args[0], Kind::kString, text)) return false;
@@ -122,7 +137,8 @@ bool Evaluator::Eval(const Expr& expr, Operand& out) {
     }
     case Op::kSet:
     case Op::kRecord:
-    case Op::kCall: return EvalBuild(expr, out);
+    case Op::kCall:
+      return EvalBuild(expr, out);
   }
   return Fail(expr, "unknown expression");
 }
@@ -134,10 +150,14 @@ bool Evaluator::EvalKind(const Expr& expr, Kind kind, Operand& out) {
 
 bool Evaluator::EvalBool(const Expr& expr, bool& out) {
   switch (expr.op) {  // the usual shapes of a condition need no operand
-    case Op::kAnd: return EvalAnd(expr, out);
-    case Op::kOr: return EvalOr(expr, out);
-    case Op::kHasAttr: return EvalHasAttr(expr, out);
-    default: break;
+    case Op::kAnd:
+      return EvalAnd(expr, out);
+    case Op::kOr:
+      return EvalOr(expr, out);
+    case Op::kHasAttr:
+      return EvalHasAttr(expr, out);
+    default:
+      break;
   }
   Operand operand;
   if (!EvalKind(expr, Kind::kBool, operand)) return false;
@@ -200,10 +220,18 @@ bool Evaluator::EvalOrder(const Expr& expr, bool& out) {
   const int64_t a = left.value->long_value();
   const int64_t b = right.value->long_value();
   switch (expr.op) {
-    case Op::kLess: out = a < b; break;
-    case Op::kLessEqual: out = a <= b; break;
-    case Op::kGreater: out = a > b; break;
-    default: out = a >= b; break;
+    case Op::kLess:
+      out = a < b;
+      break;
+    case Op::kLessEqual:
+      out = a <= b;
+      break;
+    case Op::kGreater:
+      out = a > b;
+      break;
+    default:
+      out = a >= b;
+      break;
   }
   return true;
 }
@@ -260,8 +288,8 @@ bool Evaluator::EvalTag(const Expr& expr, Operand& out) {
     return Fail(expr, "entity " + ToText(object.value->entity()) + " does not exist");
   }
   if (tag == nullptr) {
-    return Fail(expr, ToText(object.value->entity()) + " has no tag " +
-                          Quoted(name.value->string()));
+    return Fail(expr,
+                ToText(object.value->entity()) + " has no tag " + Quoted(name.value->string()));
   }
   out.value = tag;
   return true;

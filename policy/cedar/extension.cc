@@ -14,22 +14,38 @@ constexpr std::array<FunctionInfo, 22> kFunctions = {{
     {Function::kDatetime, "datetime", false, 1, {Kind::kString, Kind::kBool}, Kind::kDatetime},
     {Function::kDuration, "duration", false, 1, {Kind::kString, Kind::kBool}, Kind::kDuration},
     {Function::kLessThan, "lessThan", true, 2, {Kind::kDecimal, Kind::kDecimal}, Kind::kBool},
-    {Function::kLessThanOrEqual, "lessThanOrEqual", true, 2, {Kind::kDecimal, Kind::kDecimal},
+    {Function::kLessThanOrEqual,
+     "lessThanOrEqual",
+     true,
+     2,
+     {Kind::kDecimal, Kind::kDecimal},
      Kind::kBool},
     {Function::kGreaterThan, "greaterThan", true, 2, {Kind::kDecimal, Kind::kDecimal}, Kind::kBool},
-    {Function::kGreaterThanOrEqual, "greaterThanOrEqual", true, 2,
-     {Kind::kDecimal, Kind::kDecimal}, Kind::kBool},
+    {Function::kGreaterThanOrEqual,
+     "greaterThanOrEqual",
+     true,
+     2,
+     {Kind::kDecimal, Kind::kDecimal},
+     Kind::kBool},
     {Function::kIsIpv4, "isIpv4", true, 1, {Kind::kIp, Kind::kBool}, Kind::kBool},
     {Function::kIsIpv6, "isIpv6", true, 1, {Kind::kIp, Kind::kBool}, Kind::kBool},
     {Function::kIsLoopback, "isLoopback", true, 1, {Kind::kIp, Kind::kBool}, Kind::kBool},
     {Function::kIsMulticast, "isMulticast", true, 1, {Kind::kIp, Kind::kBool}, Kind::kBool},
     {Function::kIsInRange, "isInRange", true, 2, {Kind::kIp, Kind::kIp}, Kind::kBool},
     {Function::kOffset, "offset", true, 2, {Kind::kDatetime, Kind::kDuration}, Kind::kDatetime},
-    {Function::kDurationSince, "durationSince", true, 2, {Kind::kDatetime, Kind::kDatetime},
+    {Function::kDurationSince,
+     "durationSince",
+     true,
+     2,
+     {Kind::kDatetime, Kind::kDatetime},
      Kind::kDuration},
     {Function::kToDate, "toDate", true, 1, {Kind::kDatetime, Kind::kBool}, Kind::kDatetime},
     {Function::kToTime, "toTime", true, 1, {Kind::kDatetime, Kind::kBool}, Kind::kDuration},
-    {Function::kToMilliseconds, "toMilliseconds", true, 1, {Kind::kDuration, Kind::kBool},
+    {Function::kToMilliseconds,
+     "toMilliseconds",
+     true,
+     1,
+     {Kind::kDuration, Kind::kBool},
      Kind::kLong},
     {Function::kToSeconds, "toSeconds", true, 1, {Kind::kDuration, Kind::kBool}, Kind::kLong},
     {Function::kToMinutes, "toMinutes", true, 1, {Kind::kDuration, Kind::kBool}, Kind::kLong},
@@ -72,9 +88,7 @@ Error Overflow(std::string_view what) {
 
 }  // namespace
 
-const FunctionInfo& InfoOf(Function function) {
-  return kFunctions[static_cast<size_t>(function)];
-}
+const FunctionInfo& InfoOf(Function function) { return kFunctions[static_cast<size_t>(function)]; }
 
 std::optional<Function> FunctionNamed(std::string_view name) {
   for (const FunctionInfo& info : kFunctions) {
@@ -100,10 +114,14 @@ Result<Value> Call(Function function, std::span<const Value> arguments) {
   const Value& first = arguments[0];
   int64_t number = 0;
   switch (function) {
-    case Function::kIp: return Value::ParseIp(first.string());
-    case Function::kDecimal: return Value::ParseDecimal(first.string());
-    case Function::kDatetime: return Value::ParseDatetime(first.string());
-    case Function::kDuration: return Value::ParseDuration(first.string());
+    case Function::kIp:
+      return Value::ParseIp(first.string());
+    case Function::kDecimal:
+      return Value::ParseDecimal(first.string());
+    case Function::kDatetime:
+      return Value::ParseDatetime(first.string());
+    case Function::kDuration:
+      return Value::ParseDuration(first.string());
     case Function::kLessThan:
       return Value::Bool(first.long_value() < arguments[1].long_value());
     case Function::kLessThanOrEqual:
@@ -112,11 +130,16 @@ Result<Value> Call(Function function, std::span<const Value> arguments) {
       return Value::Bool(first.long_value() > arguments[1].long_value());
     case Function::kGreaterThanOrEqual:
       return Value::Bool(first.long_value() >= arguments[1].long_value());
-    case Function::kIsIpv4: return Value::Bool(!first.ip().v6);
-    case Function::kIsIpv6: return Value::Bool(first.ip().v6);
-    case Function::kIsLoopback: return Value::Bool(IsLoopback(first.ip()));
-    case Function::kIsMulticast: return Value::Bool(IsMulticast(first.ip()));
-    case Function::kIsInRange: return Value::Bool(Covers(arguments[1].ip(), first.ip()));
+    case Function::kIsIpv4:
+      return Value::Bool(!first.ip().v6);
+    case Function::kIsIpv6:
+      return Value::Bool(first.ip().v6);
+    case Function::kIsLoopback:
+      return Value::Bool(IsLoopback(first.ip()));
+    case Function::kIsMulticast:
+      return Value::Bool(IsMulticast(first.ip()));
+    case Function::kIsInRange:
+      return Value::Bool(Covers(arguments[1].ip(), first.ip()));
     case Function::kOffset:
       if (__builtin_add_overflow(first.long_value(), arguments[1].long_value(), &number)) {
         return Overflow(info.name);
@@ -132,12 +155,18 @@ Result<Value> Call(Function function, std::span<const Value> arguments) {
         return Overflow(info.name);
       }
       return Value::Datetime(number);
-    case Function::kToTime: return Value::Duration(TimeOfDay(first.long_value()));
-    case Function::kToMilliseconds: return Value::Long(first.long_value());
-    case Function::kToSeconds: return Value::Long(first.long_value() / 1000);
-    case Function::kToMinutes: return Value::Long(first.long_value() / 60'000);
-    case Function::kToHours: return Value::Long(first.long_value() / 3'600'000);
-    case Function::kToDays: return Value::Long(first.long_value() / kDayMilliseconds);
+    case Function::kToTime:
+      return Value::Duration(TimeOfDay(first.long_value()));
+    case Function::kToMilliseconds:
+      return Value::Long(first.long_value());
+    case Function::kToSeconds:
+      return Value::Long(first.long_value() / 1000);
+    case Function::kToMinutes:
+      return Value::Long(first.long_value() / 60'000);
+    case Function::kToHours:
+      return Value::Long(first.long_value() / 3'600'000);
+    case Function::kToDays:
+      return Value::Long(first.long_value() / kDayMilliseconds);
   }
   return Error{Code::kValidation, "unknown function"};
 }

@@ -172,8 +172,8 @@ Result<int64_t> ParseDecimalText(std::string_view text) {
 }
 
 Result<int64_t> ParseDatetimeText(std::string_view text) {
-  const Error error = Malformed("datetime", text,
-                                "YYYY-MM-DD, optionally Thh:mm:ss, .SSS and Z or +hhmm");
+  const Error error =
+      Malformed("datetime", text, "YYYY-MM-DD, optionally Thh:mm:ss, .SSS and Z or +hhmm");
   std::string_view rest = text;
   int year = 0, month = 0, day = 0;
   if (!TakeDigits(rest, 4, year) || !Take(rest, '-') || !TakeDigits(rest, 2, month) ||
@@ -261,8 +261,8 @@ std::string IpText(const IpRange& range) {
 
 std::string DecimalText(int64_t ten_thousandths) {
   const bool negative = ten_thousandths < 0;
-  const uint64_t magnitude =
-      negative ? 0 - static_cast<uint64_t>(ten_thousandths) : static_cast<uint64_t>(ten_thousandths);
+  const uint64_t magnitude = negative ? 0 - static_cast<uint64_t>(ten_thousandths)
+                                      : static_cast<uint64_t>(ten_thousandths);
   std::string places = std::to_string(magnitude % 10000);
   places.insert(0, 4 - places.size(), '0');
   while (places.size() > 1 && places.back() == '0') places.pop_back();

@@ -14,8 +14,8 @@ Result<std::string> ReadTextFile(const fs::path& path, size_t limit) {
   const auto size = fs::file_size(path, error);
   if (error) return Error{Code::kFile, path.string() + ": " + error.message()};
   if (size > limit) {
-    return Error{Code::kTooLarge, path.string() + ": larger than " + std::to_string(limit) +
-                                      " bytes"};
+    return Error{Code::kTooLarge,
+                 path.string() + ": larger than " + std::to_string(limit) + " bytes"};
   }
   std::ifstream file(path, std::ios::binary);
   std::string text(size, '\0');

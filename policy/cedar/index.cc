@@ -61,8 +61,8 @@ PolicyIndex::PolicyIndex(const std::vector<Policy>& policies) {
         keys.principal_type.empty() ? SIZE_MAX : principal_types[keys.principal_type];
     const size_t by_resource_type =
         keys.resource_type.empty() ? SIZE_MAX : resource_types[keys.resource_type];
-    const size_t best = std::min(
-        {by_principal, by_action, by_resource, by_principal_type, by_resource_type});
+    const size_t best =
+        std::min({by_principal, by_action, by_resource, by_principal_type, by_resource_type});
     const auto file = [i](ByEntity& index, const std::vector<Value>& uids) {
       for (const Value& uid : uids) index[uid].push_back(i);
     };

@@ -4,6 +4,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <unordered_set>
+#include <utility>
 
 #include "policy/cedar/text.h"
 
@@ -36,7 +37,7 @@ struct Builder {
     } else if (open.back().value.IsArray()) {
       open.back().value.items.push_back(std::move(value));
     } else {
-      open.back().value.members.emplace_back(std::move(open.back().key), std::move(value));
+      open.back().value.members.push_back({std::move(open.back().key), std::move(value)});
     }
     return true;
   }
@@ -112,8 +113,8 @@ struct Builder {
 
 const Json* Json::Find(std::string_view key) const {
   const auto found = std::find_if(members.begin(), members.end(),
-                                  [key](const Member& member) { return member.first == key; });
-  return found == members.end() ? nullptr : &found->second;
+                                  [key](const JsonMember& member) { return member.name == key; });
+  return found == members.end() ? nullptr : &found->value;
 }
 
 Result<Json> ParseJson(std::string_view text, std::string_view file_name) {
@@ -126,8 +127,8 @@ Result<Json> ParseJson(std::string_view text, std::string_view file_name) {
   json::basic_parser<Builder> parser(options);
   json::error_code error;
   size_t read = parser.write_some(false, text.data(), text.size(), error);
-  while (!error && read < text.size() && std::string_view(" \t\r\n").find(text[read]) !=
-                                             std::string_view::npos) {
+  while (!error && read < text.size() &&
+         std::string_view(" \t\r\n").find(text[read]) != std::string_view::npos) {
     ++read;
   }
   if (!error && read < text.size()) error = json::error::extra_data;

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "policy/error.h"
@@ -16,21 +15,26 @@ namespace portcullis::policy::cedar {
 inline constexpr size_t kMaxJsonDepth = 128;
 inline constexpr size_t kMaxJsonText = 256u << 20;  // bytes
 
+struct JsonMember;
+
 struct Json {
   enum class Kind : uint8_t { kNull, kBool, kInteger, kOtherNumber, kString, kArray, kObject };
-  using Member = std::pair<std::string, Json>;
-
   Kind kind = Kind::kNull;
   bool boolean = false;
   int64_t integer = 0;
   std::string string;
   std::vector<Json> items;
-  std::vector<Member> members;
+  std::vector<JsonMember> members;
 
   bool IsObject() const { return kind == Kind::kObject; }
   bool IsArray() const { return kind == Kind::kArray; }
   bool IsString() const { return kind == Kind::kString; }
   const Json* Find(std::string_view key) const;  // nullptr when absent or not an object
+};
+
+struct JsonMember {
+  std::string name;
+  Json value;
 };
 
 Result<Json> ParseJson(std::string_view text, std::string_view file_name);

@@ -129,8 +129,7 @@ Token Lexer::Next() {
     return make(TokenKind::kString, end + 1 - start);
   }
   if (c == '?' && start + 1 < text_.size() && IsLetter(text_[start + 1])) {
-    return make(TokenKind::kSlot,
-                run(start + 1, [](char x) { return IsLetter(x) || IsDigit(x); }));
+    return make(TokenKind::kSlot, run(start + 1, [](char x) { return IsLetter(x) || IsDigit(x); }));
   }
   const std::string_view two = text_.substr(start, 2);
   if (two == "::" ||

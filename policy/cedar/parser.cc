@@ -6,10 +6,14 @@ namespace portcullis::policy::cedar {
 
 std::string_view NameOf(Var var) {
   switch (var) {
-    case Var::kPrincipal: return "principal";
-    case Var::kAction: return "action";
-    case Var::kResource: return "resource";
-    case Var::kContext: return "context";
+    case Var::kPrincipal:
+      return "principal";
+    case Var::kAction:
+      return "action";
+    case Var::kResource:
+      return "resource";
+    case Var::kContext:
+      return "context";
   }
   return "unknown";
 }
@@ -34,7 +38,9 @@ Error Parser::FailAt(size_t offset, std::string message, Code code) const {
 Error Parser::Expected(std::string_view what) const {
   std::string found;
   switch (token_.kind) {
-    case TokenKind::kEnd: found = "the end of the text"; break;
+    case TokenKind::kEnd:
+      found = "the end of the text";
+      break;
     case TokenKind::kInvalid:
       if (token_.text == "\"") return Fail("this string is not closed, or a line ends in `\\`");
       if (token_.text == "'") return Fail("strings are written with double quotes");
@@ -196,9 +202,8 @@ Result<void> Parser::ParseConstraint(Var var, Scope& scope) {
 Result<void> Parser::ParseScopeEntity(Var var, Scope& scope) {
   if (token_.kind == TokenKind::kSlot) {
     if (var == Var::kAction || token_.text.substr(1) != NameOf(var)) {
-      return Expected(var == Var::kAction
-                          ? std::string("an action")
-                          : "an entity or `?" + std::string(NameOf(var)) + "`");
+      return Expected(var == Var::kAction ? std::string("an action")
+                                          : "an entity or `?" + std::string(NameOf(var)) + "`");
     }
     scope.slot = true;
     Advance();

@@ -1,6 +1,6 @@
-// Recursive-descent parser of Cedar policy text: heads, scopes, conditions (parser.cc) and
-// expressions (parser_expression.cc). One token of look-ahead; the first error ends it. Depth is
-// bounded by kMaxDepth, so hostile text cannot exhaust the stack.
+// Recursive-descent parser of Cedar policy text: heads, scopes, conditions (parser.cc), operators
+// (parser_expression.cc) and what they stand between (parser_primary.cc). One token of look-ahead;
+// the first error ends it. Depth is bounded by kMaxDepth: hostile text cannot exhaust the stack.
 #pragma once
 
 #include <optional>
@@ -36,7 +36,7 @@ class Parser {
   Result<void> ParseCondition(Policy& policy);
   Result<EntityUid> ParseEntity(int nesting = 0);
 
-  // parser_expression.cc, from the loosest binding to the tightest
+  // parser_expression.cc and parser_primary.cc, from the loosest binding to the tightest
   Node ParseExpression();
   Node ParseIf(uint32_t offset);
   Node ParseOr();
@@ -59,6 +59,8 @@ class Parser {
   Result<std::vector<const Expr*>> ParseArguments(std::string_view close);
   Node NumberLiteral(const Token& token, bool negative);
 
+  static Expr Make(Op op, uint32_t offset, std::vector<const Expr*> args);
+  static Expr MakeLiteral(Value value, uint32_t offset);
   // Adds a node; folds constants; refuses one that would be too deep.
   Node Add(Expr expr);
   void Fold(Expr& expr) const;

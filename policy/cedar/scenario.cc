@@ -52,9 +52,9 @@ int Balance(std::string_view text) {
 // Evaluates the text of a setting; blanks in front make the error's line and column right.
 Result<Value> ValueOf(const Scenario::Setting& setting, std::string_view file) {
   ParsedFiles files;
-  files.files.push_back({std::string(file), std::string(setting.line - 1, '\n') +
-                                                std::string(setting.column - 1, ' ') +
-                                                setting.text});
+  files.files.push_back(
+      {std::string(file),
+       std::string(setting.line - 1, '\n') + std::string(setting.column - 1, ' ') + setting.text});
   BOOST_OUTCOME_TRY(const Expr* expr, Parser(files, 0).ParseWholeExpression());
   const Entities none;
   const EntityView view(none, nullptr);
@@ -103,8 +103,8 @@ Result<Request> RequestOf(const Scenario& scenario, std::string_view file) {
 std::set<std::string> NamesIn(const Scenario& scenario, const std::string& key) {
   std::set<std::string> names;
   const auto found = scenario.settings.find(key);
-  std::string_view rest = found == scenario.settings.end() ? std::string_view()
-                                                           : std::string_view(found->second.text);
+  std::string_view rest =
+      found == scenario.settings.end() ? std::string_view() : std::string_view(found->second.text);
   while (!rest.empty()) {
     const size_t comma = std::min(rest.find(','), rest.size());
     const std::string_view name = Trim(rest.substr(0, comma));
@@ -203,8 +203,8 @@ Result<std::vector<Scenario>> ParseScenarios(std::string_view text, std::string_
           return setting.first.starts_with(kContextPrefix);
         });
       }
-      while (!value.empty() && std::string_view(" \t\r\n").find(value.back()) !=
-                                   std::string_view::npos) {
+      while (!value.empty() &&
+             std::string_view(" \t\r\n").find(value.back()) != std::string_view::npos) {
         value.remove_suffix(1);
       }
       current->settings[key] = {std::string(value), first_line, column};
@@ -221,8 +221,7 @@ Result<std::vector<Scenario>> ParseScenarios(std::string_view text, std::string_
   return cases;
 }
 
-CaseResult RunScenario(const Scenario& scenario, std::string_view file_name,
-                       const Folder& folder) {
+CaseResult RunScenario(const Scenario& scenario, std::string_view file_name, const Folder& folder) {
   CaseResult result;
   result.name = scenario.name;
   result.where = std::string(file_name) + ":" + std::to_string(scenario.line);
@@ -240,8 +239,8 @@ Result<std::vector<CaseResult>> RunScenarios(const fs::path& dir) {
     if (entry.path().extension() == ".test") tests.push_back(entry.path());
     if (entry.path().extension() == ".json") {
       BOOST_OUTCOME_TRY(const std::string text, ReadTextFile(entry.path(), kMaxJsonText));
-      BOOST_OUTCOME_TRY(const Entities more, Entities::ParseJson(text, folder.schema.get(),
-                                                                 entry.path().string()));
+      BOOST_OUTCOME_TRY(const Entities more,
+                        Entities::ParseJson(text, folder.schema.get(), entry.path().string()));
       BOOST_OUTCOME_TRY(folder.entities.Merge(more));
     }
   }

@@ -17,19 +17,32 @@ bool Same(const TypePtr& a, const TypePtr& b) { return a == b || (a && b && *a =
 
 std::string_view NameOf(Type::Kind kind) {
   switch (kind) {
-    case Type::Kind::kNever: return "never";
-    case Type::Kind::kTrue: return "true";
-    case Type::Kind::kFalse: return "false";
-    case Type::Kind::kBool: return "Bool";
-    case Type::Kind::kLong: return "Long";
-    case Type::Kind::kString: return "String";
-    case Type::Kind::kDecimal: return "decimal";
-    case Type::Kind::kIp: return "ipaddr";
-    case Type::Kind::kDatetime: return "datetime";
-    case Type::Kind::kDuration: return "duration";
-    case Type::Kind::kEntity: return "entity";
-    case Type::Kind::kSet: return "Set";
-    case Type::Kind::kRecord: return "record";
+    case Type::Kind::kNever:
+      return "never";
+    case Type::Kind::kTrue:
+      return "true";
+    case Type::Kind::kFalse:
+      return "false";
+    case Type::Kind::kBool:
+      return "Bool";
+    case Type::Kind::kLong:
+      return "Long";
+    case Type::Kind::kString:
+      return "String";
+    case Type::Kind::kDecimal:
+      return "decimal";
+    case Type::Kind::kIp:
+      return "ipaddr";
+    case Type::Kind::kDatetime:
+      return "datetime";
+    case Type::Kind::kDuration:
+      return "duration";
+    case Type::Kind::kEntity:
+      return "entity";
+    case Type::Kind::kSet:
+      return "Set";
+    case Type::Kind::kRecord:
+      return "record";
   }
   return "unknown";
 }
@@ -38,17 +51,28 @@ bool Matches(Kind value, Type::Kind type) {
   switch (type) {
     case Type::Kind::kTrue:
     case Type::Kind::kFalse:
-    case Type::Kind::kBool: return value == Kind::kBool;
-    case Type::Kind::kLong: return value == Kind::kLong;
-    case Type::Kind::kString: return value == Kind::kString;
-    case Type::Kind::kDecimal: return value == Kind::kDecimal;
-    case Type::Kind::kIp: return value == Kind::kIp;
-    case Type::Kind::kDatetime: return value == Kind::kDatetime;
-    case Type::Kind::kDuration: return value == Kind::kDuration;
-    case Type::Kind::kEntity: return value == Kind::kEntity;
-    case Type::Kind::kSet: return value == Kind::kSet;
-    case Type::Kind::kRecord: return value == Kind::kRecord;
-    case Type::Kind::kNever: return false;
+    case Type::Kind::kBool:
+      return value == Kind::kBool;
+    case Type::Kind::kLong:
+      return value == Kind::kLong;
+    case Type::Kind::kString:
+      return value == Kind::kString;
+    case Type::Kind::kDecimal:
+      return value == Kind::kDecimal;
+    case Type::Kind::kIp:
+      return value == Kind::kIp;
+    case Type::Kind::kDatetime:
+      return value == Kind::kDatetime;
+    case Type::Kind::kDuration:
+      return value == Kind::kDuration;
+    case Type::Kind::kEntity:
+      return value == Kind::kEntity;
+    case Type::Kind::kSet:
+      return value == Kind::kSet;
+    case Type::Kind::kRecord:
+      return value == Kind::kRecord;
+    case Type::Kind::kNever:
+      return false;
   }
   return false;
 }
@@ -60,7 +84,9 @@ void Write(const Type& type, std::string& out) {
     return;
   }
   switch (type.kind) {
-    case Type::Kind::kEntity: out += type.entity; return;
+    case Type::Kind::kEntity:
+      out += type.entity;
+      return;
     case Type::Kind::kSet:
       out += "Set<";
       Write(*type.element, out);
@@ -77,7 +103,8 @@ void Write(const Type& type, std::string& out) {
       out += '}';
       return;
     }
-    default: out += NameOf(type.kind);
+    default:
+      out += NameOf(type.kind);
   }
 }
 
@@ -134,8 +161,8 @@ Result<void> Schema::CheckUid(const EntityUid& uid) const {
   if (FindAction(uid) != nullptr) return boost::outcome_v2::success();
   const EntityType* type = FindEntityType(uid.type);
   if (type == nullptr) {
-    return Error{Code::kValidation, "the schema has no entity type `" + uid.type + "` (" +
-                                        ToText(uid) + ")"};
+    return Error{Code::kValidation,
+                 "the schema has no entity type `" + uid.type + "` (" + ToText(uid) + ")"};
   }
   if (type->enumerated && !type->members.contains(uid.id)) {
     return Error{Code::kValidation, ToText(uid) + " is not among the listed ids of " + uid.type};
@@ -146,8 +173,8 @@ Result<void> Schema::CheckUid(const EntityUid& uid) const {
 Result<void> Schema::CheckValue(const Value& value, const Type& type,
                                 const std::string& path) const {
   if (!Matches(value.kind(), type.kind)) {
-    return Wrong(path, "expected " + ToText(type) + ", found " +
-                           std::string(cedar::NameOf(value.kind())));
+    return Wrong(
+        path, "expected " + ToText(type) + ", found " + std::string(cedar::NameOf(value.kind())));
   }
   switch (type.kind) {
     case Type::Kind::kEntity: {
@@ -177,7 +204,8 @@ Result<void> Schema::CheckValue(const Value& value, const Type& type,
         BOOST_OUTCOME_TRY(CheckValue(field.second, *attribute->type, Sub(path, field.first)));
       }
       return boost::outcome_v2::success();
-    default: return boost::outcome_v2::success();
+    default:
+      return boost::outcome_v2::success();
   }
 }
 
@@ -216,8 +244,8 @@ Result<void> Schema::CheckRequest(const Request& request) const {
     const Result<void> known = CheckUid(uid);
     if (!known) return Wrong(path, known.error().message);
     if (types.contains(uid.type)) return boost::outcome_v2::success();
-    return Wrong(path, ToText(uid) + " is of a type that " + ToText(action->uid) +
-                           " does not apply to");
+    return Wrong(path,
+                 ToText(uid) + " is of a type that " + ToText(action->uid) + " does not apply to");
   };
   BOOST_OUTCOME_TRY(check(request.principal, action->principals, "request.principal"));
   BOOST_OUTCOME_TRY(check(request.resource, action->resources, "request.resource"));

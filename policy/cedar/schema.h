@@ -60,8 +60,8 @@ struct EntityType {
   std::set<std::string> parents;    // types it may directly be a member of
   std::set<std::string> ancestors;  // types it may lie below, without itself
   Attributes attributes;
-  TypePtr tags;                  // nullptr: no tags
-  std::set<std::string> members; // of an enumerated type: its only ids
+  TypePtr tags;                   // nullptr: no tags
+  std::set<std::string> members;  // of an enumerated type: its only ids
   bool enumerated = false;
 };
 

@@ -131,8 +131,8 @@ class SchemaBuilder {
     if (space.name.path.empty()) return boost::outcome_v2::success();
     const auto check = [&](const WrittenPath& name) -> Result<void> {
       if (schema_.entities_.contains(name.path) || commons_.contains(name.path)) {
-        return FailAt(name.offset, "`" + Qualify(space.name.path, name.path) +
-                                       "` hides the `" + name.path +
+        return FailAt(name.offset, "`" + Qualify(space.name.path, name.path) + "` hides the `" +
+                                       name.path +
                                        "` declared outside of the namespace; rename one");
       }
       return boost::outcome_v2::success();
@@ -283,8 +283,8 @@ class SchemaBuilder {
         return schema_.actions_.find(parent)->second.parents;
       });
       if (action.ancestors.contains(uid)) {
-        return Error{Code::kSchema, std::string(file_) + ": action " + ToText(uid) +
-                                        " is a member of itself"};
+        return Error{Code::kSchema,
+                     std::string(file_) + ": action " + ToText(uid) + " is a member of itself"};
       }
     }
     return boost::outcome_v2::success();

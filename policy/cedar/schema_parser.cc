@@ -253,8 +253,7 @@ Result<void> SchemaParser::ParseAppliesTo(WrittenAction& action) {
         return FailAt(key.offset, "the context must be a record");
       }
     } else if (key.Is("principal") || key.Is("resource")) {
-      std::vector<WrittenPath>& types =
-          key.Is("principal") ? action.principals : action.resources;
+      std::vector<WrittenPath>& types = key.Is("principal") ? action.principals : action.resources;
       if (!types.empty()) {
         return FailAt(key.offset, "`" + std::string(key.text) + "` appears twice");
       }
@@ -266,7 +265,8 @@ Result<void> SchemaParser::ParseAppliesTo(WrittenAction& action) {
   } while (Accept(","));
   BOOST_OUTCOME_TRY(Expect("}"));
   if (action.principals.empty() || action.resources.empty()) {
-    return FailAt(start, "an action that applies to anything names both `principal` and `resource`");
+    return FailAt(start,
+                  "an action that applies to anything names both `principal` and `resource`");
   }
   return boost::outcome_v2::success();
 }
@@ -290,7 +290,8 @@ Result<void> SchemaParser::ParseCommonType(WrittenNamespace& out) {
 Result<WrittenType> SchemaParser::ParseType(int depth) {
   constexpr int kMaxTypeDepth = 64;
   if (depth > kMaxTypeDepth) {
-    return Error{Code::kTooDeep, Located(file_, text_, token_.offset, "this type is nested too deep")};
+    return Error{Code::kTooDeep,
+                 Located(file_, text_, token_.offset, "this type is nested too deep")};
   }
   WrittenType type;
   if (Accept("{")) {

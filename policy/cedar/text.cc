@@ -19,12 +19,24 @@ std::string Quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\0': out += "\\0"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\0':
+        out += "\\0";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
           std::array<char, 8> escape{};
@@ -107,8 +119,8 @@ Place PlaceOf(std::string_view text, size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const auto lines = static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
   const size_t newline = before.rfind('\n');
-  const std::string_view line = newline == std::string_view::npos ? before
-                                                                  : before.substr(newline + 1);
+  const std::string_view line =
+      newline == std::string_view::npos ? before : before.substr(newline + 1);
   const auto continuation =
       static_cast<size_t>(std::count_if(line.begin(), line.end(), IsContinuation));
   return {lines + 1, line.size() - continuation + 1};
@@ -116,8 +128,7 @@ Place PlaceOf(std::string_view text, size_t offset) {
 
 std::string LocationText(std::string_view file, std::string_view text, size_t offset) {
   const Place place = PlaceOf(text, offset);
-  return std::string(file) + ":" + std::to_string(place.line) + ":" +
-         std::to_string(place.column);
+  return std::string(file) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
 }
 
 std::string Located(std::string_view file, std::string_view text, size_t offset,

@@ -71,7 +71,4 @@ class TypeChecker {
   Report report_;
 };
 
-// The one type that both are, or nullptr: strict, so records and entities must be the same.
-TypePtr CommonType(const TypePtr& left, const TypePtr& right);
-
 }  // namespace portcullis::policy::cedar

@@ -71,9 +71,8 @@ class PolicyValidator {
   }
 
   void CheckType(const std::string& type, uint32_t offset) {
-    const bool action = std::any_of(
-        schema_.actions().begin(), schema_.actions().end(),
-        [&](const auto& entry) { return entry.first.type == type; });
+    const bool action = std::any_of(schema_.actions().begin(), schema_.actions().end(),
+                                    [&](const auto& entry) { return entry.first.type == type; });
     if (!action && schema_.FindEntityType(type) == nullptr) {
       Report(offset, "the schema has no entity type `" + type + "`");
     }
@@ -90,18 +89,21 @@ class PolicyValidator {
   bool HeadAdmits(const Environment& environment) const {
     const auto admits = [this](const Scope& scope, const std::string& type) {
       switch (scope.op) {
-        case ScopeOp::kEqual: return scope.entity.entity().type == type && Listed(scope);
-        case ScopeOp::kIn: return schema_.CanBeIn(type, scope.entity.entity().type);
-        case ScopeOp::kIs: return scope.type == type;
+        case ScopeOp::kEqual:
+          return scope.entity.entity().type == type && Listed(scope);
+        case ScopeOp::kIn:
+          return schema_.CanBeIn(type, scope.entity.entity().type);
+        case ScopeOp::kIs:
+          return scope.type == type;
         case ScopeOp::kIsIn:
           return scope.type == type && schema_.CanBeIn(type, scope.entity.entity().type);
-        default: return true;
+        default:
+          return true;
       }
     };
     const EntityUid& action = environment.action->uid;
     const auto in = [&](const Value& parent) {
-      return parent.entity() == action ||
-             environment.action->ancestors.contains(parent.entity());
+      return parent.entity() == action || environment.action->ancestors.contains(parent.entity());
     };
     switch (policy_.action.op) {
       case ScopeOp::kEqual:
@@ -113,7 +115,8 @@ class PolicyValidator {
       case ScopeOp::kInList:
         if (std::none_of(policy_.action.list.begin(), policy_.action.list.end(), in)) return false;
         break;
-      default: break;
+      default:
+        break;
     }
     return admits(policy_.principal, environment.principal) &&
            admits(policy_.resource, environment.resource);

@@ -39,16 +39,26 @@ std::string ToText(const EntityUid& uid) { return uid.type + "::" + Quoted(uid.i
 
 std::string_view NameOf(Kind kind) {
   switch (kind) {
-    case Kind::kBool: return "bool";
-    case Kind::kLong: return "long";
-    case Kind::kDecimal: return "decimal";
-    case Kind::kDatetime: return "datetime";
-    case Kind::kDuration: return "duration";
-    case Kind::kString: return "string";
-    case Kind::kEntity: return "entity";
-    case Kind::kIp: return "ipaddr";
-    case Kind::kSet: return "set";
-    case Kind::kRecord: return "record";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kLong:
+      return "long";
+    case Kind::kDecimal:
+      return "decimal";
+    case Kind::kDatetime:
+      return "datetime";
+    case Kind::kDuration:
+      return "duration";
+    case Kind::kString:
+      return "string";
+    case Kind::kEntity:
+      return "entity";
+    case Kind::kIp:
+      return "ipaddr";
+    case Kind::kSet:
+      return "set";
+    case Kind::kRecord:
+      return "record";
   }
   return "unknown";
 }
@@ -56,12 +66,23 @@ std::string_view NameOf(Kind kind) {
 void Value::Release() {
   if (node_->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   switch (kind_) {
-    case Kind::kString: delete static_cast<StringNode*>(node_); break;
-    case Kind::kEntity: delete static_cast<EntityNode*>(node_); break;
-    case Kind::kIp: delete static_cast<IpNode*>(node_); break;
-    case Kind::kSet: delete static_cast<SetNode*>(node_); break;
-    case Kind::kRecord: delete static_cast<RecordNode*>(node_); break;
-    default: break;
+    case Kind::kString:
+      delete static_cast<StringNode*>(node_);
+      break;
+    case Kind::kEntity:
+      delete static_cast<EntityNode*>(node_);
+      break;
+    case Kind::kIp:
+      delete static_cast<IpNode*>(node_);
+      break;
+    case Kind::kSet:
+      delete static_cast<SetNode*>(node_);
+      break;
+    case Kind::kRecord:
+      delete static_cast<RecordNode*>(node_);
+      break;
+    default:
+      break;
   }
 }
 
@@ -114,9 +135,7 @@ const std::string& Value::string() const { return static_cast<StringNode*>(node_
 const EntityUid& Value::entity() const { return static_cast<EntityNode*>(node_)->uid; }
 size_t Value::entity_hash() const { return static_cast<EntityNode*>(node_)->hash; }
 const IpRange& Value::ip() const { return static_cast<IpNode*>(node_)->range; }
-const std::vector<Value>& Value::elements() const {
-  return static_cast<SetNode*>(node_)->elements;
-}
+const std::vector<Value>& Value::elements() const { return static_cast<SetNode*>(node_)->elements; }
 const std::vector<Value::Field>& Value::fields() const {
   return static_cast<RecordNode*>(node_)->fields;
 }
@@ -140,9 +159,12 @@ std::strong_ordering operator<=>(const Value& left, const Value& right) {
   if (!left.HasNode()) return left.long_ <=> right.long_;
   if (left.node_ == right.node_) return std::strong_ordering::equal;
   switch (left.kind_) {
-    case Kind::kString: return left.string() <=> right.string();
-    case Kind::kEntity: return left.entity() <=> right.entity();
-    case Kind::kIp: return left.ip() <=> right.ip();
+    case Kind::kString:
+      return left.string() <=> right.string();
+    case Kind::kEntity:
+      return left.entity() <=> right.entity();
+    case Kind::kIp:
+      return left.ip() <=> right.ip();
     case Kind::kSet:
       return std::lexicographical_compare_three_way(left.elements().begin(), left.elements().end(),
                                                     right.elements().begin(),
@@ -158,25 +180,37 @@ bool operator==(const Value& left, const Value& right) {
   if (!left.HasNode()) return left.long_ == right.long_;
   if (left.node_ == right.node_) return true;
   switch (left.kind_) {
-    case Kind::kString: return left.string() == right.string();
+    case Kind::kString:
+      return left.string() == right.string();
     case Kind::kEntity:
       return left.entity_hash() == right.entity_hash() && left.entity() == right.entity();
-    case Kind::kIp: return left.ip() == right.ip();
-    case Kind::kSet: return left.elements() == right.elements();
-    default: return left.fields() == right.fields();
+    case Kind::kIp:
+      return left.ip() == right.ip();
+    case Kind::kSet:
+      return left.elements() == right.elements();
+    default:
+      return left.fields() == right.fields();
   }
 }
 
 std::string Value::ToText() const {
   switch (kind_) {
-    case Kind::kBool: return bool_value() ? "true" : "false";
-    case Kind::kLong: return std::to_string(long_);
-    case Kind::kDecimal: return "decimal(\"" + DecimalText(long_) + "\")";
-    case Kind::kDatetime: return DatetimeText(long_);
-    case Kind::kDuration: return "duration(\"" + std::to_string(long_) + "ms\")";
-    case Kind::kString: return Quoted(string());
-    case Kind::kEntity: return cedar::ToText(entity());
-    case Kind::kIp: return "ip(\"" + IpText(ip()) + "\")";
+    case Kind::kBool:
+      return bool_value() ? "true" : "false";
+    case Kind::kLong:
+      return std::to_string(long_);
+    case Kind::kDecimal:
+      return "decimal(\"" + DecimalText(long_) + "\")";
+    case Kind::kDatetime:
+      return DatetimeText(long_);
+    case Kind::kDuration:
+      return "duration(\"" + std::to_string(long_) + "ms\")";
+    case Kind::kString:
+      return Quoted(string());
+    case Kind::kEntity:
+      return cedar::ToText(entity());
+    case Kind::kIp:
+      return "ip(\"" + IpText(ip()) + "\")";
     case Kind::kSet: {
       std::string text = "[";
       for (const Value& element : elements()) {

@@ -111,8 +111,8 @@ class Value {
   const EntityUid& entity() const;
   size_t entity_hash() const;
   const IpRange& ip() const;
-  const std::vector<Value>& elements() const;  // of a set, sorted
-  const std::vector<Field>& fields() const;    // of a record, sorted by name
+  const std::vector<Value>& elements() const;      // of a set, sorted
+  const std::vector<Field>& fields() const;        // of a record, sorted by name
   const Value* Find(std::string_view name) const;  // of a record; nullptr when absent
   bool Contains(const Value& element) const;       // of a set
 

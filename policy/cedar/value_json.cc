@@ -61,11 +61,16 @@ bool IsExtensionEscape(const Json* escape) {
 std::optional<Function> ConstructorFor(const Type* expected) {
   if (expected == nullptr) return std::nullopt;
   switch (expected->kind) {
-    case Type::Kind::kIp: return Function::kIp;
-    case Type::Kind::kDecimal: return Function::kDecimal;
-    case Type::Kind::kDatetime: return Function::kDatetime;
-    case Type::Kind::kDuration: return Function::kDuration;
-    default: return std::nullopt;
+    case Type::Kind::kIp:
+      return Function::kIp;
+    case Type::Kind::kDecimal:
+      return Function::kDecimal;
+    case Type::Kind::kDatetime:
+      return Function::kDatetime;
+    case Type::Kind::kDuration:
+      return Function::kDuration;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -89,9 +94,9 @@ Result<Value> ObjectFromJson(const Json& json, const Type* expected, const std::
   std::vector<Value::Field> fields;
   for (const auto& [name, member] : json.members) {
     const Attribute* attribute = expected == nullptr ? nullptr : expected->Find(name);
-    BOOST_OUTCOME_TRY(Value value,
-                      ValueFromJson(member, attribute == nullptr ? nullptr : &*attribute->type,
-                                    Sub(path, name)));
+    BOOST_OUTCOME_TRY(
+        Value value,
+        ValueFromJson(member, attribute == nullptr ? nullptr : &*attribute->type, Sub(path, name)));
     fields.emplace_back(name, std::move(value));
   }
   return Value::Record(std::move(fields));
@@ -110,11 +115,14 @@ bool IsTypeName(std::string_view text) {
 
 Result<Value> ValueFromJson(const Json& json, const Type* expected, const std::string& path) {
   switch (json.kind) {
-    case Json::Kind::kNull: return At(path, "null is no Cedar value");
+    case Json::Kind::kNull:
+      return At(path, "null is no Cedar value");
     case Json::Kind::kOtherNumber:
       return At(path, "expected a whole number of 64 bits; Cedar has no other numbers");
-    case Json::Kind::kBool: return Value::Bool(json.boolean);
-    case Json::Kind::kInteger: return Value::Long(json.integer);
+    case Json::Kind::kBool:
+      return Value::Bool(json.boolean);
+    case Json::Kind::kInteger:
+      return Value::Long(json.integer);
     case Json::Kind::kString: {
       const std::optional<Function> constructor = ConstructorFor(expected);
       if (!constructor) return Value::String(json.string);
@@ -134,7 +142,8 @@ Result<Value> ValueFromJson(const Json& json, const Type* expected, const std::s
       }
       return Value::Set(std::move(values));
     }
-    case Json::Kind::kObject: return ObjectFromJson(json, expected, path);
+    case Json::Kind::kObject:
+      return ObjectFromJson(json, expected, path);
   }
   return At(path, "unknown JSON");
 }
@@ -166,11 +175,16 @@ std::string ToJson(const Value& value) {
   };
   switch (value.kind()) {
     case Kind::kBool:
-    case Kind::kLong: return value.ToText();
-    case Kind::kString: return JsonQuoted(value.string());
-    case Kind::kEntity: return "{\"__entity\":" + ToJson(value.entity()) + "}";
-    case Kind::kIp: return extension("ip", IpText(value.ip()));
-    case Kind::kDecimal: return extension("decimal", DecimalText(value.long_value()));
+    case Kind::kLong:
+      return value.ToText();
+    case Kind::kString:
+      return JsonQuoted(value.string());
+    case Kind::kEntity:
+      return "{\"__entity\":" + ToJson(value.entity()) + "}";
+    case Kind::kIp:
+      return extension("ip", IpText(value.ip()));
+    case Kind::kDecimal:
+      return extension("decimal", DecimalText(value.long_value()));
     case Kind::kDuration:
       return extension("duration", std::to_string(value.long_value()) + "ms");
     case Kind::kDatetime:

@@ -1,6 +1,8 @@
-// Microseconds per Authorize on the shipped schema with 10, 100 and 1,000 policies, and for the ladder
-// of 3 treatments over 5 sites. The request's caller stands in a store of its own, as in the gateway.
-//   policy_bench FOLDER            FOLDER is policy/sets/default; every row is the best of five runs
+// Microseconds per Authorize on the shipped schema with 10, 100 and 1,000 policies, and for the
+// ladder of 3 treatments over 5 sites. The request's caller stands in a store of its own, as in the
+// gateway.
+//   policy_bench FOLDER            FOLDER is policy/sets/default; every row is the best of five
+//   runs
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -31,9 +33,11 @@ std::string Rules(const std::string& shipped, size_t shipped_count, size_t count
                 "\") when { resource.processing in principal.home };\n";
         break;
       case 2:
-        text += "forbid(principal, action in Gw::Action::\"transfer\", resource == Gw::Backend::\"b" +
-                number + "\") unless { resource has tiaValidUntil && context.now < "
-                         "resource.tiaValidUntil };\n";
+        text +=
+            "forbid(principal, action in Gw::Action::\"transfer\", resource == Gw::Backend::\"b" +
+            number +
+            "\") unless { resource has tiaValidUntil && context.now < "
+            "resource.tiaValidUntil };\n";
         break;
       default:
         text += "forbid(principal == Gw::User::\"u" + number +
@@ -49,21 +53,21 @@ cedar::Request Question() {
   request.action = {"Gw::Action", "forward"};
   request.resource = {"Gw::Backend", "builtin"};
   const Value place = Value::Entity("Gw::Jurisdiction", "DE");
-  request.context = Value::Record(
-      {{"detected", Value::Set({Value::Entity("Gw::DataClass", "Contact")})},
-       {"leaving", Value::Set({Value::Entity("Gw::DataClass", "Contact")})},
-       {"topSeverity", Value::Long(1)},
-       {"scanComplete", Value::Bool(true)},
-       {"subject", Value::Set({place})},
-       {"subjects", Value::Long(1)},
-       {"subjectsYtd", Value::Long(10)},
-       {"clientIp", Value::ParseIp("10.1.2.3").value()},
-       {"zone", Value::Entity("Gw::Zone", "office")},
-       {"device", Value::Record({{"managed", Value::Bool(true)},
-                                 {"government", Value::Bool(false)},
-                                 {"jurisdiction", place}})},
-       {"purpose", Value::Entity("Gw::Purpose", "other")},
-       {"now", Value::Datetime(1'772'355'600'000)}});
+  request.context =
+      Value::Record({{"detected", Value::Set({Value::Entity("Gw::DataClass", "Contact")})},
+                     {"leaving", Value::Set({Value::Entity("Gw::DataClass", "Contact")})},
+                     {"topSeverity", Value::Long(1)},
+                     {"scanComplete", Value::Bool(true)},
+                     {"subject", Value::Set({place})},
+                     {"subjects", Value::Long(1)},
+                     {"subjectsYtd", Value::Long(10)},
+                     {"clientIp", Value::ParseIp("10.1.2.3").value()},
+                     {"zone", Value::Entity("Gw::Zone", "office")},
+                     {"device", Value::Record({{"managed", Value::Bool(true)},
+                                               {"government", Value::Bool(false)},
+                                               {"jurisdiction", place}})},
+                     {"purpose", Value::Entity("Gw::Purpose", "other")},
+                     {"now", Value::Datetime(1'772'355'600'000)}});
   return request;
 }
 
@@ -125,8 +129,8 @@ int main(int argc, char** argv) {
     const auto set = cedar::PolicySet::Parse(
         Rules(shipped.value(), folder.value().policies.size(), count), "bench");
     if (!set || !cedar::Authorize(set.value(), base, own, request).allow) return 1;
-    const double once = BestMicroseconds(
-        [&] { sink = cedar::Authorize(set.value(), base, own, request).allow; });
+    const double once =
+        BestMicroseconds([&] { sink = cedar::Authorize(set.value(), base, own, request).allow; });
     const double ladder = BestMicroseconds([&] {
       cedar::Request step = request;
       for (const char* site : {"s1", "s2", "s3", "s4", "builtin"}) {

@@ -4,10 +4,14 @@ namespace portcullis::policy::cedar {
 
 std::string NameOfAnswer(Answer answer) {
   switch (answer) {
-    case Answer::kTrue: return "true";
-    case Answer::kFalse: return "false";
-    case Answer::kError: return "an error";
-    case Answer::kNoParse: return "a parse error";
+    case Answer::kTrue:
+      return "true";
+    case Answer::kFalse:
+      return "false";
+    case Answer::kError:
+      return "an error";
+    case Answer::kNoParse:
+      return "a parse error";
   }
   return "?";
 }

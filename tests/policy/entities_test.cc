@@ -15,17 +15,23 @@ std::string Entity(const std::string& attrs, const std::string& parents = "",
   return R"({"uid":{"type":"U","id":")" + id + R"("},"attrs":{)" + attrs + R"(},"parents":[)" +
          parents + "]}";
 }
-bool Loads(const std::string& list) { return static_cast<bool>(Entities::ParseJson("[" + list + "]")); }
+bool Loads(const std::string& list) {
+  return static_cast<bool>(Entities::ParseJson("[" + list + "]"));
+}
 
 TEST(EntitiesJson, AcceptsWhatCedarAccepts) {
-  for (const std::string& good :
-       {Entity(""), Entity(R"("x":[1,"a",{}],"":2)"), Entity(R"("x":{"__entity":{"type":"A::B","id":""}})"),
-        Entity(R"("x":{"__extn":{"fn":"ip","arg":"1.1.1.1"}})"),
-        Entity(R"("x":{"__extn":{"fn":"ip","args":["1.1.1.1"]}})"),
-        Entity(R"("x":{"__extn":{"fn":"offset","args":[{"__extn":{"fn":"datetime","arg":"2024-01-01"}},{"__extn":{"fn":"duration","arg":"1d"}}]}})"),
-        Entity("", R"({"type":"U","id":"b"},{"__entity":{"type":"U","id":"b"}})"),
-        Entity("") + "," + Entity(""),
-        std::string(R"({"uid":{"__entity":{"type":"U","id":"a"}},"attrs":{},"parents":[],"tags":{"t":1},"more":1})")}) {
+  for (
+      const std::string& good :
+      {Entity(""), Entity(R"("x":[1,"a",{}],"":2)"),
+       Entity(R"("x":{"__entity":{"type":"A::B","id":""}})"),
+       Entity(R"("x":{"__extn":{"fn":"ip","arg":"1.1.1.1"}})"),
+       Entity(R"("x":{"__extn":{"fn":"ip","args":["1.1.1.1"]}})"),
+       Entity(
+           R"("x":{"__extn":{"fn":"offset","args":[{"__extn":{"fn":"datetime","arg":"2024-01-01"}},{"__extn":{"fn":"duration","arg":"1d"}}]}})"),
+       Entity("", R"({"type":"U","id":"b"},{"__entity":{"type":"U","id":"b"}})"),
+       Entity("") + "," + Entity(""),
+       std::string(
+           R"({"uid":{"__entity":{"type":"U","id":"a"}},"attrs":{},"parents":[],"tags":{"t":1},"more":1})")}) {
     EXPECT_TRUE(Loads(good)) << good;
   }
 }
@@ -38,12 +44,14 @@ TEST(EntitiesJson, RefusesWhatCedarRefuses) {
         std::string(R"({"uid":{"type":"__cedar::U","id":"a"},"attrs":{},"parents":[]})"),
         std::string(R"({"uid":{"type":"if","id":"a"},"attrs":{},"parents":[]})"),
         std::string(R"({"uid":{"type":"U","id":1},"attrs":{},"parents":[]})"),
-        std::string(R"({"uid":{"type":"Action","id":"x"},"attrs":{},"parents":[{"type":"U","id":"b"}]})"),
+        std::string(
+            R"({"uid":{"type":"Action","id":"x"},"attrs":{},"parents":[{"type":"U","id":"b"}]})"),
         Entity(R"("x":null)"), Entity(R"("x":1.5)"), Entity(R"("x":9223372036854775808)"),
         Entity(R"("x":{"__expr":"1+1"})"), Entity(R"("x":{"__extn":{"fn":"ip","arg":"x"}})"),
         Entity(R"("x":{"__extn":{"fn":"no","arg":"x"}})"), Entity(R"("x":1,"x":2)"),
         Entity(R"("x":1)") + "," + Entity(R"("x":2)"), Entity("", R"({"type":"U","id":"a"})"),
-        Entity("", R"({"type":"U","id":"b"})") + "," + Entity("", R"({"type":"U","id":"a"})", "b")}) {
+        Entity("", R"({"type":"U","id":"b"})") + "," +
+            Entity("", R"({"type":"U","id":"a"})", "b")}) {
     EXPECT_FALSE(Loads(bad)) << bad;
   }
 }
@@ -89,13 +97,12 @@ TEST(Entities, AnUnclosedStoreAnswersTheSame) {
 }
 
 TEST(Values, JsonRoundTrip) {
-  const Value value = Value::Record(
-      {{"set", Value::Set({Value::Long(2), Value::Long(1)})},
-       {"who", Value::Entity("A::B", "x\"y")},
-       {"ip", Value::ParseIp("2001:db8::/32").value()},
-       {"when", Value::Datetime(-1)},
-       {"how long", Value::Duration(INT64_MIN)},
-       {"price", Value::ParseDecimal("-12.05").value()}});
+  const Value value = Value::Record({{"set", Value::Set({Value::Long(2), Value::Long(1)})},
+                                     {"who", Value::Entity("A::B", "x\"y")},
+                                     {"ip", Value::ParseIp("2001:db8::/32").value()},
+                                     {"when", Value::Datetime(-1)},
+                                     {"how long", Value::Duration(INT64_MIN)},
+                                     {"price", Value::ParseDecimal("-12.05").value()}});
   const Json json = ParseJson(ToJson(value), "v").value();
   EXPECT_EQ(ValueFromJson(json, nullptr, "v").value(), value);
 }

@@ -11,11 +11,30 @@ TEST(Extension, IpAddresses) {
                            "1:2:3:4:5:6:7::", "::1:2:3:4:5:6:7", "0001::", "::/128", "ABCD::"}) {
     EXPECT_TRUE(Value::ParseIp(good)) << good;
   }
-  for (const char* bad :
-       {"", "01.2.3.4", "00.0.0.0", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.4/33", "1.2.3.4/032",
-        "1.2.3.4/00", "1.2.3.4/", "1.2.3.4/+1", "::/129", "1:2:3:4:5:6:7::8", "1::2:3:4:5:6:7:8",
-        "01234::", "::1%eth0", "::ffff:1.2.3.4", ":::", "1:::2", "[::1]", "1:2:3:4:5:6:7", ":1",
-        "1:", " 1.2.3.4"}) {
+  for (const char* bad : {"",
+                          "01.2.3.4",
+                          "00.0.0.0",
+                          "1.2.3",
+                          "1.2.3.4.5",
+                          "1.2.3.256",
+                          "1.2.3.4/33",
+                          "1.2.3.4/032",
+                          "1.2.3.4/00",
+                          "1.2.3.4/",
+                          "1.2.3.4/+1",
+                          "::/129",
+                          "1:2:3:4:5:6:7::8",
+                          "1::2:3:4:5:6:7:8",
+                          "01234::",
+                          "::1%eth0",
+                          "::ffff:1.2.3.4",
+                          ":::",
+                          "1:::2",
+                          "[::1]",
+                          "1:2:3:4:5:6:7",
+                          ":1",
+                          "1:",
+                          " 1.2.3.4"}) {
     EXPECT_FALSE(Value::ParseIp(bad)) << bad;
   }
   EXPECT_EQ(Value::ParseIp("1.2.3.4").value(), Value::ParseIp("1.2.3.4/32").value());
@@ -24,17 +43,19 @@ TEST(Extension, IpAddresses) {
 
 TEST(Extension, IpQuestions) {
   for (const char* yes :
-       {"ip(\"1.2.3.4\").isInRange(ip(\"1.2.3.0/24\"))", "ip(\"1.2.3.4\").isInRange(ip(\"0.0.0.0/0\"))",
+       {"ip(\"1.2.3.4\").isInRange(ip(\"1.2.3.0/24\"))",
+        "ip(\"1.2.3.4\").isInRange(ip(\"0.0.0.0/0\"))",
         "ip(\"1.2.3.4/24\").isInRange(ip(\"1.2.3.99/24\"))", "ip(\"127.0.0.1/8\").isLoopback()",
         "ip(\"::1\").isLoopback()", "ip(\"224.0.0.0/4\").isMulticast()",
         "ip(\"ff00::/8\").isMulticast()", "ip(\"2001:db8::1\").isInRange(ip(\"2001:db8::/33\"))"}) {
     EXPECT_EQ(Ask(yes), Answer::kTrue) << yes;
   }
   for (const char* no :
-       {"ip(\"1.2.3.4/23\").isInRange(ip(\"1.2.3.99/24\"))", "ip(\"1.2.3.4\").isInRange(ip(\"::/0\"))",
-        "ip(\"::\").isInRange(ip(\"0.0.0.0/0\"))", "ip(\"127.0.0.1/7\").isLoopback()",
-        "ip(\"::1/127\").isLoopback()", "ip(\"224.0.0.0/3\").isMulticast()",
-        "ip(\"ff00::/7\").isMulticast()", "ip(\"::1\").isIpv4()"}) {
+       {"ip(\"1.2.3.4/23\").isInRange(ip(\"1.2.3.99/24\"))",
+        "ip(\"1.2.3.4\").isInRange(ip(\"::/0\"))", "ip(\"::\").isInRange(ip(\"0.0.0.0/0\"))",
+        "ip(\"127.0.0.1/7\").isLoopback()", "ip(\"::1/127\").isLoopback()",
+        "ip(\"224.0.0.0/3\").isMulticast()", "ip(\"ff00::/7\").isMulticast()",
+        "ip(\"::1\").isIpv4()"}) {
     EXPECT_EQ(Ask(no), Answer::kFalse) << no;
   }
 }
@@ -44,8 +65,9 @@ TEST(Extension, Decimals) {
   EXPECT_EQ(Value::ParseDecimal("-0.0001").value().long_value(), -1);
   EXPECT_EQ(Value::ParseDecimal("922337203685477.5807").value().long_value(), INT64_MAX);
   EXPECT_EQ(Value::ParseDecimal("-922337203685477.5808").value().long_value(), INT64_MIN);
-  for (const char* bad : {"1", "1.", ".1", "1.00000", "+1.0", "922337203685477.5808",
-                          "-922337203685477.5809", "99999999999999999999.0", "1.a", "", "-", "1.2.3"}) {
+  for (const char* bad :
+       {"1", "1.", ".1", "1.00000", "+1.0", "922337203685477.5808", "-922337203685477.5809",
+        "99999999999999999999.0", "1.a", "", "-", "1.2.3"}) {
     EXPECT_FALSE(Value::ParseDecimal(bad)) << bad;
   }
   EXPECT_EQ(Ask("decimal(\"-1.5\").lessThan(decimal(\"-1.4\"))"), Answer::kTrue);

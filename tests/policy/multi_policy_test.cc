@@ -35,8 +35,9 @@ TEST(Authorize, AnEmptySetDenies) {
 }
 
 TEST(Authorize, TheRequestsOwnEntitiesComeFirst) {
-  const PolicySet set = Parse("permit(principal in Group::\"all\", action, resource)"
-                              " when { principal.level == 7 };");
+  const PolicySet set = Parse(
+      "permit(principal in Group::\"all\", action, resource)"
+      " when { principal.level == 7 };");
   Entities own;
   own.Add({{"User", "carol"}, {{"level", Value::Long(7)}}, {{"Group", "staff"}}, {}});
   Request request = SmallRequest();
@@ -57,17 +58,24 @@ TEST(Authorize, TheRequestsOwnEntitiesComeFirst) {
 
 TEST(Authorize, TheIndexChangesNoAnswer) {
   std::mt19937 random(7);
-  const auto pick = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+  const auto pick = [&](int below) {
+    return static_cast<int>(random() % static_cast<unsigned>(below));
+  };
   const auto uid = [&](const std::string& type) {
     return type + "::\"" + std::to_string(pick(6)) + "\"";
   };
   const auto scope = [&](const std::string& name, const std::string& type) {
     switch (pick(5)) {
-      case 0: return name + " == " + uid(type);
-      case 1: return name + " in " + uid("G");
-      case 2: return name + " is " + type;
-      case 3: return name + " is " + type + " in " + uid("G");
-      default: return name;
+      case 0:
+        return name + " == " + uid(type);
+      case 1:
+        return name + " in " + uid("G");
+      case 2:
+        return name + " is " + type;
+      case 3:
+        return name + " is " + type + " in " + uid("G");
+      default:
+        return name;
     }
   };
   for (int round = 0; round < 60; ++round) {

@@ -17,7 +17,8 @@ TEST(Parser, AcceptsEveryHead) {
         "permit(principal is A::B in G::\"g\", action in [N::Action::\"x\",], resource is R);",
         "permit(principal, action in [], resource);",
         "permit(principal == (U::\"a\"), action in Action::\"a\", resource);",
-        "@id(\"a\") @note @if(\"reserved words may name annotations\") permit(principal,action,resource);",
+        "@id(\"a\") @note @if(\"reserved words may name annotations\") "
+        "permit(principal,action,resource);",
         "permit(principal, action, resource) when {true} unless {false} when {true};",
         "permit(principal, action, resource)\u00a0;",
         "permit(principal, action, resource) when {{a: 1,} == {\"a\": 1} && [1,].contains(1,)};"}) {
@@ -27,12 +28,16 @@ TEST(Parser, AcceptsEveryHead) {
 
 TEST(Parser, RefusesWhatCedarRefuses) {
   for (const char* bad :
-       {"permit(principal, action, resource)", "permit(action, principal, resource);",
-        "permit(principal, action);", "permit(principal, action, resource, context);",
-        "permit(principal, action, resource) {};", "permit(principal, action == U::\"x\", resource);",
+       {"permit(principal, action, resource)",
+        "permit(action, principal, resource);",
+        "permit(principal, action);",
+        "permit(principal, action, resource, context);",
+        "permit(principal, action, resource) {};",
+        "permit(principal, action == U::\"x\", resource);",
         "permit(principal, action is Action, resource);",
         "permit(principal in [U::\"a\"], action, resource);",
-        "permit(principal == U, action, resource);", "permit(principal == \"U\", action, resource);",
+        "permit(principal == U, action, resource);",
+        "permit(principal == \"U\", action, resource);",
         "permit(principal != U::\"a\", action, resource);",
         "permit(principal == principal, action, resource);",
         "permit(principal is U == G::\"x\", action, resource);",
@@ -40,8 +45,10 @@ TEST(Parser, RefusesWhatCedarRefuses) {
         "permit(principal, action, resource) when {};",
         "permit(principal, action, resource) if {true};",
         "@id(\"a\") @id(\"b\") permit(principal, action, resource);",
-        "@id() permit(principal, action, resource);", "allow(principal, action, resource);",
-        "permit(principal is __cedar::U, action, resource);", "\ufeffpermit(principal,action,resource);",
+        "@id() permit(principal, action, resource);",
+        "allow(principal, action, resource);",
+        "permit(principal is __cedar::U, action, resource);",
+        "\ufeffpermit(principal,action,resource);",
         "permit(principal, action, resource) when {{a: 1, \"a\": 2} == {}};",
         "permit(principal, action, resource) when {A::B};",
         "permit(principal, action, resource) when {context.__cedar == 1};",
@@ -51,10 +58,13 @@ TEST(Parser, RefusesWhatCedarRefuses) {
         "permit(principal, action, resource) when {\"x\"};;",
         "permit(principal, action, resource) when {principal()};",
         "permit(principal, action, resource) when {context[1] == 1};",
-        "permit(principal, action, resource) when {/* no */ true};", "#", "permit(\"x"}) {
+        "permit(principal, action, resource) when {/* no */ true};",
+        "#",
+        "permit(\"x"}) {
     EXPECT_NE(ParseError(bad), "") << bad;
   }
-  EXPECT_NE(ParseError(std::string("permit(principal, action, resource) when {\"\xff\" == 1};")), "");
+  EXPECT_NE(ParseError(std::string("permit(principal, action, resource) when {\"\xff\" == 1};")),
+            "");
 }
 
 TEST(Parser, TemplatesAreRefusedWithAReason) {
@@ -79,8 +89,8 @@ TEST(Parser, ColumnsCountCharactersNotBytes) {
 }
 
 TEST(Parser, LongLinesAreCut) {
-  const std::string error =
-      ParseError("permit(principal, action, resource) when { \"" + std::string(5000, 'x') + "\" == };");
+  const std::string error = ParseError("permit(principal, action, resource) when { \"" +
+                                       std::string(5000, 'x') + "\" == };");
   EXPECT_LT(error.size(), 600u);
 }
 
@@ -95,8 +105,10 @@ TEST(Parser, DepthBombsAreRefusedNotFatal) {
   EXPECT_THAT(ParseError(head + repeat("(", kMany)), HasSubstr("nested deeper"));
   EXPECT_THAT(ParseError(head + repeat("[", kMany)), HasSubstr("nested deeper"));
   EXPECT_THAT(ParseError(head + repeat("{a:", kMany)), HasSubstr("nested deeper"));
-  EXPECT_THAT(ParseError(head + repeat("if true then true else ", kMany)), HasSubstr("nested deeper"));
-  EXPECT_THAT(ParseError(head + "context" + repeat(".a", kMany) + " };"), HasSubstr("nested deeper"));
+  EXPECT_THAT(ParseError(head + repeat("if true then true else ", kMany)),
+              HasSubstr("nested deeper"));
+  EXPECT_THAT(ParseError(head + "context" + repeat(".a", kMany) + " };"),
+              HasSubstr("nested deeper"));
   EXPECT_NE(ParseError("permit(principal == " + repeat("(", kMany)), "");
   // Long is not deep.
   EXPECT_EQ(ParseError(head + "true" + repeat(" && true", kMany) + " };"), "");
@@ -114,9 +126,10 @@ TEST(Parser, NestedIsInIsEvaluatedOnce) {
 
 TEST(Parser, AnnotationsAndLabels) {
   const PolicySet set =
-      PolicySet::Parse("@id(\"first\") @advice(\"say \\\"hi\\\"\") permit(principal,action,resource);\n"
-                       "forbid(principal,action,resource);",
-                       "a.cedar")
+      PolicySet::Parse(
+          "@id(\"first\") @advice(\"say \\\"hi\\\"\") permit(principal,action,resource);\n"
+          "forbid(principal,action,resource);",
+          "a.cedar")
           .value();
   ASSERT_EQ(set.size(), 2u);
   EXPECT_EQ(set.Annotations("policy0")->at("advice"), "say \"hi\"");

@@ -61,7 +61,8 @@ TEST(Scenario, MalformedFilesSayWhere) {
   EXPECT_EQ(error("case a\n"), "t.test:1: the case needs `expect = allow` or `expect = deny`");
   EXPECT_EQ(error("\nnonsense\n"), "t.test:2: expected `base`, `case NAME` or `key = value`");
   EXPECT_EQ(error("case a\n  colour = 1\n"), "t.test:2: unknown key `colour`");
-  EXPECT_EQ(error("case a\n  expect = deny\nbase\n"), "t.test:3: `base` comes before the first case");
+  EXPECT_EQ(error("case a\n  expect = deny\nbase\n"),
+            "t.test:3: `base` comes before the first case");
   EXPECT_EQ(error("case a\n expect = maybe\n"),
             "t.test:1: the case needs `expect = allow` or `expect = deny`");
 }

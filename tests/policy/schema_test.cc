@@ -10,16 +10,26 @@ namespace {
 
 TEST(Schema, AcceptsWhatCedarAccepts) {
   for (const char* good :
-       {"", "entity A, B;", "entity A in B; entity B in A;", "entity A = {a?: Long, \"b c\": String,};",
-        "entity A {a: Set<Set<{x: Long}>>};", "entity A {a: __cedar::ipaddr, b: decimal};",
-        "type ipaddr = String;", "entity Long; entity A {a: Long};", "entity principal;",
-        "type A = Long; entity A; entity B {a: A};", "namespace N { entity A {a: B}; } entity B;",
+       {"",
+        "entity A, B;",
+        "entity A in B; entity B in A;",
+        "entity A = {a?: Long, \"b c\": String,};",
+        "entity A {a: Set<Set<{x: Long}>>};",
+        "entity A {a: __cedar::ipaddr, b: decimal};",
+        "type ipaddr = String;",
+        "entity Long; entity A {a: Long};",
+        "entity principal;",
+        "type A = Long; entity A; entity B {a: A};",
+        "namespace N { entity A {a: B}; } entity B;",
         "namespace N { entity A {a: M::B}; } namespace M { entity B; }",
-        "action a; action \"b c\" in a;", "action a in [Action::\"b\"]; action b attributes {};",
+        "action a; action \"b c\" in a;",
+        "action a in [Action::\"b\"]; action b attributes {};",
         "entity U; action a, b appliesTo {principal: [U, U], resource: U, context: {}};",
         "entity U; action a appliesTo {principal: U, resource: U, context: C}; type C = {a: Long};",
-        "namespace N { action a in b; } action b;", "entity A enum [\"a\", \"a\"];",
-        "entity A {a: Long} tags Set<Long>;", "entity A {a: Action}; action x;",
+        "namespace N { action a in b; } action b;",
+        "entity A enum [\"a\", \"a\"];",
+        "entity A {a: Long} tags Set<Long>;",
+        "entity A {a: Action}; action x;",
         "@doc(\"x\") namespace N { @y entity A {@z a: Long}; }"}) {
     const Result<Schema> schema = Schema::Parse(good, "s");
     EXPECT_TRUE(schema) << good << "\n" << schema.error().message;
@@ -28,20 +38,41 @@ TEST(Schema, AcceptsWhatCedarAccepts) {
 
 TEST(Schema, RefusesWhatCedarRefuses) {
   for (const char* bad :
-       {"entity A in B;", "entity A {a: Foo};", "entity A {a: Boolean};", "type T = U; type U = T;",
-        "type T = Set<T>;", "type Long = String;", "entity if;", "entity __cedar;", "entity Action;",
-        "entity A; entity A;", "type T = Long; type T = Long;", "entity A,;",
-        "namespace N { entity A; } namespace N { entity B; }", "namespace N { entity A; } entity A;",
-        "namespace N { namespace M { } }", "action a appliesTo {};",
+       {"entity A in B;",
+        "entity A {a: Foo};",
+        "entity A {a: Boolean};",
+        "type T = U; type U = T;",
+        "type T = Set<T>;",
+        "type Long = String;",
+        "entity if;",
+        "entity __cedar;",
+        "entity Action;",
+        "entity A; entity A;",
+        "type T = Long; type T = Long;",
+        "entity A,;",
+        "namespace N { entity A; } namespace N { entity B; }",
+        "namespace N { entity A; } entity A;",
+        "namespace N { namespace M { } }",
+        "action a appliesTo {};",
         "entity U; action a appliesTo {principal: U};",
         "entity U; action a appliesTo {principal: [], resource: U};",
         "entity U; action a appliesTo {principal: U, principal: U, resource: U};",
         "entity U; action a appliesTo {principal: U, resource: U, context: Long};",
-        "action a in [c];", "action a in a;", "action a in b; action b in a;", "action a; action a;",
-        "entity A enum [];", "entity A enum [\"a\",];", "entity A enum [\"a\"] tags Long;",
-        "@d @d entity A;", "entity A {a: Set};", "entity A::B;", "namespace __cedar {}",
-        "type T = Long; entity A in T;", "action x appliesTo {principal: Action, resource: Action};",
-        "entity A {a: Long}", "entity A = T; type T = {};"}) {
+        "action a in [c];",
+        "action a in a;",
+        "action a in b; action b in a;",
+        "action a; action a;",
+        "entity A enum [];",
+        "entity A enum [\"a\",];",
+        "entity A enum [\"a\"] tags Long;",
+        "@d @d entity A;",
+        "entity A {a: Set};",
+        "entity A::B;",
+        "namespace __cedar {}",
+        "type T = Long; entity A in T;",
+        "action x appliesTo {principal: Action, resource: Action};",
+        "entity A {a: Long}",
+        "entity A = T; type T = {};"}) {
     EXPECT_FALSE(Schema::Parse(bad, "s")) << bad;
   }
 }
@@ -80,16 +111,17 @@ TEST(Conformance, ImplicitFormsFollowTheSchema) {
 
 TEST(Conformance, RefusesWhatTheSchemaDoesNotKnow) {
   const Schema schema = Schema::Parse(kSchema, "s").value();
-  for (const char* bad :
-       {R"({"uid":{"type":"U","id":"a"},"attrs":{},"parents":[]})",
-        R"({"uid":{"type":"U","id":"a"},"attrs":{"age":"x"},"parents":[]})",
-        R"({"uid":{"type":"U","id":"a"},"attrs":{"age":1,"more":1},"parents":[]})",
-        R"({"uid":{"type":"U","id":"a"},"attrs":{"age":1},"parents":[{"type":"R","id":"r"}]})",
-        R"({"uid":{"type":"U","id":"a"},"attrs":{"age":1},"parents":[],"tags":{"t":1}})",
-        R"({"uid":{"type":"G","id":"a"},"attrs":{},"parents":[],"tags":{"t":"v"}})",
-        R"({"uid":{"type":"E","id":"y"},"attrs":{},"parents":[]})",
-        R"({"uid":{"type":"R","id":"r"},"attrs":{"e":{"__entity":{"type":"E","id":"y"}}},"parents":[]})",
-        R"({"uid":{"type":"Z","id":"a"},"attrs":{},"parents":[]})"}) {
+  for (
+      const char* bad :
+      {R"({"uid":{"type":"U","id":"a"},"attrs":{},"parents":[]})",
+       R"({"uid":{"type":"U","id":"a"},"attrs":{"age":"x"},"parents":[]})",
+       R"({"uid":{"type":"U","id":"a"},"attrs":{"age":1,"more":1},"parents":[]})",
+       R"({"uid":{"type":"U","id":"a"},"attrs":{"age":1},"parents":[{"type":"R","id":"r"}]})",
+       R"({"uid":{"type":"U","id":"a"},"attrs":{"age":1},"parents":[],"tags":{"t":1}})",
+       R"({"uid":{"type":"G","id":"a"},"attrs":{},"parents":[],"tags":{"t":"v"}})",
+       R"({"uid":{"type":"E","id":"y"},"attrs":{},"parents":[]})",
+       R"({"uid":{"type":"R","id":"r"},"attrs":{"e":{"__entity":{"type":"E","id":"y"}}},"parents":[]})",
+       R"({"uid":{"type":"Z","id":"a"},"attrs":{},"parents":[]})"}) {
     EXPECT_FALSE(Entities::ParseJson("[" + std::string(bad) + "]", &schema)) << bad;
   }
 }
@@ -98,10 +130,11 @@ TEST(Conformance, Requests) {
   const Schema schema = Schema::Parse(kSchema, "s").value();
   const auto good = [&](const std::string& principal, const std::string& context) {
     const Json json =
-        ParseJson(R"({"principal":{"type":")" + principal +
-                      R"(","id":"a"},"action":{"type":"Action","id":"v"},"resource":{"type":"R","id":"r"},"context":)" +
-                      context + "}",
-                  "r")
+        ParseJson(
+            R"({"principal":{"type":")" + principal +
+                R"(","id":"a"},"action":{"type":"Action","id":"v"},"resource":{"type":"R","id":"r"},"context":)" +
+                context + "}",
+            "r")
             .value();
     return static_cast<bool>(RequestFromJson(json, &schema));
   };
