@@ -17,6 +17,12 @@ class Table {
     known_.insert(key);
     return table_ ? table_->get(key) : nullptr;
   }
+  // Null when it is missing; something else under that name is complained of.
+  const toml::table* FindTable(const char* key) {
+    const auto* node = Find(key);
+    if (node && !node->is_table()) Complain(key, *node, "a table");
+    return node ? node->as_table() : nullptr;
+  }
 
   void Read(const char* key, std::string& out) {
     if (const auto* node = Find(key)) {
@@ -135,15 +141,14 @@ Result<Config> LoadConfig(const std::filesystem::path& file) {
   std::string error;
   Table top(&root, "", name, error);
 
-  Table api(top.Find("api") ? root["api"].as_table() : nullptr, "api.", name, error);
+  Table api(top.FindTable("api"), "api.", name, error);
   ReadListener(api, config.api, base);
   if (top.Find("admin")) {
-    Table admin(root["admin"].as_table(), "admin.", name, error);
+    Table admin(top.FindTable("admin"), "admin.", name, error);
     config.admin.emplace();
     ReadListener(admin, *config.admin, base);
   }
-  top.Find("limits");
-  Table limits(root["limits"].as_table(), "limits.", name, error);
+  Table limits(top.FindTable("limits"), "limits.", name, error);
   ReadLimits(limits, config.limits);
 
   top.Read("admin_socket", config.admin_socket, base);

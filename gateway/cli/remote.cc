@@ -1,5 +1,6 @@
 #include "gateway/cli/remote.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -49,6 +50,11 @@ std::string FindSocket(const std::string& given) {
 RemoteAnswer CallGateway(Context& context, const std::string& socket, const std::string& method,
                          const std::string& path, const boost::json::value& body) {
   RemoteAnswer answer;
+  const auto plain = [](char c) { return c > ' ' && c < 0x7f && c != '?' && c != '#' && c != '%'; };
+  if (!std::all_of(path.begin(), path.end(), plain)) {
+    Fail(context, kUsage, "an id holds characters that no id has: " + method + " was not sent");
+    return answer;
+  }
   asio::io_context io;
   asio::local::stream_protocol::socket stream(io);
   boost::system::error_code error;

@@ -1,9 +1,18 @@
 // Step "decide": policy for data, roles for administration. A model that no site serves is told
 // apart from one that may not be used only for callers who may use the site at all.
+#include <algorithm>
+
 #include "gateway/walk.h"
 
 namespace portcullis::gateway {
 namespace {
+
+// At most 64 bytes, cut between characters: what is not UTF-8 cannot be said in JSON.
+std::string Shortened(const std::string& name) {
+  size_t size = std::min<size_t>(name.size(), 64);
+  while (size < name.size() && size > 0 && (name[size] & 0xc0) == 0x80) --size;
+  return name.substr(0, size);
+}
 
 std::vector<std::string> AllSites(const SiteList& list) {
   std::vector<std::string> ids;
@@ -31,7 +40,7 @@ Result<Decision> Decide(Call& call, const Identity& who, const ScanResult& found
       return Error{Code::kUpstreamUnavailable, "no inference engine is ready", "", 1000};
     }
     if (sites.empty()) {
-      Error error{Code::kModelNotFound, "the model `" + call.chat->model.substr(0, 64) +
+      Error error{Code::kModelNotFound, "the model `" + Shortened(call.chat->model) +
                                             "` is not served here; see GET /v1/models"};
       error.param = "model";
       return error;
