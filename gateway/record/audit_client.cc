@@ -17,6 +17,22 @@ namespace asio = boost::asio;
 constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
 // Frames waiting to be written to one auditd connection; above this auditd is not keeping up.
 constexpr size_t kMaxOutbox = 128u << 20;
+constexpr size_t kMaxOrphans = 1u << 16;
+constexpr uint64_t kUnawaited = uint64_t{1} << 63;  // correlations that nobody waits for
+
+// The end of a request whose record became durable after its caller had been refused.
+audit::Event LateAbort(const audit::Event& request, uint64_t seq) {
+  const CodeInfo& info = Info(Code::kAuditUnavailable);
+  audit::Event event;
+  event.kind = audit::Kind::kAbort;
+  event.request_id = request.request_id;
+  event.subject = request.subject;
+  event.parent_seq = seq;
+  event.outcome = static_cast<uint16_t>(info.http_status);
+  event.parts.push_back({audit::PartType::kMetadata,
+                         R"({"name":")" + std::string(info.name) + R"(","late":true})"});
+  return event;
+}
 
 // One connection. Its reader and writer coroutines hold it by shared_ptr and end when it closes.
 class AuditClient::Link : public std::enable_shared_from_this<Link> {
@@ -59,6 +75,13 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
 
   void Await(uint64_t correlation, Waiter& waiter) { waiters_[correlation] = &waiter; }
   void Forget(uint64_t correlation) { waiters_.erase(correlation); }
+  // Nobody waits any more, but if the record is acknowledged after all, its end must follow.
+  void Orphan(uint64_t correlation, const audit::Event& request) {
+    if (!open_ || request.kind != audit::Kind::kReq || orphans_.size() >= kMaxOrphans) return;
+    audit::Event& kept = orphans_[correlation];
+    kept.request_id = request.request_id;
+    kept.subject = request.subject;
+  }
 
   // Wakes everybody: without an acknowledgement that means "not known to be durable".
   void Close() {
@@ -89,11 +112,25 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
       if (!next.value()) return true;
       audit::Ack ack = std::move(*next.value());
       const auto found = waiters_.find(ack.correlation);
-      if (found == waiters_.end()) continue;
+      if (found == waiters_.end()) {
+        CloseOrphan(ack);
+        continue;
+      }
       found->second->ack = std::move(ack);
       found->second->timer.cancel();
       waiters_.erase(found);
     }
+  }
+
+  void CloseOrphan(const audit::Ack& ack) {
+    const auto found = orphans_.find(ack.correlation);
+    if (found == orphans_.end()) return;
+    if (ack.durable && !ack.seqs.empty()) {
+      const std::vector<audit::Event> events{LateAbort(found->second, ack.seqs.front())};
+      auto frame = audit::EncodeAppend(ack.correlation | kUnawaited, events);
+      if (frame) Send(std::move(frame.value()));
+    }
+    orphans_.erase(found);
   }
 
   static asio::awaitable<void> Write(std::shared_ptr<Link> self) {
@@ -113,6 +150,7 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
   asio::io_context& core_;
   asio::local::stream_protocol::socket socket_;
   std::map<uint64_t, Waiter*> waiters_;
+  std::map<uint64_t, audit::Event> orphans_;
   std::vector<std::string> outbox_;
   size_t outbox_bytes_ = 0;
   bool writing_ = false;
@@ -149,6 +187,8 @@ asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::E
   co_await waiter.timer.async_wait(kQuiet);
   link->Forget(correlation);
   if (!waiter.ack) {
+    // An append that ends with the decision has opened a request and not closed it.
+    if (events.back().kind == audit::Kind::kDecision) link->Orphan(correlation, events.front());
     co_return Error{Code::kAuditUnavailable,
                     "the audit log did not confirm in time; nothing was forwarded", "", 1000};
   }
