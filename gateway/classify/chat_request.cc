@@ -11,6 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr uint32_t kMaxLogprobTokens = 16384;  // some kilobytes of memory each, over all choices
+
 Error Wrong(std::string param, const std::string& expected) {
   Error error{Code::kInvalidParameter, "`" + param + "` must be " + expected};
   error.param = std::move(param);
@@ -229,6 +231,10 @@ Result<void> Logprobs(const json::object& from, ChatCall& call) {
   if (top && !call.logprobs) return Wrong("top_logprobs", "absent unless `logprobs` is true");
   if (call.logprobs && call.body.contains("logit_bias")) {
     return Wrong("logit_bias", "absent when `logprobs` is true: together they read out the model");
+  }
+  if (call.logprobs && uint64_t{call.max_tokens} * call.choices > kMaxLogprobTokens) {
+    return Wrong("max_tokens", "at most " + std::to_string(kMaxLogprobTokens / call.choices) +
+                                   " when `logprobs` is true: they are held until the end");
   }
   if (call.logprobs) call.body["logprobs"] = true;
   if (top) call.body["top_logprobs"] = *top;

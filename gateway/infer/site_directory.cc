@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds kInterval{2000};
 constexpr std::chrono::milliseconds kIntervalDown{250};
 constexpr size_t kMaxModels = 256;
+constexpr size_t kMaxModelName = 256;  // bytes, as in a call
 
 std::shared_ptr<const SiteList> Initial(const std::vector<SiteConfig>& configs) {
   auto list = std::make_shared<SiteList>();
@@ -58,7 +59,8 @@ std::vector<ServedModel> ReadModels(const json::value& document) {
   for (const auto& item : *list) {
     const auto* entry = item.if_object();
     const auto* id = entry ? entry->if_contains("id") : nullptr;
-    if (id && id->is_string() && models.size() < kMaxModels) {
+    if (id && id->is_string() && id->get_string().size() <= kMaxModelName &&
+        models.size() < kMaxModels) {
       models.push_back(ReadModel(*entry, std::string(id->get_string())));
     }
   }
