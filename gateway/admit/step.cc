@@ -1,6 +1,7 @@
 // Step "admit": reads the call's body within its route's limit, learns what it may cost, and takes
 // that from the caller's rates and budgets. A malformed call counts as a request too.
 #include <algorithm>
+#include <boost/algorithm/string/predicate.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
 #include "gateway/http/json_reader.h"
@@ -19,8 +20,9 @@ constexpr uint64_t kBytesPerToken = 6;
 Result<void> CheckMediaType(const http::RequestHead& head) {
   const auto type = head.Get("content-type");
   if (!type) return boost::outcome_v2::success();
-  const std::string_view media = type->substr(0, type->find(';'));
-  if (media == "application/json" || media == "application/json ") return boost::outcome_v2::success();
+  std::string_view media = type->substr(0, type->find(';'));
+  while (media.ends_with(' ') || media.ends_with('\t')) media.remove_suffix(1);
+  if (boost::algorithm::iequals(media, "application/json")) return boost::outcome_v2::success();
   return Error{Code::kUnsupportedMedia, "content-type must be application/json"};
 }
 
