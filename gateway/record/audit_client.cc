@@ -1,5 +1,7 @@
 #include "gateway/record/audit_client.h"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -8,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <map>
 #include <optional>
 
@@ -50,9 +53,14 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
   Result<void> Connect(const std::filesystem::path& path) {
     boost::system::error_code error;
     socket_.open(asio::local::stream_protocol(), error);
-    // A full backlog must be an error at once: a blocking connect would stop the whole core.
+    // A full backlog must be an error at once. A blocking connect would stop the whole core, and
+    // Asio takes the EAGAIN of a Unix socket for a connection on its way, so the system is asked.
     if (!error) socket_.non_blocking(true, error);
-    if (!error) socket_.connect(asio::local::stream_protocol::endpoint(path.string()), error);
+    const asio::local::stream_protocol::endpoint endpoint(path.string());
+    if (!error && ::connect(socket_.native_handle(), endpoint.data(),
+                            static_cast<socklen_t>(endpoint.size())) != 0) {
+      error.assign(errno, boost::system::system_category());
+    }
     if (error) {
       return Error{Code::kAuditUnavailable,
                    "the audit log does not answer at its socket: " + error.message()};
