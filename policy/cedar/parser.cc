@@ -231,7 +231,7 @@ Result<void> Parser::ParseActionList(Scope& scope) {
 }
 
 Result<EntityUid> Parser::ParseEntity(int nesting) {
-  if (token_.Is("(") && nesting < kMaxDepth) {
+  if (token_.Is("(") && nesting < kMaxNesting) {
     Advance();
     BOOST_OUTCOME_TRY(EntityUid inner, ParseEntity(nesting + 1));
     BOOST_OUTCOME_TRY(Expect(")", "after the entity"));

@@ -1,6 +1,6 @@
 // Recursive-descent parser of Cedar policy text: heads, scopes, conditions (parser.cc), operators
 // (parser_expression.cc) and what they stand between (parser_primary.cc). One token of look-ahead;
-// the first error ends it. Depth is bounded by kMaxDepth: hostile text cannot exhaust the stack.
+// the first error ends it. Depth is bounded: hostile text cannot exhaust the stack.
 #pragma once
 
 #include <optional>

@@ -83,8 +83,8 @@ void Parser::Fold(Expr& expr) const {
 
 Parser::Node Parser::ParseExpression() {
   const auto offset = static_cast<uint32_t>(token_.offset);
-  if (++nesting_ > kMaxDepth) {
-    return FailAt(offset, "nested deeper than " + std::to_string(kMaxDepth) + " levels",
+  if (++nesting_ > kMaxNesting) {
+    return FailAt(offset, "nested deeper than " + std::to_string(kMaxNesting) + " levels",
                   Code::kTooDeep);
   }
   Node node = Accept("if") ? ParseIf(offset) : ParseOr();

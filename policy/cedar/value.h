@@ -150,7 +150,9 @@ class Value {
   static_assert(sizeof(int64_t) == sizeof(Node*), "Swap and the copy move both through long_");
 };
 
-// Deepest nesting of values and of expressions that is accepted.
+// Deepest nesting of values and of syntax trees that is accepted, and of parentheses, brackets,
+// braces and `if` in a text: the latter is lower because a parser's frames are large.
 inline constexpr int kMaxDepth = 512;
+inline constexpr int kMaxNesting = 200;
 
 }  // namespace portcullis::policy::cedar
