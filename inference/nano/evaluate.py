@@ -138,12 +138,14 @@ def start(engine, model, path):
     sys.exit(f"{engine}: did not answer on {path} within 60 s")
 
 
-def measure(path, count, seed, parallel):
+def measure(path, count, seed, parallel, wanted):
     """Table and figures: [{skill, asked, right, percent, wrong examples}]."""
     model = request(path, "GET", "/v1/models")["data"][0]["id"]
     rows, tokens, began = [], 0, time.monotonic()
     with ThreadPoolExecutor(parallel) as pool:
         for skill, cases in problems(count, seed).items():
+            if wanted not in skill:
+                continue
             replies = list(pool.map(lambda case: ask(path, model, case), cases))
             wrong = [{"question": c.question, "answer": r[0], "expected": c.answer}
                      for c, r in zip(cases, replies) if r[0] != c.answer]
@@ -154,6 +156,8 @@ def measure(path, count, seed, parallel):
             print(f"| {skill} | {rows[-1]['asked']} | {rows[-1]['percent']} % |", flush=True)
     seconds = time.monotonic() - began
     asked, right = (sum(r[k] for r in rows) for k in ("asked", "right"))
+    if not asked:
+        raise ValueError(f"no skill's name holds `{wanted}`")
     print(f"| all | {asked} | {100 * right / asked:.1f} % |")
     return {"model": model, "seed": seed, "asked": asked, "right": right,
             "percent": round(100 * right / asked, 1), "seconds": round(seconds, 1),
@@ -168,6 +172,7 @@ def main():
                         help="model folder for --engine (default: the built-in model)")
     parser.add_argument("--count", type=int, default=100, help="problems per skill")
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--skill", default="", help="only the skills whose name holds this")
     parser.add_argument("--parallel", type=int, default=8, help="requests at once")
     parser.add_argument("--json", help="write the figures and some wrong answers to this file")
     options = parser.parse_args()
@@ -179,7 +184,7 @@ def main():
         try:
             if options.engine:
                 process = start(options.engine, options.model, path)
-            figures = measure(path, options.count, options.seed, options.parallel)
+            figures = measure(path, options.count, options.seed, options.parallel, options.skill)
         except (OSError, KeyError, ValueError) as error:
             print(f"evaluate.py: {path}: {error}", file=sys.stderr)
             return 2
