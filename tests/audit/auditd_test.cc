@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "audit/proof.h"
-#include "audit/scan.h"
 #include "tests/audit/fixture.h"
 #include "tests/audit/process.h"
 
@@ -24,17 +23,8 @@ const std::string kVerify = std::string(PORTCULLIS_BIN_DIR) + "/portcullis-verif
 
 class AuditdTest : public LogTest {
  protected:
-  std::vector<Hash> Hashes() const {
-    class Collector : public ScanVisitor {
-     public:
-      void OnRecord(const ScannedRecord& record) override { hashes.push_back(record.leaf_hash); }
-      std::vector<Hash> hashes;
-    } collector;
-    ScanLog(log(), ReadLogKey(log()).value(), {}, &collector);
-    return collector.hashes;
-  }
   void ExpectAll(const std::vector<Ack>& acks) const {
-    const std::vector<Hash> hashes = Hashes();
+    const std::vector<Hash> hashes = Read().hashes;
     for (const Ack& ack : acks) {
       for (size_t i = 0; i < ack.seqs.size(); ++i) {
         ASSERT_LT(ack.seqs[i], hashes.size()) << "an acknowledged record is lost";

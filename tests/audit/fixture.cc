@@ -127,4 +127,10 @@ Report LogTest::Verify(bool decrypt) const {
   return VerifyLog(options);
 }
 
+Collector LogTest::Read() const {
+  Collector collector;
+  ScanLog(log(), ReadLogKey(log()).value(), {}, &collector);
+  return collector;
+}
+
 }  // namespace portcullis::audit::test

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "audit/layout.h"
+#include "audit/scan.h"
 #include "audit/verify.h"
 #include "audit/writer.h"
 
@@ -36,6 +37,17 @@ std::vector<Event> RequestEvents(uint8_t request, const std::string& subject, co
 Event ResponseEvent(uint8_t request, uint64_t req_seq, const std::string& subject,
                     const std::string& answer);
 
+// Everything in a log that was found good, in order.
+class Collector : public ScanVisitor {
+ public:
+  void OnRecord(const ScannedRecord& record) override {
+    leaves.push_back(record.leaf);
+    hashes.push_back(record.leaf_hash);
+  }
+  std::vector<Leaf> leaves;
+  std::vector<Hash> hashes;
+};
+
 class LogTest : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -55,6 +67,7 @@ class LogTest : public ::testing::Test {
   // A closed log with `requests` requests.
   void MakeLog(int requests);
   Report Verify(bool decrypt = false) const;
+  Collector Read() const;
 
   TempDir dir_;
 };

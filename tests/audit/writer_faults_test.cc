@@ -1,0 +1,134 @@
+// Every failure of the disk that can be injected under a working writer: each is a refusal or the end,
+// never a loss.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <future>
+#include <thread>
+
+#include "tests/audit/faulty_ops.h"
+#include "tests/audit/fixture.h"
+
+namespace portcullis::audit::test {
+namespace {
+
+class WriterFaultsTest : public LogTest {
+ protected:
+  WriterOptions Faulty() {
+    WriterOptions options = Options();
+    options.ops = &ops_;
+    return options;
+  }
+
+  FaultyOps ops_;
+};
+
+TEST_F(WriterFaultsTest, AFailedSyncPoisonsForGood) {
+  std::atomic<int> poisoned = 0;
+  WriterOptions options = Faulty();
+  options.on_poison = [&](const Error&) { ++poisoned; };
+  const auto writer = StartWriter(std::move(options));
+  ASSERT_TRUE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+  ops_.fail_sync = true;
+  const Ack failed = Append(*writer, {MakeEvent(Kind::kAdmin)});
+  EXPECT_FALSE(failed.durable);
+  EXPECT_EQ(failed.error_code, static_cast<uint32_t>(Code::kPoisoned));
+  ops_.fail_sync = false;
+  const int syncs = ops_.syncs;
+  EXPECT_FALSE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+  EXPECT_EQ(ops_.syncs, syncs);  // never tried again
+  EXPECT_EQ(poisoned, 1);
+  EXPECT_FALSE(writer->GetStatus().writable);
+  EXPECT_FALSE(writer->Stop());
+}
+
+TEST_F(WriterFaultsTest, AFullDiskIsRefusedAndUndone) {
+  const auto writer = StartWriter(Faulty());
+  const Ack before = Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const auto size = std::filesystem::file_size(segment());
+  ops_.full = true;
+  const Ack refused = Append(*writer, RequestEvents(1, "alice", "p"));
+  EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kDiskLow)) << refused.error;
+  EXPECT_EQ(std::filesystem::file_size(segment()), size);
+  ops_.full = false;
+  const Ack after = Append(*writer, {MakeEvent(Kind::kAdmin)});  // resumes by itself
+  EXPECT_TRUE(after.durable);
+  EXPECT_EQ(after.seqs[0], before.seqs[0] + 1);
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Verify(true).verdict, Verdict::kValidSelfAttested) << ReportText(Verify(true));
+}
+
+TEST_F(WriterFaultsTest, BelowTheWatermarkAppendsAreRefusedAndStopIsNot) {
+  WriterOptions options = Faulty();
+  options.min_free_percent = 5;
+  const auto writer = StartWriter(std::move(options));
+  ops_.low = true;
+  const Ack refused = Append(*writer, {MakeEvent(Kind::kAdmin)});
+  EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kDiskLow));
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Read().leaves.back().kind, Kind::kStop);
+}
+
+TEST_F(WriterFaultsTest, StopUsesTheReserveOnAFullDisk) {
+  class FullUntilReserveIsGone : public WriteOps {
+   public:
+    explicit FullUntilReserveIsGone(std::filesystem::path reserve) : reserve_(std::move(reserve)) {}
+    ssize_t Writev(int fd, const iovec* parts, int count) override {
+      if (full && std::filesystem::exists(reserve_)) return errno = ENOSPC, -1;
+      return WriteOps::Writev(fd, parts, count);
+    }
+    std::atomic<bool> full = false;
+
+   private:
+    std::filesystem::path reserve_;
+  } ops(log() / "reserve");
+  WriterOptions options = Options();
+  options.ops = &ops;
+  const auto writer = StartWriter(std::move(options));
+  ops.full = true;
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Read().leaves.back().kind, Kind::kStop);
+  EXPECT_FALSE(std::filesystem::exists(log() / "reserve"));
+}
+
+TEST_F(WriterFaultsTest, ASlowDiskMeansARefusalNotAnEndlessWait) {
+  WriterOptions options = Faulty();
+  options.max_wait = std::chrono::milliseconds(1);
+  const auto writer = StartWriter(std::move(options));
+  ops_.Hold();
+  const int syncs_before = ops_.syncs;
+  // Under load the first append may be refused, too: until one holds the writer in its sync.
+  while (ops_.syncs == syncs_before) {
+    writer->Submit({1, {MakeEvent(Kind::kAdmin)}}, [](const Ack&) {});
+    for (int i = 0; i < 1000 && ops_.syncs == syncs_before; ++i) std::this_thread::yield();
+  }
+  std::promise<Ack> second;
+  writer->Submit({2, {MakeEvent(Kind::kAdmin)}}, [&](Ack ack) { second.set_value(std::move(ack)); });
+  auto refused = second.get_future();
+  while (refused.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) writer->ExpireOverdue();
+  EXPECT_EQ(refused.get().error_code, static_cast<uint32_t>(Code::kOverloaded));
+  ops_.Release();
+}
+
+TEST_F(WriterFaultsTest, AnUnlinkedOrLinkedOrSwappedSegmentPoisons) {
+  for (const int attack : {0, 1, 2}) {
+    std::filesystem::remove_all(log());
+    std::filesystem::remove_all(keys());
+    ASSERT_TRUE(InitLog({log(), keys(), "test.example/audit", auditor().string() + ".pub"}));
+    const auto writer = StartWriter();
+    ASSERT_TRUE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+    if (attack == 0) std::filesystem::remove(segment());
+    if (attack == 1) std::filesystem::create_hard_link(segment(), log() / "copy");
+    if (attack == 2) {
+      std::filesystem::rename(segment(), log() / "moved");
+      Spill(segment(), Slurp(log() / "moved"));
+    }
+    const Ack ack = Append(*writer, {MakeEvent(Kind::kAdmin)});
+    EXPECT_EQ(ack.error_code, static_cast<uint32_t>(Code::kPoisoned)) << attack;
+  }
+}
+
+}  // namespace
+}  // namespace portcullis::audit::test
