@@ -115,10 +115,11 @@ Result<void> RestrictSystemCalls() {
                                     static_cast<unsigned>(conditions.size()), conditions.data());
   };
   for (const int call : kAllowed) allow(call, {});
-  allow(SCMP_SYS(socket), {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)});
-  allow(SCMP_SYS(mmap), {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
-  allow(SCMP_SYS(mprotect), {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
-  allow(SCMP_SYS(prlimit64), {SCMP_A2(SCMP_CMP_EQ, 0)});
+  // Argument, comparison and operands; for MASKED_EQ the mask, then the value.
+  allow(SCMP_SYS(socket), {{0, SCMP_CMP_EQ, AF_UNIX, 0}});
+  allow(SCMP_SYS(mmap), {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}});
+  allow(SCMP_SYS(mprotect), {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}});
+  allow(SCMP_SYS(prlimit64), {{2, SCMP_CMP_EQ, 0, 0}});
   if (failed == 0) failed = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   if (failed == 0) failed = seccomp_load(filter.get());
   if (failed != 0) {
