@@ -98,6 +98,7 @@ struct Answer {
 Call Accept(Exchange& exchange, Services& services);
 Result<void> FindCall(Call& call);
 Result<Identity> Identify(Call& call);
+Result<void> RefusePenalised(const Call& call);  // kPenalized for a source that has to wait
 boost::asio::awaitable<Result<Ticket>> Admit(Call& call, const Identity& who);
 Result<ScanResult> Classify(Call& call);
 Result<Decision> Decide(Call& call, const Identity& who, const ScanResult& found);

@@ -103,9 +103,14 @@ asio::awaitable<void> SiteDirectory::Poll(asio::io_context& core) {
   while (true) {
     auto next = std::make_shared<SiteList>(*list_.Load());
     for (Site& site : next->sites) {
-      auto answer = co_await client.Models(site.socket);
-      site.up = answer.has_value();
-      if (answer) site.models = ReadModels(answer.value());
+      site.up = false;
+      try {
+        auto answer = co_await client.Models(site.socket);
+        site.up = answer.has_value();
+        if (answer) site.models = ReadModels(answer.value());
+      } catch (const std::exception&) {
+        // Beast throws on some malformed heads; such a site is down, the others are still asked.
+      }
     }
     const bool all_up = std::ranges::all_of(next->sites, &Site::up);
     list_.Store(std::move(next));

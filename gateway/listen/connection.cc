@@ -198,7 +198,7 @@ awaitable<void> Connection::CloseGracefully() {
     outcome = stream_->CloseNotify();
   }
   ::shutdown(socket_.native_handle(), SHUT_WR);
-  constexpr size_t kLingerBytes = 256 * 1024;
+  constexpr size_t kLingerBytes = 16 * 1024 * 1024;
   for (size_t dropped = 0; !peer_gone_ && dropped < kLingerBytes;) {
     auto& buffer = ReceiveBuffer();
     const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);

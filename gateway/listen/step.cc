@@ -30,10 +30,12 @@ Call Accept(Exchange& exchange, Services& services) {
 Result<void> FindCall(Call& call) {
   const Peer& peer = call.exchange.peer();
   if (peer.kind == Peer::Kind::kTls) {
-    BOOST_OUTCOME_TRY(call.services.penalties.Check(peer.address));
     BOOST_OUTCOME_TRY(call.services.admitter.AdmitAddress(peer.address));
   }
-  if (!call.exchange.head()) return call.exchange.head().error();
+  if (!call.exchange.head()) {
+    BOOST_OUTCOME_TRY(RefusePenalised(call));
+    return call.exchange.head().error();
+  }
   const http::RequestHead& head = call.exchange.head().value();
   BOOST_OUTCOME_TRY(auto match, FindRoute(call.listener, head.method, head.path));
   if (match.route->body_limit == 0 && head.has_body()) {

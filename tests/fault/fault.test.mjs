@@ -70,16 +70,15 @@ test('auditd is killed in the middle of streams', async () => {
     const before = await acknowledged(box, 5);
     const streams = await Promise.all([running(box), running(box)]);
     box.kill('auditd');
-    for (const {done} of streams) {
-      const {error} = await done;
-      assert.ok(error, 'without a durable RESP there is no end of the stream');
-    }
+    const ends = await Promise.all(streams.map(({done}) => done));
+    const ended = ends.filter(({error}) => !error).length;
+    const responses = async () => (await box.records()).filter((record) => record.kind === 'RESP').length;
+    assert.equal(await responses(), before.length + ended, 'a stream ends only with a durable RESP');
     await works(box);
     const report = await verified(box, /^VALID/);
     assert.ok(report.recoveries >= 1);
     assert.equal(report.open_requests, 0);
-    const responses = (await box.records()).filter((record) => record.kind === 'RESP').length;
-    assert.ok(responses >= before.length + 1);
+    assert.equal(await responses(), before.length + ended + 1);
   } finally { await box.close(); }
 });
 
@@ -145,9 +144,22 @@ test('a torn tail is cut, told and still verifies', async () => {
   } finally { await box.close(); }
 });
 
+// A file that is open for writing keeps its file system writable, so auditd has to lose it first.
+function makeReadOnly(mount, box) {
+  for (;;) {
+    box.kill('auditd');
+    try {
+      execFileSync('mount', ['-o', 'remount,ro', mount], {stdio: 'ignore'});
+      return;
+    } catch (error) {
+      if (!/busy|Command failed/.test(error.message)) throw error;
+    }
+  }
+}
+
 for (const [name, prepare, release] of [
   ['a log on a full disk', (mount) => execFileSync('sh', ['-c', `dd if=/dev/zero of=${mount}/fill bs=64k 2>/dev/null; true`]), (mount) => rmSync(join(mount, 'fill'))],
-  ['a log on a disk that became read-only', (mount) => execFileSync('mount', ['-o', 'remount,ro', mount]), (mount) => execFileSync('mount', ['-o', 'remount,rw', mount])],
+  ['a log on a disk that became read-only', makeReadOnly, (mount) => execFileSync('mount', ['-o', 'remount,rw', mount])],
 ]) {
   test(name, {skip: isRoot ? false : 'mounting a tmpfs needs root'}, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'portcullis-'));
@@ -158,7 +170,7 @@ for (const [name, prepare, release] of [
     try {
       box = await Appliance.start({dir});
       await acknowledged(box, 3);
-      prepare(mount);
+      prepare(mount, box);
       await until(async () => {
         const {status, json} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('x'.repeat(20000), {max_tokens: 1}))});
         if (status === 503) assert.equal(json.error.code, 'audit_unavailable');

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "gateway/identify/identifier.h"
 #include "gateway/identify/issue_key.h"
 #include "gateway/state/sqlite_store.h"
 
@@ -100,7 +101,7 @@ TEST_F(DeciderTest, ShippedSetForwardsRedactsAndRefuses) {
 
 TEST_F(DeciderTest, AForbidThatErrorsStillRefuses) {
   auto set = Own("permit(principal, action, resource);\n"
-                 "@id(\"broken\") forbid(principal, action, resource)\n"
+                 "@id(\"broken\") forbid(principal, action in Gw::Action::\"transfer\", resource)\n"
                  "when { context.subjects + 9223372036854775807 > 0 };\n");
   ASSERT_TRUE(set) << set.error().message;
   // subjects is 0 here: no overflow, the forbid applies.
