@@ -27,8 +27,12 @@ std::string Slurp(const std::filesystem::path& path) {
 }
 
 void Spill(const std::filesystem::path& path, std::string_view content) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  // Written over in place: ext4 waits for the disk when a file that was cut to nothing is closed.
+  if (!std::filesystem::exists(path)) std::ofstream(path).close();
+  std::fstream out(path, std::ios::binary | std::ios::in | std::ios::out);
   out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  out.close();
+  std::filesystem::resize_file(path, content.size());
 }
 
 Event MakeEvent(Kind kind, uint64_t parent, uint8_t request) {
