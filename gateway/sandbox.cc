@@ -52,9 +52,10 @@ Result<void> RestrictCalls() {
     const int error = seccomp_rule_add(filter.get(), refuse, call, 0);
     if (error != 0) return Failed("seccomp_rule_add", -error);
   }
-  const auto writable_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC);
-  const auto code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC);
-  const auto not_unix = SCMP_A0(SCMP_CMP_NE, AF_UNIX);
+  constexpr scmp_datum_t kWriteAndRun = PROT_WRITE | PROT_EXEC;
+  const scmp_arg_cmp writable_code{2, SCMP_CMP_MASKED_EQ, kWriteAndRun, kWriteAndRun};
+  const scmp_arg_cmp code{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC};
+  const scmp_arg_cmp not_unix{0, SCMP_CMP_NE, AF_UNIX, 0};
   int error = seccomp_rule_add(filter.get(), refuse, SCMP_SYS(mmap), 1, writable_code);
   if (error == 0) error = seccomp_rule_add(filter.get(), refuse, SCMP_SYS(mprotect), 1, code);
   if (error == 0) error = seccomp_rule_add(filter.get(), refuse, SCMP_SYS(socket), 1, not_unix);
