@@ -34,7 +34,7 @@ namespace asio = boost::asio;
 constexpr int kExitTrouble = 1;
 constexpr int kExitPoisoned = 2;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PORTCULLIS_SANITIZED
 constexpr bool kSanitized = true;  // the sanitizers need system calls that the sandbox forbids
 #else
 constexpr bool kSanitized = false;

@@ -246,7 +246,7 @@ TEST_F(AuditdTest, TheVerifyProgramsExits) {
 
 // What the sandbox forbids cannot be asked of the process from outside, but the kernel tells.
 TEST_F(AuditdTest, TheSandboxIsInForce) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PORTCULLIS_SANITIZED
   GTEST_SKIP() << "sanitized builds run without the sandbox";
 #endif
   Auditd auditd(dir_.path());

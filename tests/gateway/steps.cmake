@@ -18,3 +18,4 @@ portcullis_test(steps_test
 portcullis_fuzzer(api_key
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/../fuzz/fuzz_api_key.cc
   LIBS portcullis_identify)
+portcullis_sanitizer_aware(admit/source_table_test.cc)

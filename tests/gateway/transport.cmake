@@ -20,3 +20,4 @@ foreach(target http_head json_reader chunked_body)
     SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_${target}.cc
     LIBS portcullis_http portcullis_errors)
 endforeach()
+portcullis_sanitizer_aware(transport/limits_test.cc)

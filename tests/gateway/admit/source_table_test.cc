@@ -19,7 +19,7 @@ namespace {
 using boost::asio::ip::address;
 using boost::asio::ip::make_address;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PORTCULLIS_SANITIZED
 constexpr uint64_t kSources = 200'000;
 constexpr bool kMeasure = false;  // a sanitizer's own memory grows as it likes
 #else

@@ -91,7 +91,7 @@ TEST(Connections, RunningOutOfDescriptorsIsSurvived) {
 
 // The clients live in a child process, so that the heap measured here is the server's alone.
 TEST(Connections, AnIdleOneIsSmall) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PORTCULLIS_SANITIZED
   GTEST_SKIP() << "sanitizers replace the allocator that is measured";
 #endif
   constexpr int kCount = 200;
