@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 #include <iterator>
+#include <unordered_map>
 #include <utility>
 
 #include "inference/tokenizer/byte_level.h"
@@ -88,6 +89,26 @@ Result<void> ReadVocab(const json::object& model, const Alphabet& alphabet, bool
       bytes = SpacesForMetaspace(text);
     }
     BOOST_OUTCOME_TRY(parts.vocab.Set(id, std::move(bytes), kind));
+  }
+  return boost::outcome_v2::success();
+}
+
+// An id has one text. If an added token could rename an ordinary one, user text that holds the old
+// text would come out as a control token.
+Result<void> CheckNames(const Ids& ids, const Vocab& vocab) {
+  std::unordered_map<TokenId, std::string_view> added;
+  for (const Vocab::Added& token : vocab.added()) {
+    const auto [known, fresh] = added.emplace(token.id, token.content);
+    if (!fresh && known->second != token.content) {
+      return BadTokenizerJson("two added tokens share the id " + std::to_string(token.id));
+    }
+  }
+  for (const auto& [text, id] : ids) {
+    const auto found = added.find(id);
+    if (found != added.end() && found->second != text) {
+      return BadTokenizerJson("the id " + std::to_string(id) +
+                              " has one text in the vocabulary and another in `added_tokens`");
+    }
   }
   return boost::outcome_v2::success();
 }
@@ -270,6 +291,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::FromJson(const JsonFiles& files) {
   Ids ids;
   BOOST_OUTCOME_TRY(ReadVocab(*model, alphabet, byte_fallback, parts, ids));
   BOOST_OUTCOME_TRY(ReadAdded(root, parts));
+  BOOST_OUTCOME_TRY(CheckNames(ids, parts.vocab));
   BOOST_OUTCOME_TRY(parts.vocab.Finish());
   BOOST_OUTCOME_TRY(ReadMerges(*model, ids, parts));
   BOOST_OUTCOME_TRY(const auto unknown, StringOr(*model, "unk_token", ""));
