@@ -45,7 +45,7 @@ async function load(url, script) {
   const number = (pattern) => stdout.match(pattern)?.[1];
   const bad = Number(number(/Non-2xx or 3xx responses: (\d+)/) ?? 0);
   if (bad > 0) throw new Error(`${bad} refusals from ${url}`);
-  return {rps: Number(number(/Requests\/sec:\s+([\d.]+)/)), p50: milliseconds(number(/50%\s+(\S+)/)), p99: milliseconds(number(/99%\s+(\S+)/))};
+  return {rps: Number(number(/Requests\/sec:\s+([\d.]+)/)), p50: milliseconds(number(/^\s+50%\s+(\S+)/m)), p99: milliseconds(number(/^\s+99%\s+(\S+)/m))};
 }
 
 try {
@@ -81,7 +81,7 @@ id = "builtin"
 socket = "run/engine.sock"
 `);
   writeFileSync(at('nginx.conf'), `
-daemon off; master_process on; worker_processes auto; error_log stderr crit; pid ${at('nginx/pid')};
+daemon off; ${process.getuid() === 0 ? 'user root;' : ''} master_process on; worker_processes auto; error_log stderr crit; pid ${at('nginx/pid')};
 events { worker_connections 4096; }
 http {
   access_log off; client_body_temp_path ${at('nginx')}; proxy_temp_path ${at('nginx')}; fastcgi_temp_path ${at('nginx')};
