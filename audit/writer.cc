@@ -191,6 +191,7 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
   const TimePoint limit = steady_clock::now() - options_.max_wait;
   const Result<void> space = CheckSpace();
   if (!space) {
+    UpdateStatus();  // whoever asks after a refusal must not be told that appends are taken
     for (Job& job : jobs) Refuse(job, space.error());
     return;
   }
@@ -236,6 +237,7 @@ Result<void> Writer::CommitBatch() {
       }
       if (options_.on_poison) options_.on_poison(error);
     }
+    UpdateStatus();
     return done;
   }
   for (const Hash& leaf : composer_->leaves()) {
