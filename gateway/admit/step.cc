@@ -82,8 +82,10 @@ asio::awaitable<Result<std::optional<Slot>>> Enter(Call& call, const Identity& w
   if (call.exchange.peer_gone()) co_return gone;
   asio::cancellation_signal leave;
   call.exchange.OnPeerGone([&leave] { leave.emit(asio::cancellation_type::terminal); });
+  const int64_t queued_ns = call.services.clock.MonotonicNs();
   auto entered = co_await call.services.queue.Enter(who.tenant().id, who.tenant().weight, cost,
                                                     deadline, leave.slot());
+  call.services.metrics.queue_seconds.ObserveNs(call.services.clock.MonotonicNs() - queued_ns);
   call.exchange.OnPeerGone({});
   if (!entered) co_return entered.error();
   if (call.exchange.peer_gone()) co_return gone;

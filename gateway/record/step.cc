@@ -31,7 +31,9 @@ asio::awaitable<Result<AuditPermit>> Record(Call& call, const Identity& who, con
     auto noted = co_await call.services.recorder.Note(std::move(events));
     co_return noted ? refusal : noted.error();
   }
+  const int64_t asked_ns = call.services.clock.MonotonicNs();
   auto permit = co_await call.services.recorder.Permit(std::move(events));
+  call.services.metrics.audit_seconds.ObserveNs(call.services.clock.MonotonicNs() - asked_ns);
   if (!permit) co_return permit.error();
   if (call.route->access != Access::kAdmin) call.request_seq = permit.value().request_seq();
   call.receipt = permit.value().receipt();
