@@ -180,6 +180,7 @@ Result<void> Gateway::Parts::Listen() {
   limits.connections = config.limits.max_connections;
   limits.per_address = config.limits.max_connections_per_address;
   server = std::make_unique<Server>(cores.all(), limits);
+  metrics.ExposeConnections(server->counters());
   if (!config.admin_socket.empty()) {
     ListenerConfig socket{"socket", UnixListen{config.admin_socket, 0600}, nullptr, MakeHandler()};
     BOOST_OUTCOME_TRY(server->Add(std::move(socket)));
@@ -199,7 +200,6 @@ asio::awaitable<void> Gateway::Parts::WriteSummaries() {
     timer.expires_after(kSummaryInterval);
     auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
-    metrics.open_connections.Set(server->counters().open.load(std::memory_order_relaxed));
     if (!event) event = refusals.Take();
     if (!event) continue;
     std::vector<audit::Event> events;

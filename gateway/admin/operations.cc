@@ -39,7 +39,7 @@ json::object StatusJson(const Call& call) {
           {"audit", "writable"},
           {"queue", {{"running", queue.running}, {"waiting", queue.waiting}}},
           {"streams", metrics.active_streams.value()},
-          {"connections", metrics.open_connections.value()},
+          {"connections", metrics.open_connections()},
           {"prompt_tokens", metrics.prompt_tokens.value()},
           {"completion_tokens", metrics.completion_tokens.value()},
           {"request_seconds",

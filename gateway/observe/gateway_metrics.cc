@@ -28,16 +28,12 @@ GatewayMetrics::GatewayMetrics()
                                          {{"direction", "prompt"}})),
       completion_tokens(registry_.AddCounter("portcullis_tokens_total", "Tokens by direction",
                                              {{"direction", "completion"}})),
-      connections(registry_.AddCounter("portcullis_connections_total", "Connections accepted")),
-      handshake_failures(registry_.AddCounter("portcullis_handshake_failures_total",
-                                              "TLS handshakes that failed")),
       identify_failures(registry_.AddCounter("portcullis_identify_failures_total",
                                              "Requests without a valid proof of identity")),
       penalized(registry_.AddCounter("portcullis_penalized_total",
                                      "Connections refused because of earlier misdeeds")),
       redactions(registry_.AddCounter("portcullis_redactions_total",
                                       "Findings replaced in prompts and answers")),
-      open_connections(registry_.AddGauge("portcullis_open_connections", "Connections open now")),
       active_streams(registry_.AddGauge("portcullis_active_streams", "Answers under way now")) {
   for (size_t code = 0; code < requests_.size(); ++code) {
     const size_t known = std::min(code, kLastCode + 1);
@@ -56,6 +52,32 @@ GatewayMetrics::GatewayMetrics()
 void GatewayMetrics::CountRequest(Code outcome, int64_t duration_ns) {
   requests_[std::min(static_cast<size_t>(outcome), kCodes - 1)]->Add();
   request_seconds.ObserveNs(duration_ns);
+}
+
+void GatewayMetrics::ExposeConnections(const Counters& counters) {
+  connections_ = &counters;
+  const auto expose = [this](std::string_view name, std::string_view help, const auto& value) {
+    registry_.AddCallback(name, help, [&value] {
+      return static_cast<double>(value.load(std::memory_order_relaxed));
+    });
+  };
+  expose("portcullis_open_connections", "Connections open now", counters.open);
+  expose("portcullis_connections_total", "Connections accepted", counters.accepted);
+  expose("portcullis_handshake_failures_total", "TLS handshakes that failed",
+         counters.handshakes_failed);
+  expose("portcullis_refused_connections_total", "Connections refused over the limit of all",
+         counters.refused_total);
+  expose("portcullis_refused_connections_address_total",
+         "Connections refused over the limit of one address", counters.refused_address);
+  expose("portcullis_malformed_heads_total", "Request heads that are not HTTP", counters.malformed);
+  expose("portcullis_timeouts_total", "Connections closed because a deadline passed",
+         counters.timeouts);
+  expose("portcullis_peer_gone_total", "Clients that left before their answer was complete",
+         counters.peer_gone);
+}
+
+int64_t GatewayMetrics::open_connections() const {
+  return connections_ == nullptr ? 0 : connections_->open.load(std::memory_order_relaxed);
 }
 
 uint64_t GatewayMetrics::requests(Code outcome) const {

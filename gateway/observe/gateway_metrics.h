@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/error.h"
+#include "gateway/listen/counters.h"
 #include "gateway/observe/metrics.h"
 
 namespace portcullis::gateway {
@@ -24,13 +25,15 @@ class GatewayMetrics {
   uint64_t requests(Code outcome) const;
   std::string Render() const { return registry_.Render(); }
 
-  // For gauges that are read where they live, such as the queue's length.
-  Registry& registry() { return registry_; }
+  // Adds what the connection layer counts. Once, before the threads start; `counters` outlives this.
+  void ExposeConnections(const Counters& counters);
+  int64_t open_connections() const;
 
  private:
   static constexpr size_t kCodes = 64;
 
   Registry registry_;
+  const Counters* connections_ = nullptr;
   std::array<Counter*, kCodes> requests_{};
 
  public:
@@ -40,12 +43,9 @@ class GatewayMetrics {
   Histogram& audit_seconds;
   Counter& prompt_tokens;
   Counter& completion_tokens;
-  Counter& connections;
-  Counter& handshake_failures;
   Counter& identify_failures;
   Counter& penalized;
   Counter& redactions;
-  Gauge& open_connections;
   Gauge& active_streams;
 };
 

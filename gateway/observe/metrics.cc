@@ -107,7 +107,8 @@ std::string Registry::Render() const {
   std::string_view previous;
   for (const Series& series : series_) {
     if (series.name != previous) {
-      const char* type = series.counter != nullptr     ? "counter"
+      const bool counts = series.counter != nullptr || series.name.ends_with("_total");
+      const char* type = counts                        ? "counter"
                          : series.histogram != nullptr ? "histogram"
                                                        : "gauge";
       out.append("# HELP ").append(series.name).append(" ").append(series.help).append("\n");

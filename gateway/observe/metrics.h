@@ -67,7 +67,7 @@ class Registry {
   Gauge& AddGauge(std::string_view name, std::string_view help, Labels labels = {});
   Histogram& AddHistogram(std::string_view name, std::string_view help,
                           std::span<const double> bounds, Labels labels = {});
-  // Read at rendering.
+  // Read at rendering. A name that ends in `_total` is a counter, any other a gauge.
   void AddCallback(std::string_view name, std::string_view help, std::function<double()> read,
                    Labels labels = {});
 

@@ -67,6 +67,23 @@ TEST(Metrics, CountsFromManyThreads) {
   EXPECT_EQ(histogram.count(), 40'000u);
 }
 
+TEST(GatewayMetrics, ShowsWhatTheConnectionLayerCounts) {
+  GatewayMetrics metrics;
+  Counters counters;
+  metrics.ExposeConnections(counters);
+  counters.open = 2;
+  counters.accepted = 7;
+  counters.handshakes_failed = 3;
+  const std::string text = metrics.Render();
+  EXPECT_NE(text.find("# TYPE portcullis_open_connections gauge\nportcullis_open_connections 2\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("# TYPE portcullis_connections_total counter\n"
+                      "portcullis_connections_total 7\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("portcullis_handshake_failures_total 3\n"), std::string::npos);
+  EXPECT_EQ(metrics.open_connections(), 2);
+}
+
 TEST(GatewayMetrics, HasOneSeriesForEachOutcome) {
   GatewayMetrics metrics;
   metrics.CountRequest(Code::kOk, 1'000'000);
@@ -74,7 +91,6 @@ TEST(GatewayMetrics, HasOneSeriesForEachOutcome) {
   metrics.CountRequest(Code::kRateLimited, 1'000'000);
   metrics.CountRequest(static_cast<Code>(999), 1);
   metrics.prompt_tokens.Add(5);
-  metrics.registry().AddCallback("portcullis_queue_waiting", "Calls waiting", [] { return 7.0; });
   EXPECT_EQ(metrics.requests(Code::kRateLimited), 2u);
   const std::string text = metrics.Render();
   for (const char* line : {
@@ -82,7 +98,6 @@ TEST(GatewayMetrics, HasOneSeriesForEachOutcome) {
            "portcullis_requests_total{outcome=\"rate_limit_exceeded\"} 2\n",
            "portcullis_requests_total{outcome=\"unknown\"} 1\n",
            "portcullis_tokens_total{direction=\"prompt\"} 5\n",
-           "portcullis_queue_waiting 7\n",
            "portcullis_request_seconds_count 4\n",
        }) {
     EXPECT_NE(text.find(line), std::string::npos) << line;
