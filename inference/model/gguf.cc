@@ -1,7 +1,6 @@
 #include "inference/model/gguf.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -15,43 +14,6 @@ constexpr uint64_t kMaxNameBytes = 512;
 constexpr uint64_t kMaxAlignment = 1 << 20;
 constexpr uint32_t kMaxDimensions = 4;
 constexpr uint64_t kMaxElements = uint64_t{1} << 42;
-
-// The file format's numbers of tensor types, with the names its users know them by.
-struct TypeRow {
-  uint32_t number;
-  std::string_view name;
-  DataType type;
-};
-constexpr std::array kTypes = {
-    TypeRow{0, "F32", DataType::kF32},      TypeRow{1, "F16", DataType::kF16},
-    TypeRow{2, "Q4_0", DataType::kQ4_0},    TypeRow{3, "Q4_1", DataType::kOther},
-    TypeRow{6, "Q5_0", DataType::kOther},   TypeRow{7, "Q5_1", DataType::kOther},
-    TypeRow{8, "Q8_0", DataType::kQ8_0},    TypeRow{9, "Q8_1", DataType::kOther},
-    TypeRow{10, "Q2_K", DataType::kOther},  TypeRow{11, "Q3_K", DataType::kOther},
-    TypeRow{12, "Q4_K", DataType::kQ4_K},   TypeRow{13, "Q5_K", DataType::kQ5_K},
-    TypeRow{14, "Q6_K", DataType::kQ6_K},   TypeRow{15, "Q8_K", DataType::kOther},
-    TypeRow{16, "IQ2_XXS", DataType::kOther}, TypeRow{17, "IQ2_XS", DataType::kOther},
-    TypeRow{18, "IQ3_XXS", DataType::kOther}, TypeRow{19, "IQ1_S", DataType::kOther},
-    TypeRow{20, "IQ4_NL", DataType::kOther},  TypeRow{21, "IQ3_S", DataType::kOther},
-    TypeRow{22, "IQ2_S", DataType::kOther},   TypeRow{23, "IQ4_XS", DataType::kOther},
-    TypeRow{24, "I8", DataType::kOther},      TypeRow{25, "I16", DataType::kOther},
-    TypeRow{26, "I32", DataType::kOther},     TypeRow{27, "I64", DataType::kOther},
-    TypeRow{28, "F64", DataType::kOther},     TypeRow{29, "IQ1_M", DataType::kOther},
-    TypeRow{30, "BF16", DataType::kBF16},     TypeRow{34, "TQ1_0", DataType::kOther},
-    TypeRow{35, "TQ2_0", DataType::kOther},   TypeRow{39, "MXFP4", DataType::kOther},
-};
-
-// Bytes of a value of fixed size; 0 for strings, arrays and numbers that are no type.
-size_t FixedSize(ValueType type) {
-  switch (type) {
-    case ValueType::kUint8: case ValueType::kInt8: case ValueType::kBool: return 1;
-    case ValueType::kUint16: case ValueType::kInt16: return 2;
-    case ValueType::kUint32: case ValueType::kInt32: case ValueType::kFloat32: return 4;
-    case ValueType::kUint64: case ValueType::kInt64: case ValueType::kFloat64: return 8;
-    case ValueType::kString: case ValueType::kArray: break;
-  }
-  return 0;
-}
 
 template <class T>
 T Load(const std::byte* bytes) {
@@ -171,7 +133,7 @@ class File::Parser {
   struct TensorEntry {
     Tensor tensor;
     uint64_t offset;
-    uint64_t size;  // 0 for types of unknown layout
+    uint64_t size;
   };
 
   Result<TensorEntry> TakeTensor() {
@@ -194,21 +156,19 @@ class File::Parser {
     }
     BOOST_OUTCOME_TRY(const auto type, Number<uint32_t>("a tensor type"));
     BOOST_OUTCOME_TRY(entry.offset, Number<uint64_t>("a tensor offset"));
-    const auto row = std::ranges::find(kTypes, type, &TypeRow::number);
-    if (row == kTypes.end()) {
+    const TensorType* row = FindTensorType(type);
+    if (row == nullptr) {
       return Bad("tensor `" + entry.tensor.name + "` has the unknown type " + std::to_string(type));
     }
     entry.tensor.type = row->type;
     entry.tensor.type_name = row->name;
-    if (const auto layout = LayoutOf(row->type); layout.elements > 0) {
-      if (entry.tensor.shape.back() % layout.elements != 0) {
-        return Bad("tensor `" + entry.tensor.name + "` has rows of " +
-                   std::to_string(entry.tensor.shape.back()) + " values, no whole number of " +
-                   std::string(row->name) + " blocks");
-      }
-      entry.size = elements / static_cast<uint64_t>(layout.elements) *
-                   static_cast<uint64_t>(layout.bytes);
+    if (entry.tensor.shape.back() % row->layout.elements != 0) {
+      return Bad("tensor `" + entry.tensor.name + "` has rows of " +
+                 std::to_string(entry.tensor.shape.back()) + " values, no whole number of " +
+                 std::string(row->name) + " blocks");
     }
+    entry.size = elements / static_cast<uint64_t>(row->layout.elements) *
+                 static_cast<uint64_t>(row->layout.bytes);
     return entry;
   }
 
@@ -257,7 +217,7 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
       return Bad("metadata `" + std::string(key) + "` appears twice");
     }
   }
-  uint64_t alignment = 32;
+  uint64_t alignment = kDefaultAlignment;
   if (Has("general.alignment")) {
     BOOST_OUTCOME_TRY(const auto value, Int("general.alignment"));
     if (value < 8 || value > static_cast<int64_t>(kMaxAlignment) || (value & (value - 1)) != 0) {
@@ -294,7 +254,7 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
                  std::to_string(data.size()) + " bytes): the file is damaged or cut short");
     }
     entry.tensor.bytes = data.subspan(entry.offset, entry.size);
-    if (entry.size > 0) extents.emplace_back(entry.offset, entry.offset + entry.size);
+    extents.emplace_back(entry.offset, entry.offset + entry.size);
     tensors_.push_back(std::move(entry.tensor));
   }
   std::ranges::sort(extents);

@@ -16,16 +16,11 @@
 #include <vector>
 
 #include "inference/error.h"
+#include "inference/model/gguf_types.h"
 #include "inference/model/mapped_file.h"
 #include "inference/model/tensor.h"
 
 namespace portcullis::inference::gguf {
-
-// Metadata value types; the numbers are the file format's.
-enum class ValueType : uint32_t {
-  kUint8 = 0, kInt8 = 1, kUint16 = 2, kInt16 = 3, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7,
-  kString = 8, kArray = 9, kUint64 = 10, kInt64 = 11, kFloat64 = 12,
-};
 
 class File {
  public:

@@ -12,6 +12,7 @@ BlockLayout LayoutOf(DataType type) {
     case DataType::kQ4_K: return {256, 144};
     case DataType::kQ5_K: return {256, 176};
     case DataType::kQ6_K: return {256, 210};
+    case DataType::kF8E4M3: return {1, 1};
     case DataType::kOther: break;
   }
   return {0, 0};
@@ -27,6 +28,7 @@ std::string_view NameOf(DataType type) {
     case DataType::kQ4_K: return "Q4_K";
     case DataType::kQ5_K: return "Q5_K";
     case DataType::kQ6_K: return "Q6_K";
+    case DataType::kF8E4M3: return "F8_E4M3";
     case DataType::kOther: break;
   }
   return "other";

@@ -35,10 +35,19 @@ struct Matrix {
   int64_t rows = 0;
   int64_t columns = 0;
   const std::byte* data = nullptr;
+  // kF8E4M3 only: one factor for each block of 128 × 128, [ceil(rows / 128)][ceil(columns / 128)];
+  // null where all are 1.
+  const float* scales = nullptr;
 
   int64_t row_bytes() const { return columns / LayoutOf(type).elements * LayoutOf(type).bytes; }
   const std::byte* row(int64_t index) const { return data + index * row_bytes(); }
-  Matrix RowRange(int64_t begin, int64_t count) const { return {type, count, columns, row(begin)}; }
+  const float* scale_row(int64_t index) const {
+    return scales == nullptr ? nullptr : scales + index / 128 * ((columns + 127) / 128);
+  }
+  // With scales, `begin` is a multiple of 128.
+  Matrix RowRange(int64_t begin, int64_t count) const {
+    return {type, count, columns, row(begin), scale_row(begin)};
+  }
 };
 
 // One of several matrices of a role: an expert, or a head.
