@@ -29,6 +29,8 @@ enum class Role {
   kRouter, kRouterBias, kExpertGate, kExpertUp, kExpertDown, kSharedGate, kSharedUp, kSharedDown,
 };
 
+constexpr int64_t kScaleBlock = 128;
+
 // [rows, columns] row-major, each row a whole number of the type's blocks.
 struct Matrix {
   DataType type = DataType::kF32;
@@ -42,7 +44,8 @@ struct Matrix {
   int64_t row_bytes() const { return columns / LayoutOf(type).elements * LayoutOf(type).bytes; }
   const std::byte* row(int64_t index) const { return data + index * row_bytes(); }
   const float* scale_row(int64_t index) const {
-    return scales == nullptr ? nullptr : scales + index / 128 * ((columns + 127) / 128);
+    if (scales == nullptr) return nullptr;
+    return scales + index / kScaleBlock * ((columns + kScaleBlock - 1) / kScaleBlock);
   }
   // With scales, `begin` is a multiple of 128.
   Matrix RowRange(int64_t begin, int64_t count) const {

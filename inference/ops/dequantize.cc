@@ -2,8 +2,12 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "inference/ops/cpu.h"
 
@@ -167,7 +171,25 @@ __attribute__((target("avx2,fma,f16c"))) void Q4_0Avx2(const std::byte* source, 
   }
 }
 
+void F8Table(const std::byte* source, int64_t count, float* out) {
+  static const auto values = [] {
+    std::array<float, 256> all{};
+    for (size_t i = 0; i < all.size(); ++i) all[i] = F8ToFloat(static_cast<uint8_t>(i));
+    return all;
+  }();
+  for (int64_t i = 0; i < count; ++i) out[i] = values[static_cast<size_t>(source[i])];
+}
+
 }  // namespace
+
+float F8ToFloat(uint8_t value) {
+  const int exponent = (value >> 3) & 15;
+  const int mantissa = value & 7;
+  float magnitude = std::ldexp(static_cast<float>(mantissa), -9);
+  if (exponent > 0) magnitude = std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  if ((value & 0x7f) == 0x7f) magnitude = std::numeric_limits<float>::quiet_NaN();
+  return value >= 0x80 ? -magnitude : magnitude;
+}
 
 float HalfToFloat(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
@@ -195,6 +217,7 @@ void DequantizeRowPortable(DataType type, const std::byte* source, int64_t count
     case DataType::kQ4_K: return Blocks<kSuperBlock, 144, K45Block<false>>(source, count, out);
     case DataType::kQ5_K: return Blocks<kSuperBlock, 176, K45Block<true>>(source, count, out);
     case DataType::kQ6_K: return Blocks<kSuperBlock, 210, Q6KBlock>(source, count, out);
+    case DataType::kF8E4M3: return F8Table(source, count, out);
     case DataType::kOther: return;
   }
 }
@@ -210,6 +233,18 @@ void DequantizeRow(DataType type, const std::byte* source, int64_t count, float*
     }
   }
   DequantizeRowPortable(type, source, count, out);
+}
+
+void DequantizePart(const Matrix& matrix, int64_t row, int64_t begin, int64_t count, float* out) {
+  const auto layout = LayoutOf(matrix.type);
+  DequantizeRow(matrix.type, matrix.row(row) + begin / layout.elements * layout.bytes, count, out);
+  const float* factors = matrix.scale_row(row);
+  if (factors == nullptr) return;
+  for (int64_t i = 0; i < count;) {
+    const int64_t block = (begin + i) / kScaleBlock;
+    const int64_t end = std::min(count, (block + 1) * kScaleBlock - begin);
+    for (; i < end; ++i) out[i] *= factors[block];
+  }
 }
 
 }  // namespace portcullis::inference

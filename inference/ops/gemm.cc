@@ -18,28 +18,32 @@ constexpr int64_t kParallelWork = 1 << 18;   // multiplications that repay wakin
 
 }  // namespace
 
-Gemm::Gemm(const Matrix& weights, std::vector<float> bias)
-    : weights_(weights), bias_(std::move(bias)),
+Gemm::Gemm(const Matrix& weights, std::vector<float> bias, const GemmOptions& options)
+    : weights_(weights), bias_(std::move(bias)), options_(options),
       panel_rows_(std::clamp(kPanelFloats / weights.columns, kMinPanelRows, kMaxPanelRows)),
       direct_(weights.type == DataType::kF32 &&
               reinterpret_cast<uintptr_t>(weights.data) % alignof(float) == 0) {}
 
-Gemm::Gemm(std::vector<float> weights, int64_t rows, int64_t columns)
+Gemm::Gemm(std::vector<float> weights, int64_t rows, int64_t columns, const GemmOptions& options)
     : Gemm(Matrix{DataType::kF32, rows, columns,
-                  reinterpret_cast<const std::byte*>(weights.data())}) {
+                  reinterpret_cast<const std::byte*>(weights.data())},
+           {}, options) {
   owned_ = std::move(weights);
 }
 
 int64_t Gemm::panels() const { return (weights_.rows + panel_rows_ - 1) / panel_rows_; }
 
-void Gemm::RunPanel(int64_t panel, const float* x, int64_t x_stride, int64_t m, float* y,
-                    int64_t y_stride, Buffer& scratch) const {
+void Gemm::RunPanel(int64_t panel, const float* x, int64_t x_stride, int64_t token_rows, int64_t m,
+                    float* y, int64_t y_stride, Buffer& scratch) const {
   const int64_t begin = panel * panel_rows_;
   const int64_t count = std::min(panel_rows_, weights_.rows - begin);
-  if (m <= kFewInputs) {
-    RunFew(begin, count, x, x_stride, m, y + begin, y_stride);
-  } else {
-    RunMany(begin, count, x, x_stride, m, y + begin, y_stride, scratch);
+  for (int64_t row = 0; row < token_rows; row += kFewInputs) {
+    RunFew(begin, count, x + row * x_stride, x_stride, std::min(kFewInputs, token_rows - row),
+           y + row * y_stride + begin, y_stride);
+  }
+  if (m > token_rows) {
+    RunMany(begin, count, x + token_rows * x_stride, x_stride, m - token_rows,
+            y + token_rows * y_stride + begin, y_stride, scratch);
   }
   if (bias_.empty()) return;
   for (int64_t i = 0; i < m; ++i) {
@@ -49,19 +53,16 @@ void Gemm::RunPanel(int64_t panel, const float* x, int64_t x_stride, int64_t m, 
 
 void Gemm::RunFew(int64_t begin, int64_t count, const float* x, int64_t x_stride, int64_t m,
                   float* y, int64_t y_stride) const {
-  const auto layout = LayoutOf(weights_.type);
   alignas(64) float converted[kChunk];
   for (int64_t n = 0; n < count; ++n) {
-    const std::byte* row = weights_.row(begin + n);
     float sums[kFewInputs] = {};
     for (int64_t k = 0; k < weights_.columns; k += kChunk) {
       const int64_t length = std::min(kChunk, weights_.columns - k);
-      const std::byte* source = row + k / layout.elements * layout.bytes;
       const float* values = converted;
       if (direct_) {
-        values = reinterpret_cast<const float*>(source);
+        values = reinterpret_cast<const float*>(weights_.row(begin + n)) + k;
       } else {
-        DequantizeRow(weights_.type, source, length, converted);
+        DequantizePart(weights_, begin + n, k, length, converted);
       }
       for (int64_t i = 0; i < m; ++i) sums[i] += Dot(values, x + i * x_stride + k, length);
     }
@@ -77,7 +78,9 @@ void Gemm::RunMany(int64_t begin, int64_t count, const float* x, int64_t x_strid
     panel = reinterpret_cast<const float*>(weights_.row(begin));
   } else {
     float* converted = scratch.Get(panel_rows_ * columns);
-    DequantizeRow(weights_.type, weights_.row(begin), count * columns, converted);
+    for (int64_t n = 0; n < count; ++n) {
+      DequantizePart(weights_, begin + n, 0, columns, converted + n * columns);
+    }
     panel = converted;
   }
   MatMul(Right::kTransposed, m, count, columns, x, x_stride, panel, columns, 0.0f, y, y_stride);
@@ -98,7 +101,9 @@ void RunGemms(Workers& workers, std::span<const GemmCall> calls) {
     const size_t which = std::ranges::upper_bound(ends, index) - ends.begin();
     const auto& call = calls[which];
     const int64_t panel = index - (which == 0 ? 0 : ends[which - 1]);
-    call.gemm->RunPanel(panel, call.x, call.x_stride, call.m, call.y, call.y_stride,
+    int64_t token_rows = call.token_rows;
+    if (token_rows == kRolesByCount) token_rows = call.m <= kFewInputs ? call.m : 0;
+    call.gemm->RunPanel(panel, call.x, call.x_stride, token_rows, call.m, call.y, call.y_stride,
                         workers.scratch(worker));
   });
 }
