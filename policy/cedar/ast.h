@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ struct Scope {
   std::string type;         // kIs, kIsIn
   std::vector<Value> list;  // kInList (action only), entity values
   bool slot = false;        // ?principal or ?resource stands in place of `entity`
+  bool linked = false;      // `entity` was put in place of a slot
   uint32_t offset = 0;
 };
 
@@ -88,18 +90,25 @@ struct Policy {
   std::string id;
   Effect effect = Effect::kPermit;
   std::map<std::string, std::string> annotations;
+  std::set<std::string> bare_annotations;  // those of them written without a value
+  std::string template_id;                 // of a link: the template it was made from
   Scope principal;
   Scope action;
   Scope resource;
   std::vector<Condition> conditions;
   uint32_t file = 0;
   uint32_t offset = 0;  // of the effect word
+
+  bool IsTemplate() const { return principal.slot || resource.slot; }
 };
 
 struct ParsedFiles {
-  std::vector<SourceFile> files;
+  std::deque<SourceFile> files;  // never moved: parsers hold views of the texts
+  size_t text_size = 0;          // bytes, of all of them
   std::deque<Expr> arena;
-  std::vector<Policy> policies;
+  std::vector<Policy> policies;                          // static ones and links
+  std::vector<Policy> templates;                         // with slots: they decide nothing
+  std::map<std::string, uint32_t, std::less<>> by_id;    // positions in `policies`
 
   const SourceFile& FileOf(const Policy& policy) const { return files[policy.file]; }
 };

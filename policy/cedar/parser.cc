@@ -93,7 +93,7 @@ Result<std::string> Parser::StringContent() {
 Result<void> Parser::ParsePolicies() {
   while (token_.kind != TokenKind::kEnd) {
     BOOST_OUTCOME_TRY(ParsePolicy());
-    if (files_.policies.size() > kMaxPolicies) {
+    if (files_.policies.size() + files_.templates.size() > kMaxPolicies) {
       return FailAt(token_.offset, "more than " + std::to_string(kMaxPolicies) + " policies",
                     Code::kTooLarge);
     }
@@ -127,15 +127,8 @@ Result<void> Parser::ParsePolicy() {
     BOOST_OUTCOME_TRY(ParseCondition(policy));
   }
   Advance();
-  for (const Scope* scope : {&policy.principal, &policy.resource}) {
-    if (scope->slot) {
-      return FailAt(scope->offset,
-                    "this policy is a template (it has a slot); a set of policies takes only "
-                    "policies that name their principal and resource",
-                    Code::kUnsupported);
-    }
-  }
-  files_.policies.push_back(std::move(policy));
+  policy.id = "policy" + std::to_string(files_.policies.size() + files_.templates.size());
+  (policy.IsTemplate() ? files_.templates : files_.policies).push_back(std::move(policy));
   return boost::outcome_v2::success();
 }
 
@@ -148,6 +141,8 @@ Result<void> Parser::ParseAnnotation(Policy& policy) {
     if (token_.kind != TokenKind::kString) return Expected("a string");
     BOOST_OUTCOME_TRY(value, StringContent());
     BOOST_OUTCOME_TRY(Expect(")", "after the annotation's value"));
+  } else {
+    policy.bare_annotations.emplace(key.text);
   }
   if (!policy.annotations.emplace(key.text, std::move(value)).second) {
     return FailAt(key.offset, "annotation `@" + std::string(key.text) + "` appears twice");

@@ -18,7 +18,8 @@ class Parser {
   // `files` receives the nodes; `file` is the index of the text's entry in files.files.
   Parser(ParsedFiles& files, uint32_t file);
 
-  // Appends every policy of the text to files.policies; ids are given by the caller.
+  // Appends every policy of the text to files.policies, or to files.templates where it has a slot.
+  // The id is "policyN", N counting from what files holds already.
   Result<void> ParsePolicies();
   // The text is one expression and nothing else.
   Result<const Expr*> ParseWholeExpression();
@@ -59,11 +60,7 @@ class Parser {
   Result<std::vector<const Expr*>> ParseArguments(std::string_view close);
   Node NumberLiteral(const Token& token, bool negative);
 
-  static Expr Make(Op op, uint32_t offset, std::vector<const Expr*> args);
-  static Expr MakeLiteral(Value value, uint32_t offset);
-  // Adds a node; folds constants; refuses one that would be too deep.
-  Node Add(Expr expr);
-  void Fold(Expr& expr) const;
+  Node Add(Expr expr);  // refuses a node that would be too deep
 
   // Tokens
   void Advance();

@@ -1,84 +1,22 @@
 // Expressions. The grammar binds, from loose to tight: if, ||, &&, one relation, + -, *, up to four
 // of one unary operator, member access. Two relations in a row need parentheses.
-#include <algorithm>
-#include <array>
-
+#include "policy/cedar/operators.h"
 #include "policy/cedar/parser.h"
-#include "policy/cedar/text.h"
+#include "policy/cedar/tree.h"
 
 namespace portcullis::policy::cedar {
 namespace {
 
 constexpr int kMaxUnary = 4;
 
-struct Relation {
-  std::string_view symbol;
-  Op op;
-};
-constexpr std::array<Relation, 7> kRelations = {{{"==", Op::kEqual},
-                                                 {"!=", Op::kNotEqual},
-                                                 {"<", Op::kLess},
-                                                 {"<=", Op::kLessEqual},
-                                                 {">", Op::kGreater},
-                                                 {">=", Op::kGreaterEqual},
-                                                 {"in", Op::kIn}}};
-
 }  // namespace
 
-Expr Parser::Make(Op op, uint32_t offset, std::vector<const Expr*> args) {
-  Expr expr;
-  expr.op = op;
-  expr.offset = offset;
-  expr.args = std::move(args);
-  return expr;
-}
-
-Expr Parser::MakeLiteral(Value value, uint32_t offset) {
-  Expr expr;
-  expr.constant = true;
-  expr.literal = std::move(value);
-  expr.offset = offset;
-  return expr;
-}
-
 Parser::Node Parser::Add(Expr expr) {
-  for (const Expr* arg : expr.args) expr.depth = std::max(expr.depth, arg->depth + 1);
-  if (expr.depth > kMaxDepth) {
-    return FailAt(expr.offset,
-                  "this expression is nested deeper than " + std::to_string(kMaxDepth) + " levels",
-                  Code::kTooDeep);
-  }
-  Fold(expr);
-  files_.arena.push_back(std::move(expr));
-  return &files_.arena.back();
-}
-
-// Sets, records and extension constructors of constants become values once, here. A constructor
-// that fails stays a call: its error belongs to the evaluation.
-void Parser::Fold(Expr& expr) const {
-  if (expr.op != Op::kSet && expr.op != Op::kRecord && expr.op != Op::kCall) return;
-  if (!std::all_of(expr.args.begin(), expr.args.end(),
-                   [](const Expr* arg) { return arg->constant; })) {
-    return;
-  }
-  if (expr.op == Op::kRecord) {
-    std::vector<Value::Field> fields;
-    for (size_t i = 0; i < expr.args.size(); ++i) {
-      fields.emplace_back(expr.names[i], expr.args[i]->literal);
-    }
-    expr.literal = Value::Record(std::move(fields));
-  } else {
-    std::vector<Value> values;
-    for (const Expr* arg : expr.args) values.push_back(arg->literal);
-    if (expr.op == Op::kSet) {
-      expr.literal = Value::Set(std::move(values));
-    } else {
-      Result<Value> value = Call(expr.function, values);
-      if (!value) return;
-      expr.literal = std::move(value.value());
-    }
-  }
-  expr.constant = true;
+  const uint32_t offset = expr.offset;
+  if (const Expr* added = AddExpr(files_, std::move(expr))) return added;
+  return FailAt(offset,
+                "this expression is nested deeper than " + std::to_string(kMaxDepth) + " levels",
+                Code::kTooDeep);
 }
 
 Parser::Node Parser::ParseExpression() {
@@ -98,7 +36,7 @@ Parser::Node Parser::ParseIf(uint32_t offset) {
   BOOST_OUTCOME_TRY(const Expr* yes, ParseExpression());
   BOOST_OUTCOME_TRY(Expect("else", "after `then`; every `if` needs one"));
   BOOST_OUTCOME_TRY(const Expr* no, ParseExpression());
-  return Add(Make(Op::kIf, offset, {condition, yes, no}));
+  return Add(MakeExpr(Op::kIf, offset, {condition, yes, no}));
 }
 
 Parser::Node Parser::ParseOr() {
@@ -110,7 +48,7 @@ Parser::Node Parser::ParseOr() {
     BOOST_OUTCOME_TRY(const Expr* next, ParseAnd());
     args.push_back(next);
   }
-  return Add(Make(Op::kOr, offset, std::move(args)));
+  return Add(MakeExpr(Op::kOr, offset, std::move(args)));
 }
 
 Parser::Node Parser::ParseAnd() {
@@ -122,15 +60,15 @@ Parser::Node Parser::ParseAnd() {
     BOOST_OUTCOME_TRY(const Expr* next, ParseRelation());
     args.push_back(next);
   }
-  return Add(Make(Op::kAnd, offset, std::move(args)));
+  return Add(MakeExpr(Op::kAnd, offset, std::move(args)));
 }
 
 Parser::Node Parser::ParseRelation() {
   const auto offset = static_cast<uint32_t>(token_.offset);
   BOOST_OUTCOME_TRY(const Expr* left, ParseSum());
-  const auto relation_here = [this] {
-    return std::find_if(kRelations.begin(), kRelations.end(),
-                        [this](const Relation& entry) { return token_.Is(entry.symbol); });
+  const auto relation_here = [this]() -> std::optional<Op> {
+    const bool word = token_.kind == TokenKind::kPunctuation || token_.Is("in");
+    return word ? RelationNamed(token_.text) : std::nullopt;
   };
   if (Accept("has")) {
     BOOST_OUTCOME_TRY(left, ParseHas(left, offset));
@@ -138,14 +76,14 @@ Parser::Node Parser::ParseRelation() {
     BOOST_OUTCOME_TRY(left, ParseLike(left, offset));
   } else if (Accept("is")) {
     BOOST_OUTCOME_TRY(left, ParseIs(left, offset));
-  } else if (const auto* entry = relation_here(); entry != kRelations.end()) {
+  } else if (const std::optional<Op> op = relation_here()) {
     Advance();
     BOOST_OUTCOME_TRY(const Expr* right, ParseSum());
-    BOOST_OUTCOME_TRY(left, Add(Make(entry->op, offset, {left, right})));
+    BOOST_OUTCOME_TRY(left, Add(MakeExpr(*op, offset, {left, right})));
   } else {
     return left;
   }
-  if (relation_here() != kRelations.end() || token_.Is("has") || token_.Is("like") ||
+  if (relation_here() || token_.Is("has") || token_.Is("like") ||
       token_.Is("is")) {
     return Fail("a second relation (`" + std::string(token_.text) +
                 "`) needs parentheses to say what belongs together");
@@ -154,7 +92,7 @@ Parser::Node Parser::ParseRelation() {
 }
 
 Parser::Node Parser::ParseHas(const Expr* left, uint32_t offset) {
-  Expr expr = Make(Op::kHasAttr, offset, {left});
+  Expr expr = MakeExpr(Op::kHasAttr, offset, {left});
   if (token_.kind == TokenKind::kString) {
     BOOST_OUTCOME_TRY(std::string name, StringContent());
     expr.names.push_back(std::move(name));
@@ -173,14 +111,14 @@ Parser::Node Parser::ParseLike(const Expr* left, uint32_t offset) {
   Result<Pattern> pattern = UnescapePattern(token_.text, &bad);
   if (!pattern) return FailAt(token_.offset + bad, pattern.error().message);
   Advance();
-  Expr expr = Make(Op::kLike, offset, {left});
+  Expr expr = MakeExpr(Op::kLike, offset, {left});
   expr.pattern = std::move(pattern.value());
   return Add(std::move(expr));
 }
 
 Parser::Node Parser::ParseIs(const Expr* left, uint32_t offset) {
   BOOST_OUTCOME_TRY(std::string type, ParsePath("an entity type"));
-  Expr expr = Make(Op::kIs, offset, {left});
+  Expr expr = MakeExpr(Op::kIs, offset, {left});
   expr.name = std::move(type);
   if (Accept("in")) {
     BOOST_OUTCOME_TRY(const Expr* ancestor, ParseSum());
@@ -194,7 +132,7 @@ Parser::Node Parser::ParseSum() {
   const auto offset = static_cast<uint32_t>(token_.offset);
   BOOST_OUTCOME_TRY(const Expr* first, ParseProduct());
   if (!token_.Is("+") && !token_.Is("-")) return first;
-  Expr sum = Make(Op::kSum, offset, {first});
+  Expr sum = MakeExpr(Op::kSum, offset, {first});
   while (token_.Is("+") || token_.Is("-")) {
     sum.name += token_.text[0];
     Advance();
@@ -211,7 +149,7 @@ Parser::Node Parser::ParseProduct() {
     return Fail("Cedar has no division and no remainder");
   }
   if (!token_.Is("*")) return first;
-  Expr product = Make(Op::kProduct, offset, {first});
+  Expr product = MakeExpr(Op::kProduct, offset, {first});
   while (Accept("*")) {
     BOOST_OUTCOME_TRY(const Expr* next, ParseUnary());
     product.args.push_back(next);
@@ -246,7 +184,7 @@ Parser::Node Parser::ParseUnary() {
     BOOST_OUTCOME_TRY(node, ParseMember(number));
   }
   for (; count > 0; --count) {
-    BOOST_OUTCOME_TRY(node, Add(Make(negation ? Op::kNot : Op::kNegate, offset, {node})));
+    BOOST_OUTCOME_TRY(node, Add(MakeExpr(negation ? Op::kNot : Op::kNegate, offset, {node})));
   }
   return node;
 }
@@ -275,7 +213,7 @@ Parser::Node Parser::ParseMember(std::optional<Token> negative_number) {
 Parser::Node Parser::ParseAccess(const Expr* object) {
   const auto offset = static_cast<uint32_t>(token_.offset);
   if (token_.Is("(")) return Fail("only a function or method name can be called");
-  Expr expr = Make(Op::kGetAttr, offset, {object});
+  Expr expr = MakeExpr(Op::kGetAttr, offset, {object});
   if (Accept(".")) {
     const Token name = token_;
     BOOST_OUTCOME_TRY(expr.name, ExpectName("an attribute or method name"));

@@ -1,40 +1,9 @@
 // The tightest parts of an expression: literals, names, entities, calls, sets and records.
-#include <algorithm>
-#include <array>
-
+#include "policy/cedar/operators.h"
 #include "policy/cedar/parser.h"
-#include "policy/cedar/text.h"
+#include "policy/cedar/tree.h"
 
 namespace portcullis::policy::cedar {
-namespace {
-
-struct Method {
-  std::string_view name;
-  Op op;
-  size_t arguments;
-};
-constexpr std::array<Method, 6> kMethods = {{{"contains", Op::kContains, 1},
-                                             {"containsAll", Op::kContainsAll, 1},
-                                             {"containsAny", Op::kContainsAny, 1},
-                                             {"isEmpty", Op::kIsEmpty, 0},
-                                             {"getTag", Op::kGetTag, 1},
-                                             {"hasTag", Op::kHasTag, 1}}};
-
-const Method* MethodNamed(std::string_view name) {
-  const auto* found = std::find_if(kMethods.begin(), kMethods.end(),
-                                   [&](const Method& method) { return method.name == name; });
-  return found == kMethods.end() ? nullptr : found;
-}
-
-std::optional<Var> VarNamed(std::string_view name) {
-  for (const Var var : {Var::kPrincipal, Var::kAction, Var::kResource, Var::kContext}) {
-    if (name == NameOf(var)) return var;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
 Parser::Node Parser::ParsePrimary() {
   const auto offset = static_cast<uint32_t>(token_.offset);
   switch (token_.kind) {
@@ -95,7 +64,7 @@ Parser::Node Parser::ParseName() {
                               "` is no variable: expected principal, action, resource or context, "
                               "or a string in quotes");
   }
-  Expr expr = Make(Op::kVar, offset, {});
+  Expr expr = MakeExpr(Op::kVar, offset, {});
   expr.var = *var;
   return Add(std::move(expr));
 }
@@ -110,7 +79,7 @@ Parser::Node Parser::ParseFunctionCall(const std::string& name, uint32_t offset)
         offset, "there is no function `" + name + "`: expected ip, decimal, datetime or duration");
   }
   BOOST_OUTCOME_TRY(std::vector<const Expr*> args, ParseArguments(")"));
-  Expr expr = Make(Op::kCall, offset, std::move(args));
+  Expr expr = MakeExpr(Op::kCall, offset, std::move(args));
   expr.function = *function;
   return Add(std::move(expr));
 }
@@ -131,7 +100,7 @@ Parser::Node Parser::ParseMethodCall(const Expr* object, const Token& name) {
   }
   std::vector<const Expr*> args{object};
   args.insert(args.end(), rest.begin(), rest.end());
-  Expr expr = Make(method != nullptr ? method->op : Op::kCall, static_cast<uint32_t>(name.offset),
+  Expr expr = MakeExpr(method != nullptr ? method->op : Op::kCall, static_cast<uint32_t>(name.offset),
                    std::move(args));
   if (method == nullptr) expr.function = *function;
   return Add(std::move(expr));
@@ -151,7 +120,7 @@ Result<std::vector<const Expr*>> Parser::ParseArguments(std::string_view close) 
 
 Parser::Node Parser::ParseSet(uint32_t offset) {
   BOOST_OUTCOME_TRY(std::vector<const Expr*> args, ParseArguments("]"));
-  return Add(Make(Op::kSet, offset, std::move(args)));
+  return Add(MakeExpr(Op::kSet, offset, std::move(args)));
 }
 
 Parser::Node Parser::ParseRecord(uint32_t offset) {
@@ -171,7 +140,7 @@ Parser::Node Parser::ParseRecord(uint32_t offset) {
     }
     if (!Accept(",") && !token_.Is("}")) return Expected("`,` or `}`");
   }
-  Expr expr = Make(Op::kRecord, offset, {});
+  Expr expr = MakeExpr(Op::kRecord, offset, {});
   for (const auto& [name, value] : fields) {
     expr.names.push_back(name);
     expr.args.push_back(value);

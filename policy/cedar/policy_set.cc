@@ -1,24 +1,25 @@
 #include "policy/cedar/policy_set.h"
 
-#include <charconv>
-
 #include "policy/cedar/ast.h"
 #include "policy/cedar/index.h"
-#include "policy/cedar/parser.h"
+#include "policy/cedar/policy_source.h"
 #include "policy/cedar/text.h"
 
 namespace portcullis::policy::cedar {
 namespace {
 
-constexpr std::string_view kIdPrefix = "policy";
+const Policy* FindPolicy(const ParsedFiles& files, std::string_view id) {
+  const auto found = files.by_id.find(id);
+  return found == files.by_id.end() ? nullptr : &files.policies[found->second];
+}
 
-const Policy* FindPolicy(const std::vector<Policy>& policies, std::string_view id) {
-  if (!id.starts_with(kIdPrefix)) return nullptr;
-  size_t position = 0;
-  const char* end = id.data() + id.size();
-  const auto [rest, error] = std::from_chars(id.data() + kIdPrefix.size(), end, position);
-  const bool known = error == std::errc() && rest == end && position < policies.size();
-  return known && policies[position].id == id ? &policies[position] : nullptr;
+Error NotStatic(const ParsedFiles& files, const Policy& policy) {
+  const Scope& scope = policy.principal.slot ? policy.principal : policy.resource;
+  const SourceFile& file = files.FileOf(policy);
+  return {Code::kUnsupported,
+          Located(file.name, file.text, scope.offset,
+                  "this policy is a template (it has a slot); a set of policies takes only "
+                  "policies that name their principal and resource")};
 }
 
 }  // namespace
@@ -30,36 +31,48 @@ PolicySet::PolicySet(PolicySet&&) noexcept = default;
 PolicySet& PolicySet::operator=(PolicySet&&) noexcept = default;
 PolicySet::~PolicySet() = default;
 
-Result<PolicySet> PolicySet::Parse(std::string_view text, std::string_view file_name) {
-  return Parse({SourceFile{std::string(file_name), std::string(text)}});
+Result<PolicySet> PolicySet::Parse(std::string_view text, std::string_view file_name,
+                                   Templates templates) {
+  return Parse({SourceFile{std::string(file_name), std::string(text)}}, templates);
 }
 
-Result<PolicySet> PolicySet::Parse(const std::vector<SourceFile>& files) {
+Result<PolicySet> PolicySet::Parse(const std::vector<SourceFile>& sources, Templates templates,
+                                   const std::vector<TemplateLink>& links) {
+  auto files = std::make_unique<ParsedFiles>();
+  for (const SourceFile& source : sources) {
+    BOOST_OUTCOME_TRY(ReadPolicies(*files, source));
+  }
+  if (templates == Templates::kRefuse && !files->templates.empty()) {
+    return NotStatic(*files, files->templates.front());
+  }
+  for (const TemplateLink& link : links) {
+    BOOST_OUTCOME_TRY(AddLink(*files, link));
+  }
+  return Assemble(std::move(files));
+}
+
+Result<PolicySet> PolicySet::Assemble(std::unique_ptr<ParsedFiles> files) {
+  for (uint32_t i = 0; i < files->policies.size(); ++i) {
+    const std::string& id = files->policies[i].id;
+    if (!files->by_id.emplace(id, i).second) {
+      return Error{Code::kSyntax, "two policies have the id " + Quoted(id)};
+    }
+  }
+  std::set<std::string_view> patterns;
+  for (const Policy& pattern : files->templates) {
+    if (files->by_id.contains(pattern.id) || !patterns.insert(pattern.id).second) {
+      return Error{Code::kSyntax, "two policies have the id " + Quoted(pattern.id)};
+    }
+  }
   PolicySet set;
-  set.files_->files = files;
-  size_t total = 0;
-  for (uint32_t i = 0; i < files.size(); ++i) {
-    total += files[i].text.size();
-    if (total > kMaxPolicyText) {
-      return Error{Code::kTooLarge, files[i].name + ": more than " +
-                                        std::to_string(kMaxPolicyText) +
-                                        " bytes of policy text in one set"};
-    }
-    if (!IsValidUtf8(files[i].text)) {
-      return Error{Code::kSyntax, files[i].name + ": the text is not valid UTF-8"};
-    }
-    BOOST_OUTCOME_TRY(Parser(*set.files_, i).ParsePolicies());
-  }
-  std::vector<Policy>& policies = set.files_->policies;
-  for (size_t i = 0; i < policies.size(); ++i) {
-    policies[i].id = std::string(kIdPrefix) + std::to_string(i);
-  }
-  set.index_ = std::make_unique<PolicyIndex>(policies);
+  set.files_ = std::move(files);
+  set.index_ = std::make_unique<PolicyIndex>(set.files_->policies);
   return set;
 }
 
 size_t PolicySet::size() const { return files_->policies.size(); }
 const std::vector<Policy>& PolicySet::policies() const { return files_->policies; }
+const std::vector<Policy>& PolicySet::templates() const { return files_->templates; }
 const PolicyIndex& PolicySet::index() const { return *index_; }
 const ParsedFiles& PolicySet::files() const { return *files_; }
 
@@ -70,7 +83,7 @@ std::vector<std::string> PolicySet::Ids() const {
 }
 
 const std::map<std::string, std::string>* PolicySet::Annotations(std::string_view id) const {
-  const Policy* policy = FindPolicy(files_->policies, id);
+  const Policy* policy = FindPolicy(*files_, id);
   return policy == nullptr ? nullptr : &policy->annotations;
 }
 
@@ -83,7 +96,7 @@ std::string_view PolicySet::Label(std::string_view id) const {
 }
 
 std::string PolicySet::Where(std::string_view id) const {
-  const Policy* policy = FindPolicy(files_->policies, id);
+  const Policy* policy = FindPolicy(*files_, id);
   if (policy == nullptr) return {};
   const SourceFile& file = files_->FileOf(*policy);
   return file.name + ":" + std::to_string(PlaceOf(file.text, policy->offset).line);

@@ -46,9 +46,9 @@ std::optional<bool> TypeChecker::InActions(const Expr& left, const Expr& right) 
   if (child == nullptr) return std::nullopt;
   const std::set<EntityUid>& above = schema_.FindAction(*child)->ancestors;
   const auto in = [&](const Expr& parent) -> std::optional<bool> {
-    if (parent.op != Op::kLiteral || ActionLiteral(parent) == nullptr) return std::nullopt;
-    const EntityUid& uid = parent.literal.entity();
-    return uid == *child || above.contains(uid);
+    if (const EntityUid* uid = ActionLiteral(parent)) return *uid == *child || above.contains(*uid);
+    const bool entity = parent.op == Op::kLiteral && parent.literal.kind() == Kind::kEntity;
+    return entity ? std::optional(false) : std::nullopt;  // an action lies in actions only
   };
   if (right.op != Op::kSet) return in(right);
   bool any = false;
