@@ -256,6 +256,7 @@ void AddAudit(CLI::App& app, Context& context) {
   tail->add_option("-n,--lines", arguments->lines, "how many");
   tail->add_flag("-f,--follow", arguments->follow, "go on as records come");
   tail->callback([&context, arguments] { Tail(context, *arguments); });
+  AddAuditReport(*noun, context);
 }
 
 }  // namespace portcullis::cli

@@ -32,6 +32,7 @@ void AddCerts(CLI::App& app, Context& context);
 void AddPolicy(CLI::App& app, Context& context);
 void AddClassify(CLI::App& app, Context& context);
 void AddAudit(CLI::App& app, Context& context);
+void AddAuditReport(CLI::App& noun, Context& context);  // called by AddAudit
 void AddModel(CLI::App& app, Context& context);
 
 }  // namespace portcullis::cli

@@ -1,0 +1,12 @@
+// Text of the log made safe for a page: markup is escaped, control characters and the characters that
+// turn the direction of text are shown as symbols, bytes that are no UTF-8 as U+FFFD. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace portcullis::audit {
+
+std::string EscapeHtml(std::string_view text);
+
+}  // namespace portcullis::audit

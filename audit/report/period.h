@@ -1,0 +1,110 @@
+// What one period of the log says, counted: the facts that the compliance report shows. Plain data in
+// the order in which a reader meets it; made by Collector, shown by html.h and json.h.
+// Times are microseconds since 1970, UTC. Lists are bounded; what they leave out is counted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "audit/event.h"
+
+namespace portcullis::audit {
+
+// From `begin` up to, and without, `end`.
+struct Period {
+  uint64_t begin_us = 0;
+  uint64_t end_us = UINT64_MAX;
+};
+
+struct DecisionCounts {
+  uint64_t allowed = 0;
+  uint64_t treated = 0;  // allowed after redaction, pseudonyms or another treatment
+  uint64_t refused = 0;
+
+  uint64_t total() const { return allowed + treated + refused; }
+};
+
+struct PolicyInForce {
+  Hash hash{};
+  std::string revision;  // empty where no opened record named it
+  uint64_t first_us = 0, last_us = 0;
+  uint64_t decisions = 0;
+};
+
+// An act of an administrator, or a configuration put in force.
+struct Act {
+  uint64_t seq = 0;
+  uint64_t at_us = 0;
+  std::string who;        // empty: the record is sealed
+  std::string operation;
+  std::string argument;
+  bool refused = false;
+};
+
+// Somebody read, released, erased or held records.
+struct Access {
+  uint64_t seq = 0;
+  uint64_t at_us = 0;
+  Kind kind = Kind::kAuditRead;
+  std::string who;
+  std::string reason;
+  uint64_t target_seq = 0;  // 0: not one record
+};
+
+// Something between the log and completeness: a start, an end, a jump of the clock, a silence.
+struct Interruption {
+  uint64_t seq = 0;
+  uint64_t at_us = 0;
+  Kind kind = Kind::kBoot;
+  std::string words;
+};
+
+struct Siege {
+  uint64_t begin_seq = 0;
+  uint64_t begin_us = 0;
+  std::string words;
+};
+
+// Where data of a class and jurisdiction went. The site is empty for what was refused.
+using Flow = std::tuple<std::string /*jurisdiction*/, std::string /*data class*/,
+                        std::string /*site*/, std::string /*treatment*/>;
+
+struct PeriodFacts {
+  Period period;
+  uint64_t records = 0;
+  uint64_t first_seq = 0, last_seq = 0;
+  uint64_t first_us = 0, last_us = 0;
+  std::array<uint64_t, 64> kinds{};     // by Kind
+  uint64_t opened = 0;                  // records whose content was read for this report
+  uint64_t sealed = 0;                  // records with content that no key given opens
+  uint64_t unreadable = 0;              // opened, but not in the form that is expected
+  uint64_t subjects = 0, tenants = 0;   // distinct tags of requests; a new year counts anew
+  bool subjects_capped = false;         // there are more than were counted
+
+  DecisionCounts decisions;
+  uint64_t answered = 0, aborted = 0;
+  uint64_t failed_policies = 0;         // decisions in which a policy could not be evaluated
+  uint64_t prompt_tokens = 0, completion_tokens = 0;
+
+  std::vector<PolicyInForce> policies_in_force;
+  std::vector<Act> acts;
+  std::map<std::string, DecisionCounts> by_policy;
+  std::map<Flow, uint64_t> residency;
+  std::map<std::string, uint64_t> findings;       // by kind: "iban"
+  std::map<Hash, uint64_t> models;                // requests by SHA-256 of the model's weights
+  std::vector<Access> accesses;
+  std::map<std::string, uint64_t> refused_strangers, refused_identified;
+  std::vector<Siege> sieges;
+  std::map<std::string, uint64_t> aborts;         // by name of the error
+  std::vector<Interruption> interruptions;
+  uint64_t unsynchronised = 0;                    // records with a clock known to be unsynchronised
+  uint64_t clock_unknown = 0;
+  uint64_t longest_silence_us = 0;                // between neighbouring records of one boot
+  uint64_t left_out = 0;                          // entries over the bound of a list or a table
+};
+
+}  // namespace portcullis::audit

@@ -1,0 +1,208 @@
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <string>
+
+#include "audit/report/clauses.h"
+#include "audit/report/collect.h"
+#include "audit/report/document.h"
+#include "audit/report/escape.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr uint64_t kDay = 86'400'000'000;
+constexpr uint64_t kStart = 20'000 * kDay;
+
+// Feeds records with the sequence numbers, times and identities that a log would give them.
+class Log {
+ public:
+  explicit Log(Period period = {}) : collector(period) {}
+
+  void Add(Kind kind, uint16_t outcome, const char* json = nullptr,
+           PartType type = PartType::kMetadata) {
+    Leaf leaf = Next(kind, outcome, json != nullptr);
+    std::optional<std::vector<Part>> parts;
+    if (json != nullptr) parts.emplace().push_back({type, json});
+    collector.Take(leaf, parts);
+  }
+  void AddSealed(Kind kind, uint16_t outcome) { collector.Take(Next(kind, outcome, true), std::nullopt); }
+  void Wait(uint64_t us) { now_ += us; }
+
+  Collector collector;
+  Tag subject{1};
+
+ private:
+  Leaf Next(Kind kind, uint16_t outcome, bool content) {
+    Leaf leaf;
+    leaf.kind = kind;
+    leaf.clock = ClockState::kSynchronised;
+    leaf.seq = seq_++;
+    leaf.wall_us = now_;
+    leaf.mono_us = now_;
+    leaf.outcome = outcome;
+    leaf.subject = subject;
+    leaf.parts = content ? 1 : 0;
+    return leaf;
+  }
+
+  uint64_t seq_ = 0;
+  uint64_t now_ = kStart;
+};
+
+constexpr const char* kRefused =
+    R"({"treatment":"forward","site":"abroad","policies":["gdpr-ch5"],"errors":[],"revision":"r7",
+        "found":{"classes":["personal"],"kinds":{"iban":2},"subject_jurisdictions":["EU","US"]}})";
+constexpr const char* kTreated =
+    R"({"treatment":"redact","site":"local","policies":["default","redact-ids"],"errors":["x"],
+        "revision":"r7","found":{"classes":[],"kinds":{},"subject_jurisdictions":[]}})";
+
+TEST(Collector, CountsDecisionsByPolicyAndFlow) {
+  Log log;
+  log.Add(Kind::kDecision, 2, kRefused, PartType::kDecision);
+  log.Add(Kind::kDecision, 3, kTreated, PartType::kDecision);
+  const PeriodFacts& facts = log.collector.facts();
+  EXPECT_EQ(facts.decisions.refused, 1u);
+  EXPECT_EQ(facts.decisions.treated, 1u);
+  EXPECT_EQ(facts.failed_policies, 1u);
+  EXPECT_EQ(facts.by_policy.at("gdpr-ch5").refused, 1u);
+  EXPECT_EQ(facts.by_policy.at("redact-ids").treated, 1u);
+  // What was refused went nowhere, whatever site was meant.
+  EXPECT_EQ(facts.residency.at({"EU", "personal", "", "refused"}), 1u);
+  EXPECT_EQ(facts.residency.at({"US", "personal", "", "refused"}), 1u);
+  EXPECT_EQ(facts.residency.at({"(not stated)", "(nothing found)", "local", "redact"}), 1u);
+  EXPECT_EQ(facts.findings.at("iban"), 2u);
+  ASSERT_EQ(facts.policies_in_force.size(), 1u);
+  EXPECT_EQ(facts.policies_in_force[0].revision, "r7");
+  EXPECT_EQ(facts.policies_in_force[0].decisions, 2u);
+}
+
+TEST(Collector, CountsSealedRecordsByWhatTheirLeavesSay) {
+  Log log;
+  log.AddSealed(Kind::kReq, 0);
+  log.AddSealed(Kind::kDecision, 1);
+  log.AddSealed(Kind::kAbort, 503);
+  log.AddSealed(Kind::kAdmin, 2);
+  const PeriodFacts& facts = log.collector.facts();
+  EXPECT_EQ(facts.sealed, 4u);
+  EXPECT_EQ(facts.opened, 0u);
+  EXPECT_EQ(facts.decisions.allowed, 1u);
+  EXPECT_TRUE(facts.by_policy.empty());
+  EXPECT_EQ(facts.aborts.at("(sealed)"), 1u);
+  ASSERT_EQ(facts.acts.size(), 1u);
+  EXPECT_TRUE(facts.acts[0].refused);
+  EXPECT_TRUE(facts.acts[0].who.empty());
+}
+
+TEST(Collector, KeepsToThePeriod) {
+  Log log({kStart + kDay, kStart + 2 * kDay});
+  log.Add(Kind::kResp, 200);
+  log.Wait(kDay);
+  log.Add(Kind::kResp, 200);  // the first moment is in
+  log.Wait(kDay);
+  log.Add(Kind::kResp, 200);  // the end is out
+  EXPECT_EQ(log.collector.facts().answered, 1u);
+  EXPECT_EQ(log.collector.facts().first_seq, 1u);
+}
+
+TEST(Collector, TakesWrongTypesAndBrokenJsonWithoutBelievingThem) {
+  Log log;
+  log.Add(Kind::kDecision, 1, "{", PartType::kDecision);
+  log.Add(Kind::kDecision, 1, "[1]", PartType::kDecision);
+  log.Add(Kind::kDecision, 1, R"({"policies":{"a":1},"site":7,"found":[],"errors":"x"})",
+          PartType::kDecision);
+  log.Add(Kind::kResp, 200, R"({"prompt_tokens":-5,"completion_tokens":1e300})");
+  log.Add(Kind::kAbuse, 0, R"({"refused_strangers":{"bad":"many","worse":3}})");
+  const PeriodFacts& facts = log.collector.facts();
+  EXPECT_EQ(facts.unreadable, 2u);
+  EXPECT_EQ(facts.decisions.allowed, 3u);
+  EXPECT_EQ(facts.by_policy.at("(no policy permits)").allowed, 1u);
+  EXPECT_EQ(facts.prompt_tokens, 0u);
+  EXPECT_EQ(facts.completion_tokens, 0u);
+  EXPECT_EQ(facts.refused_strangers.at("worse"), 3u);
+}
+
+TEST(Collector, BoundsItsTables) {
+  Log log;
+  for (size_t i = 0; i < Collector::kMaxEntries + 10; ++i) {
+    const std::string json = R"({"policies":["p)" + std::to_string(i) + R"("]})";
+    log.Add(Kind::kDecision, 1, json.c_str(), PartType::kDecision);
+  }
+  const PeriodFacts& facts = log.collector.facts();
+  EXPECT_LE(facts.by_policy.size(), Collector::kMaxEntries + 1);
+  EXPECT_EQ(facts.by_policy.at("(others)").allowed, 10u);
+  EXPECT_EQ(facts.left_out, 10u);
+}
+
+TEST(Collector, MeasuresSilence) {
+  Log log;
+  log.Add(Kind::kBoot, 10);
+  log.Wait(90'000'000);
+  log.Add(Kind::kHeartbeat, 10);
+  EXPECT_EQ(log.collector.facts().longest_silence_us, 90'000'000u);
+}
+
+Report Verified(Verdict verdict) {
+  Report report;
+  report.verdict = verdict;
+  report.origin = "example.org/audit";
+  report.records = 3;
+  return report;
+}
+
+Support SupportOf(const std::vector<Clause>& clauses, std::string_view number) {
+  for (const Clause& clause : clauses) {
+    if (clause.number == number) return clause.support;
+  }
+  ADD_FAILURE() << "no clause " << number;
+  return Support::kNothingHere;
+}
+
+TEST(Clauses, SupportNothingWithoutRecordsAndLessWhenTampered) {
+  Log log;
+  const auto none = JudgeClauses(log.collector.facts(), Verified(Verdict::kValidSelfAttested));
+  for (const Clause& clause : none) EXPECT_EQ(clause.support, Support::kNothingHere) << clause.number;
+
+  log.Add(Kind::kDecision, 2, kRefused, PartType::kDecision);
+  const auto good = JudgeClauses(log.collector.facts(), Verified(Verdict::kValidSelfAttested));
+  EXPECT_EQ(SupportOf(good, "Art. 5(2)"), Support::kSupports);
+  EXPECT_EQ(SupportOf(good, "AU-9, AU-10"), Support::kSupports);
+  EXPECT_EQ(SupportOf(good, "AU-6, AU-7"), Support::kInPart);  // nobody has read anything
+  const auto bad = JudgeClauses(log.collector.facts(), Verified(Verdict::kTampered));
+  EXPECT_EQ(SupportOf(bad, "Art. 5(2)"), Support::kInPart);
+  EXPECT_EQ(SupportOf(bad, "AU-9, AU-10"), Support::kInPart);
+}
+
+TEST(EscapeHtml, LeavesNothingThatActs) {
+  EXPECT_EQ(EscapeHtml("<script>\"&'"), "&lt;script&gt;&quot;&amp;&#39;");
+  EXPECT_EQ(EscapeHtml("a\x1b[31m\r\nb"), "a\xE2\x90\x9B[31m\xE2\x90\x8D\nb");
+  EXPECT_EQ(EscapeHtml(std::string_view("\0", 1)), "\xE2\x90\x80");
+  EXPECT_EQ(EscapeHtml("x\xE2\x80\xAEy"), "x\xEF\xBF\xBDy");       // right-to-left override
+  EXPECT_EQ(EscapeHtml("\xC0\xBC\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(EscapeHtml("Müller 東京 🦊"), "Müller 東京 🦊");
+}
+
+TEST(ReportPage, SaysTheVerdictAndEscapesTheLog) {
+  Log log;
+  log.Add(Kind::kAdmin, 1, R"({"subject":"<img src=x onerror=alert(1)>","operation":"keys.create","argument":"a"})");
+  log.Add(Kind::kDecision, 2, kRefused, PartType::kDecision);
+  const Report verified = Verified(Verdict::kTampered);
+  const ReportDocument document{log.collector.facts(), verified, kStart, "portcullis 0", "Example & Co"};
+  const std::string page = ReportPageHtml(document);
+  EXPECT_NE(page.find("TAMPERED"), std::string::npos);
+  EXPECT_NE(page.find("Do not rely on this report"), std::string::npos);
+  EXPECT_EQ(page.find("<img"), std::string::npos);
+  EXPECT_NE(page.find("&lt;img src=x onerror=alert(1)&gt;"), std::string::npos);
+  EXPECT_NE(page.find("Example &amp; Co"), std::string::npos);
+  EXPECT_NE(page.find("gdpr-ch5"), std::string::npos);
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+
+  const auto json = boost::json::parse(ReportPageJson(document)).as_object();
+  EXPECT_EQ(json.at("schema").as_string(), "portcullis.audit.report/1");
+  EXPECT_EQ(json.at("verifier").at("verdict").as_string(), "TAMPERED");
+  EXPECT_EQ(json.at("residency").as_array().size(), 2u);
+  EXPECT_EQ(json.at("acts").at(0).at("who").as_string(), "<img src=x onerror=alert(1)>");
+}
+
+}  // namespace
+}  // namespace portcullis::audit
