@@ -1,10 +1,12 @@
 // config.json of the Hugging Face layout, as transformers and DeepSeek write it.
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
 #include "inference/model/config.h"
 #include "inference/model/json.h"
 #include "inference/model/limits.h"
+#include "inference/model/weights.h"
 
 namespace portcullis::inference {
 namespace {
@@ -111,6 +113,27 @@ Result<void> ReadDeepseek(const JsonFields& root, ModelConfig& config) {
   return boost::outcome_v2::success();
 }
 
+// Of the ways to quantise a Hugging Face folder only DeepSeek's is known: 8-bit floats with a scale
+// for each block of 128 by 128 weights.
+Result<void> CheckQuantization(const JsonFields& root) {
+  BOOST_OUTCOME_TRY(const auto* object, root.Object("quantization_config"));
+  if (object == nullptr) return boost::outcome_v2::success();
+  const JsonFields fields(*object, root.where() + ": quantization_config");
+  BOOST_OUTCOME_TRY(const auto method, fields.String("quant_method"));
+  BOOST_OUTCOME_TRY(const auto format, fields.String("fmt", "e4m3"));
+  if (method != "fp8" || format != "e4m3") {
+    return Error{Code::kUnsupported,
+                 root.where() + ": weights quantised by `" + method + "` (" + format +
+                     ") are not read; fp8 e4m3 is. Use the original weights or a GGUF file"};
+  }
+  const auto* sizes = object->if_contains("weight_block_size");
+  const boost::json::array wanted = {kScaleBlock, kScaleBlock};
+  if (sizes == nullptr || *sizes != boost::json::value(wanted)) {
+    return Error{Code::kUnsupported, root.where() + ": `weight_block_size` is not [128, 128]"};
+  }
+  return boost::outcome_v2::success();
+}
+
 Result<void> ReadHeads(const JsonFields& root, ModelConfig& config) {
   BOOST_OUTCOME_TRY(config.kv_heads, root.Int("num_key_value_heads", 1, kMaxHeads, config.heads));
   std::optional<int64_t> width;
@@ -149,6 +172,7 @@ Result<ModelConfig> ConfigFromJson(std::string_view config_json, std::string_vie
   BOOST_OUTCOME_TRY(config.context_length, root.Int("max_position_embeddings", 1, kMaxContext));
   BOOST_OUTCOME_TRY(config.norm_epsilon, root.Float("rms_norm_eps", 0.0, 1.0, 1e-6));
   BOOST_OUTCOME_TRY(config.tied_embeddings, root.Bool("tie_word_embeddings", false));
+  BOOST_OUTCOME_TRY(CheckQuantization(root));
   BOOST_OUTCOME_TRY(const auto activation, root.String("hidden_act", "silu"));
   if (activation != "silu") {
     return Error{Code::kUnsupported, root.where() + ": activation `" + activation +

@@ -31,7 +31,7 @@ constexpr std::array kTypes = {
     TypeRow{"I16", 2, DataType::kOther},     TypeRow{"I8", 1, DataType::kOther},
     TypeRow{"U64", 8, DataType::kOther},     TypeRow{"U32", 4, DataType::kOther},
     TypeRow{"U16", 2, DataType::kOther},     TypeRow{"U8", 1, DataType::kOther},
-    TypeRow{"BOOL", 1, DataType::kOther},    TypeRow{"F8_E4M3", 1, DataType::kOther},
+    TypeRow{"BOOL", 1, DataType::kOther},    TypeRow{"F8_E4M3", 1, DataType::kF8E4M3},
     TypeRow{"F8_E5M2", 1, DataType::kOther},
 };
 

@@ -84,8 +84,8 @@ Result<void> CheckType(const Tensor& tensor) {
   if (tensor.type != DataType::kOther) return boost::outcome_v2::success();
   return Error{Code::kUnsupported,
                "tensor `" + tensor.name + "` has the type " + tensor.type_name +
-                   ", which this engine does not compute; F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K "
-                   "and Q6_K are supported"};
+                   ", which this engine does not compute; F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, "
+                   "Q6_K and F8_E4M3 are supported"};
 }
 
 }  // namespace
@@ -155,14 +155,43 @@ Result<Matrix> Weights::GetMatrix(Role role, int64_t layer, int64_t rows, int64_
   if (tensor->shape != wanted) return WrongShape(*tensor, wanted);
   if (columns % LayoutOf(tensor->type).elements != 0) return WrongShape(*tensor, wanted);
   Matrix matrix{tensor->type, rows, columns, tensor->bytes.data()};
+  if (tensor->type == DataType::kF8E4M3) {
+    BOOST_OUTCOME_TRY(matrix.scales, BlockScales(*tensor));
+  }
   if (stacked) matrix.data += part.index * rows * matrix.row_bytes();
   return matrix;
+}
+
+// DeepSeek's name for them says inverse; they are what the stored values are multiplied by.
+Result<const float*> Weights::BlockScales(const Tensor& weights) const {
+  BOOST_OUTCOME_TRY(const Tensor* tensor, Require(weights.name + "_scale_inv"));
+  const auto blocks = [](int64_t size) { return (size + kScaleBlock - 1) / kScaleBlock; };
+  const std::vector<int64_t> wanted = {blocks(weights.shape[0]), blocks(weights.shape[1])};
+  if (tensor->shape != wanted) return WrongShape(*tensor, wanted);
+  if (tensor->type != DataType::kF32 && tensor->type != DataType::kBF16) {
+    return Error{Code::kUnsupported, "tensor `" + tensor->name + "` has the type " +
+                                         tensor->type_name + "; scales are F32 or BF16"};
+  }
+  // Copied: safetensors promises no alignment.
+  std::vector<float> scales(static_cast<size_t>(tensor->elements()));
+  DequantizeRow(tensor->type, tensor->bytes.data(), tensor->elements(), scales.data());
+  if (!std::ranges::all_of(scales, [](float scale) { return std::isfinite(scale); })) {
+    return Error{Code::kBadTensor, "tensor `" + tensor->name + "` holds scales that are not finite"};
+  }
+  const std::scoped_lock lock(*scales_mutex_);
+  return scales_.try_emplace(tensor->name, std::move(scales)).first->second.data();
 }
 
 Result<std::vector<float>> Weights::GetVector(Role role, int64_t layer, int64_t size) const {
   BOOST_OUTCOME_TRY(const Tensor* tensor, Require(NameFor(role, layer, 0)));
   const std::vector<int64_t> wanted = {size};
-  if (tensor->shape != wanted) return WrongShape(*tensor, wanted);
+  if (tensor->shape != wanted || size % LayoutOf(tensor->type).elements != 0) {
+    return WrongShape(*tensor, wanted);
+  }
+  if (tensor->type == DataType::kF8E4M3) {
+    return Error{Code::kUnsupported, "tensor `" + tensor->name +
+                                         "` is a vector of 8-bit floats; only matrices may be"};
+  }
   std::vector<float> values(static_cast<size_t>(size));
   DequantizeRow(tensor->type, tensor->bytes.data(), size, values.data());
   if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {

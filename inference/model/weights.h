@@ -5,7 +5,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,10 +88,14 @@ class Weights {
   std::string NameFor(Role role, int64_t layer, int64_t part) const;
   const Tensor* Find(const std::string& name) const;
   Result<const Tensor*> Require(const std::string& name) const;
+  // Of a matrix of kF8E4M3; lives as long as the Weights.
+  Result<const float*> BlockScales(const Tensor& weights) const;
 
   std::filesystem::path path_;
   std::unique_ptr<gguf::File> gguf_;
   std::optional<Checkpoint> checkpoint_;
+  std::unique_ptr<std::mutex> scales_mutex_ = std::make_unique<std::mutex>();
+  mutable std::map<std::string, std::vector<float>> scales_;  // by tensor; nodes never move
 };
 
 }  // namespace portcullis::inference
