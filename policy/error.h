@@ -23,6 +23,11 @@ enum class Code : int {
   kUnsupported = 9,  // legal Cedar that this operation does not take (templates in a static set)
   kFile = 20,        // a file that cannot be read
   kTest = 21,        // a malformed test file
+  kRevisionDamaged = 22,  // stored bytes that are not what was written or signed
+  kRevisionState = 23,    // a step that the revision's state does not allow
+  kNotEntitled = 24,      // signature, officer or right is missing, wrong or expired; own approval
+  kStale = 25,            // a number that was overtaken or rolled back
+  kStorage = 26,          // SQLite: disk, permissions, another program's file
   kDetector = 100,   // detector data that does not load
   kText = 101,       // text that cannot be scanned or treated
 };
