@@ -13,8 +13,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <csignal>
 #include <iostream>
+#include <optional>
 
 #include "inference/engine.h"
 #include "inference/sample/defaults.h"
@@ -36,11 +38,35 @@ struct Arguments {
   std::string log_format = "text";
   int threads = 0;
   int64_t kv_bytes = int64_t{1} << 30;
-  size_t max_running = 16;
+  std::string kv_type = "f32";
+  std::string precision = "fast";
+  size_t max_running = 32;
   size_t max_waiting = 128;
+  int64_t max_wait = 0;
   int64_t context = 0;
+  int64_t prefill_chunk = 512;
+  int64_t step_ms = 150;
+  std::string speculate = "auto";
+  bool no_prefix_cache = false;
   bool no_sandbox = false;
 };
+
+constexpr int kMostDrafts = 16;
+
+// `off`, `auto`, or the number of tokens to draft; nothing where it is neither.
+std::optional<int> ReadSpeculate(const std::string& text) {
+  if (text == "off") return kSpeculateOff;
+  if (text == "auto") return kSpeculateAuto;
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return count >= 1 && count <= kMostDrafts ? std::optional(count) : std::nullopt;
+}
+
+std::string CheckSpeculate(const std::string& text) {
+  if (ReadSpeculate(text)) return {};
+  return "must be off, auto, or a number of draft tokens from 1 to " + std::to_string(kMostDrafts);
+}
 
 void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--model", arguments.model, "model folder (safetensors) or GGUF file")->required();
@@ -51,10 +77,29 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(0, 1024));
   app.add_option("--kv-bytes", arguments.kv_bytes, "memory for keys and values of all requests")
       ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 44));
+  app.add_option("--kv-type", arguments.kv_type, "how keys and values are kept: f32 or f16")
+      ->check(CLI::IsMember({"f32", "f16"}));
+  app.add_option("--precision", arguments.precision,
+                 "exact: activations in f32 throughout; fast: as few bits as the weights deserve")
+      ->check(CLI::IsMember({"exact", "fast"}));
   app.add_option("--max-running", arguments.max_running, "generations computed together")
       ->check(CLI::Range(1, 1024));
   app.add_option("--max-waiting", arguments.max_waiting, "generations that may wait")
       ->check(CLI::Range(4, 100000));
+  app.add_option("--max-wait", arguments.max_wait,
+                 "seconds a generation may wait for its turn; 0: as long as it takes")
+      ->check(CLI::Range(int64_t{0}, int64_t{86400}));
+  app.add_option("--prefill-chunk", arguments.prefill_chunk, "most prompt tokens a step")
+      ->check(CLI::Range(int64_t{16}, int64_t{8192}));
+  app.add_option("--step-ms", arguments.step_ms,
+                 "how long a step may take while answers are written: bounds the time between two "
+                 "tokens when long prompts come in")
+      ->check(CLI::Range(int64_t{10}, int64_t{60000}));
+  app.add_option("--speculate", arguments.speculate,
+                 "draft tokens to verify: off, auto, or how many")
+      ->check(CheckSpeculate);
+  app.add_flag("--no-prefix-cache", arguments.no_prefix_cache,
+               "compute every prompt from its first token");
   app.add_option("--context", arguments.context, "longest prompt and answer; 0: the model's own")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
   app.add_option("--log-format", arguments.log_format, "text or json")
@@ -105,6 +150,10 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
 
   LoadOptions load;
   load.threads = arguments.threads;
+  load.kv_bytes = arguments.kv_bytes;
+  load.kv_type = arguments.kv_type == "f16" ? KvType::kF16 : KvType::kF32;
+  load.precision = arguments.precision == "exact" ? Precision::kExact : Precision::kFast;
+  load.draft_head = arguments.speculate != "off";
   int told = 0;
   load.progress = [&](double fraction) {
     const int percent = static_cast<int>(fraction * 100);
@@ -122,9 +171,13 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   EngineOptions options;
   options.name = arguments.name;
   options.context_length = arguments.context;
-  options.scheduler.kv_bytes = arguments.kv_bytes;
   options.scheduler.max_running = arguments.max_running;
   options.scheduler.max_waiting = arguments.max_waiting;
+  options.scheduler.max_wait = std::chrono::seconds(arguments.max_wait);
+  options.scheduler.prefill_chunk = arguments.prefill_chunk;
+  options.scheduler.step_time = std::chrono::milliseconds(arguments.step_ms);
+  options.scheduler.speculate = ReadSpeculate(arguments.speculate).value_or(kSpeculateAuto);
+  options.scheduler.prefix_cache = !arguments.no_prefix_cache;
   net::io_context context(1);  // outlives the engine, whose thread posts to it
   BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
   const ModelInfo& info = engine->info();

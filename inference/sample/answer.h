@@ -32,6 +32,7 @@ struct Delta {
 
 struct Usage {
   int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt, not computed again
   int64_t completion_tokens = 0;
   int64_t reasoning_tokens = 0;
 };

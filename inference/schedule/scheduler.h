@@ -1,49 +1,33 @@
-// Continuous batching: one thread that advances all running generations together, one
-// Model::Forward a step. Prompts are computed in chunks beside the others' tokens, so that a long
-// prompt delays nobody by more than a chunk. Memory for keys and values is reserved in full before
-// a generation starts and never exceeds the budget; what does not fit waits, fairly between
-// tenants, in a bounded list. Cancelling takes effect before the next step. Threading: Submit,
-// Cancel and the counters may be called from any thread; the Model is used by the scheduler's
-// thread only.
+// The scheduler: a thread that runs the batcher (batcher.h) while there is work, and the door
+// through which requests come in from other threads. Nothing is reserved for a request when it is
+// accepted; what can never fit is refused at once. Cancelling takes effect before the next step.
+// Threading: Submit, Cancel, Drain and the counters may be called from any thread; the Model is used
+// by the scheduler's thread only.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "inference/arch/model.h"
-#include "inference/schedule/fair_queue.h"
+#include "inference/schedule/batcher.h"
+#include "inference/schedule/door.h"
+#include "inference/schedule/options.h"
 #include "inference/schedule/request.h"
 
 namespace portcullis::inference {
 
-struct SchedulerOptions {
-  int64_t kv_bytes = int64_t{1} << 30;
-  size_t max_running = 16;
-  size_t max_waiting = 128;
-  int64_t prefill_chunk = 256;  // prompt tokens a step, over all prompts
-};
+// Tokens that the model's pages hold; the largest number where they have no budget.
+int64_t PoolTokens(const Model& model);
 
-struct SchedulerCounters {
-  size_t running = 0;
-  size_t waiting = 0;
-  int64_t kv_bytes_used = 0;
-  uint64_t steps = 0;
-  uint64_t prompt_tokens = 0;
-  uint64_t generated_tokens = 0;
-};
-
-// A submitted generation. Destroying the handle cancels what still runs.
+// A submitted request. Destroying the handle cancels what still runs.
 class Generation {
  public:
-  struct Shared;
   Generation() = default;
-  explicit Generation(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  explicit Generation(std::shared_ptr<Cancelling> cancel) : cancel_(std::move(cancel)) {}
   Generation(Generation&&) noexcept = default;
   Generation& operator=(Generation&& other) noexcept;
   ~Generation() { Cancel(); }
@@ -51,7 +35,7 @@ class Generation {
   void Cancel();
 
  private:
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<Cancelling> cancel_;
 };
 
 class Scheduler {
@@ -60,9 +44,12 @@ class Scheduler {
   Scheduler(Model& model, const Tokenizer& tokenizer, const SchedulerOptions& options);
   ~Scheduler();  // ends everything at once with kShuttingDown
 
-  // All or none. kQueueFull: the waiting list has no room; kContextLength: it can never fit.
+  // All or none; they are of one caller. kQueueFull: the waiting list has no room; kContextLength:
+  // it can never fit.
   Result<std::vector<Generation>> Submit(std::vector<GenerateRequest> requests,
                                          std::vector<std::shared_ptr<Sink>> sinks);
+  Result<std::vector<Generation>> SubmitEmbedding(std::vector<EmbedRequest> requests,
+                                                  std::vector<std::shared_ptr<EmbedSink>> sinks);
 
   // Refuses new work from now on; true when all work ended before `deadline`.
   bool Drain(std::chrono::steady_clock::time_point deadline);
@@ -70,34 +57,28 @@ class Scheduler {
   SchedulerCounters counters() const;
 
  private:
-  struct Job;
-  using JobPtr = std::unique_ptr<Job>;
-
   void Run();
-  bool WaitForWork();
-  void DropCancelled();
-  void Admit();
-  void StepOnce();
-  void Sample(Job& job, std::span<float> logits);
-  void Fail(Job& job, const Error& error);
+  bool TakeWork();
+  Result<void> CheckSize(int64_t prompt, int64_t answer) const;
+  Result<std::vector<Generation>> Enter(std::vector<JobPtr> jobs);
 
   Model& model_;
-  const Tokenizer& tokenizer_;
   const SchedulerOptions options_;
-  const size_t vocab_size_;
+  const int64_t context_length_;
+  const int64_t pool_tokens_;
+  Door door_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable idle_;
-  FairQueue<JobPtr> waiting_;   // guarded by mutex_
-  bool draining_ = false;       // guarded by mutex_
-  bool stopping_ = false;       // guarded by mutex_
-  SchedulerCounters counters_;  // guarded by mutex_
+  std::vector<JobPtr> inbox_;   // guarded by mutex_, as is what follows
+  uint64_t next_number_ = 0;
+  bool busy_ = false;
+  bool draining_ = false;
+  bool stopping_ = false;
+  SchedulerCounters counters_;
 
-  std::vector<JobPtr> running_;  // the scheduler's thread only, as is what follows
-  std::vector<float> logits_;
-  size_t turn_ = 0;
-  int64_t kv_used_ = 0;
+  Batcher batcher_;  // the scheduler's thread only
   std::thread thread_;  // last: started when all else stands
 };
 

@@ -6,7 +6,6 @@ portcullis_test(inference_serve_test
     generate_test.cc
     pretokenize_test.cc
     sampler_test.cc
-    scheduler_test.cc
     serve_helpers.cc
     server_test.cc
     template_test.cc
