@@ -8,7 +8,6 @@
 
 #include <algorithm>
 
-#include "inference/ops/attention.h"
 #include "inference/ops/dequantize.h"
 #include "inference/ops/norm.h"
 #include "inference/ops/swiglu.h"
@@ -82,8 +81,10 @@ Result<void> Deepseek::LoadHeads(int64_t index, Layer& layer) const {
       DequantizeRow(both.type, both.row(head * head_rows + i), rank, row.data());
       for (int64_t k = 0; k < rank; ++k) turned[k * nope + i] = row[k];
     }
-    layer.key_up.emplace_back(std::move(turned), rank, nope);
-    layer.value_up.emplace_back(both.RowRange(head * head_rows + nope, mla.value_dimensions));
+    layer.key_up.emplace_back(std::move(turned), rank, nope,
+                              GemmOptions{.precision = options_.precision});
+    layer.value_up.emplace_back(both.RowRange(head * head_rows + nope, mla.value_dimensions),
+                                std::vector<float>(), GemmOptions{.precision = options_.precision});
   }
   return boost::outcome_v2::success();
 }
@@ -121,8 +122,9 @@ Result<void> Deepseek::LoadMixture(int64_t index, Layer& layer) const {
   return boost::outcome_v2::success();
 }
 
-KvCache::Shape Deepseek::CacheShape() const {
-  return {config_.layers, config_.mla.kv_lora_rank + config_.mla.rope_dimensions, 0};
+KvShape Deepseek::CacheShape() const {
+  return {1, config_.mla.kv_lora_rank + config_.mla.rope_dimensions, config_.mla.kv_lora_rank, true,
+          options_.kv_type};
 }
 
 void Deepseek::RunLayers(const Batch& batch) {
@@ -140,6 +142,7 @@ void Deepseek::RunLayers(const Batch& batch) {
 void Deepseek::RunAttention(const Batch& batch, const Layer& layer, int64_t index) {
   const auto& mla = config_.mla;
   const int64_t rows = batch.rows;
+  const int64_t tokens = batch.token_rows;
   const int64_t heads = config_.heads;
   const int64_t hidden = config_.hidden_size;
   const int64_t rank = mla.kv_lora_rank;
@@ -160,18 +163,18 @@ void Deepseek::RunAttention(const Batch& batch, const Layer& layer, int64_t inde
   if (mla.q_lora_rank > 0) {
     const int64_t compressed = mla.q_lora_rank;
     float* latent = query_latent_.Get(rows * compressed);
-    const GemmCall down[] = {{&layer.query_down, normed, hidden, rows, latent, compressed},
-                             {&layer.kv_down, normed, hidden, rows, kv, latent_size}};
+    const GemmCall down[] = {{&layer.query_down, normed, hidden, rows, latent, compressed, tokens},
+                             {&layer.kv_down, normed, hidden, rows, kv, latent_size, tokens}};
     RunGemms(workers_, down);
     for (int64_t row = 0; row < rows; ++row) {
       float* x = latent + row * compressed;
       RmsNorm(x, layer.query_down_norm.data(), compressed, epsilon, x);
     }
-    const GemmCall up{&layer.query_up, latent, compressed, rows, query, queries};
+    const GemmCall up{&layer.query_up, latent, compressed, rows, query, queries, tokens};
     RunGemms(workers_, {&up, 1});
   } else {
-    const GemmCall both[] = {{&layer.query_up, normed, hidden, rows, query, queries},
-                             {&layer.kv_down, normed, hidden, rows, kv, latent_size}};
+    const GemmCall both[] = {{&layer.query_up, normed, hidden, rows, query, queries, tokens},
+                             {&layer.kv_down, normed, hidden, rows, kv, latent_size, tokens}};
     RunGemms(workers_, both);
   }
   for (int64_t row = 0; row < rows; ++row) {
@@ -184,7 +187,7 @@ void Deepseek::RunAttention(const Batch& batch, const Layer& layer, int64_t inde
   std::vector<GemmCall> per_head;
   for (int64_t head = 0; head < heads; ++head) {
     per_head.push_back({&layer.key_up[static_cast<size_t>(head)], query + head * key_size, queries,
-                        rows, absorbed + head * latent_size, heads * latent_size});
+                        rows, absorbed + head * latent_size, heads * latent_size, tokens});
   }
   RunGemms(workers_, per_head);
   for (int64_t i = 0; i < rows * heads; ++i) {
@@ -192,32 +195,23 @@ void Deepseek::RunAttention(const Batch& batch, const Layer& layer, int64_t inde
                 absorbed + i * latent_size + rank);
   }
 
-  std::vector<AttentionCall> calls;
-  for (const auto& segment : batch.segments) {
-    float* cached = segment.cache->Keys(index);
-    std::copy_n(kv + segment.row * latent_size, segment.tokens * latent_size,
-                cached + segment.position * latent_size);
-    calls.push_back({absorbed + segment.row * heads * latent_size, segment.tokens, segment.position,
-                     cached, latent_size, cached, latent_size,
-                     context + segment.row * heads * rank});
-  }
-  Attention(workers_, {heads, 1, latent_size, rank, static_cast<float>(config_.softmax_scale)},
-            calls);
+  Attend(batch, index, absorbed, kv, nullptr, context);
 
   per_head.clear();
   const int64_t values = heads * mla.value_dimensions;
   for (int64_t head = 0; head < heads; ++head) {
     per_head.push_back({&layer.value_up[static_cast<size_t>(head)], context + head * rank,
-                        heads * rank, rows, attended + head * mla.value_dimensions, values});
+                        heads * rank, rows, attended + head * mla.value_dimensions, values, tokens});
   }
   RunGemms(workers_, per_head);
-  const GemmCall output{&layer.output, attended, values, rows, projected, hidden};
+  const GemmCall output{&layer.output, attended, values, rows, projected, hidden, tokens};
   RunGemms(workers_, {&output, 1});
   AddToHidden(batch, projected);
 }
 
 void Deepseek::RunDense(const Batch& batch, const Layer& layer) {
   const int64_t rows = batch.rows;
+  const int64_t tokens = batch.token_rows;
   const int64_t hidden = config_.hidden_size;
   const int64_t inner = config_.intermediate_size;
   float* normed = normed_.Get(rows * hidden);
@@ -225,13 +219,13 @@ void Deepseek::RunDense(const Batch& batch, const Layer& layer) {
   float* up = up_.Get(rows * inner);
   float* projected = projected_.Get(rows * hidden);
   Normalize(batch, layer.feed_forward_norm, normed);
-  const GemmCall inputs[] = {{&layer.dense.gate, normed, hidden, rows, gate, inner},
-                             {&layer.dense.up, normed, hidden, rows, up, inner}};
+  const GemmCall inputs[] = {{&layer.dense.gate, normed, hidden, rows, gate, inner, tokens},
+                             {&layer.dense.up, normed, hidden, rows, up, inner, tokens}};
   RunGemms(workers_, inputs);
   workers_.Run(rows, rows > 1, [&](int64_t row, int) {
     SwiGlu(gate + row * inner, up + row * inner, inner);
   });
-  const GemmCall output{&layer.dense.down, gate, inner, rows, projected, hidden};
+  const GemmCall output{&layer.dense.down, gate, inner, rows, projected, hidden, tokens};
   RunGemms(workers_, {&output, 1});
   AddToHidden(batch, projected);
 }
@@ -242,6 +236,7 @@ void Deepseek::RunDense(const Batch& batch, const Layer& layer) {
 void Deepseek::RunMixture(const Batch& batch, const Layer& layer) {
   const auto& moe = config_.moe;
   const int64_t rows = batch.rows;
+  const int64_t tokens = batch.token_rows;
   const int64_t hidden = config_.hidden_size;
   const int64_t inner = moe.intermediate_size;
   const int64_t shared_inner = moe.shared_experts * inner;
@@ -258,14 +253,18 @@ void Deepseek::RunMixture(const Batch& batch, const Layer& layer) {
   float* shared_out = projected_.Get(rows * hidden);
 
   Normalize(batch, layer.feed_forward_norm, normed);
-  const GemmCall score{&layer.router_scores, normed, hidden, rows, scores, moe.experts};
+  const GemmCall score{&layer.router_scores, normed, hidden, rows, scores, moe.experts, tokens};
   RunGemms(workers_, {&score, 1});
   std::vector<ExpertChoice> choices(static_cast<size_t>(slots));
   std::vector<int64_t> first_slot(static_cast<size_t>(moe.experts) + 1, 0);
+  std::vector<int64_t> token_slots(static_cast<size_t>(moe.experts), 0);
   for (int64_t row = 0; row < rows; ++row) {
     const auto chosen = std::span(choices).subspan(row * used, used);
     layer.router.Choose({scores + row * moe.experts, static_cast<size_t>(moe.experts)}, chosen);
-    for (const auto& choice : chosen) ++first_slot[choice.expert + 1];
+    for (const auto& choice : chosen) {
+      ++first_slot[choice.expert + 1];
+      if (row < tokens) ++token_slots[choice.expert];
+    }
   }
   for (size_t i = 1; i < first_slot.size(); ++i) first_slot[i] += first_slot[i - 1];
   std::vector<int64_t> slot_of(static_cast<size_t>(slots));
@@ -278,9 +277,9 @@ void Deepseek::RunMixture(const Batch& batch, const Layer& layer) {
   std::vector<GemmCall> inputs;
   std::vector<GemmCall> outputs;
   if (moe.shared_experts > 0) {
-    inputs.push_back({&layer.shared.gate, normed, hidden, rows, shared_gate, shared_inner});
-    inputs.push_back({&layer.shared.up, normed, hidden, rows, shared_up, shared_inner});
-    outputs.push_back({&layer.shared.down, shared_gate, shared_inner, rows, shared_out, hidden});
+    inputs.push_back({&layer.shared.gate, normed, hidden, rows, shared_gate, shared_inner, tokens});
+    inputs.push_back({&layer.shared.up, normed, hidden, rows, shared_up, shared_inner, tokens});
+    outputs.push_back({&layer.shared.down, shared_gate, shared_inner, rows, shared_out, hidden, tokens});
   }
   for (int64_t expert = 0; expert < moe.experts; ++expert) {
     const int64_t slot = first_slot[expert];
@@ -288,10 +287,11 @@ void Deepseek::RunMixture(const Batch& batch, const Layer& layer) {
     if (count == 0) continue;
     const auto& own = layer.experts[static_cast<size_t>(expert)];
     const float* x = gathered + slot * hidden;
-    inputs.push_back({&own.gate, x, hidden, count, gate + slot * inner, inner});
-    inputs.push_back({&own.up, x, hidden, count, up + slot * inner, inner});
+    const int64_t own_tokens = token_slots[expert];
+    inputs.push_back({&own.gate, x, hidden, count, gate + slot * inner, inner, own_tokens});
+    inputs.push_back({&own.up, x, hidden, count, up + slot * inner, inner, own_tokens});
     outputs.push_back({&own.down, gate + slot * inner, inner, count, expert_out + slot * hidden,
-                       hidden});
+                       hidden, own_tokens});
   }
   RunGemms(workers_, inputs);
   workers_.Run(slots, rows > 1, [&](int64_t slot, int) {

@@ -10,8 +10,8 @@ namespace portcullis::inference {
 
 class Deepseek final : public Transformer {
  public:
-  Deepseek(Weights weights, const ModelConfig& config, int threads)
-      : Transformer(std::move(weights), config, threads) {}
+  Deepseek(Weights weights, const ModelConfig& config, const LoadOptions& options)
+      : Transformer(std::move(weights), config, options) {}
 
  private:
   struct FeedForward {
@@ -36,7 +36,7 @@ class Deepseek final : public Transformer {
   Result<void> LoadMixture(int64_t index, Layer& layer) const;
   Result<FeedForward> LoadFeedForward(int64_t index, Role gate, Role up, Role down, int64_t inner,
                                       Part part = {}) const;
-  KvCache::Shape CacheShape() const override;
+  KvShape CacheShape() const override;
   void RunLayers(const Batch& batch) override;
   void RunAttention(const Batch& batch, const Layer& layer, int64_t index);
   void RunDense(const Batch& batch, const Layer& layer);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "inference/ops/attention.h"
 #include "inference/ops/norm.h"
 #include "inference/ops/swiglu.h"
 
@@ -11,9 +10,9 @@ namespace portcullis::inference {
 Result<Gemm> Llama::LoadBiasedGemm(Role role, Role bias, int64_t layer, int64_t outputs,
                                    int64_t inputs, bool required) const {
   BOOST_OUTCOME_TRY(const auto matrix, weights_.GetMatrix(role, layer, outputs, inputs));
-  if (!required && !weights_.Has(bias, layer)) return Gemm(matrix);
+  if (!required && !weights_.Has(bias, layer)) return Gemm(matrix, {}, {.precision = options_.precision});
   BOOST_OUTCOME_TRY(auto values, weights_.GetVector(bias, layer, outputs));
-  return Gemm(matrix, std::move(values));
+  return Gemm(matrix, std::move(values), {.precision = options_.precision});
 }
 
 Result<Llama::Layer> Llama::LoadLayer(int64_t index) const {
@@ -53,9 +52,9 @@ Result<void> Llama::LoadLayers() {
   return boost::outcome_v2::success();
 }
 
-KvCache::Shape Llama::CacheShape() const {
-  const int64_t floats = config_.kv_heads * config_.head_dimensions;
-  return {config_.layers, floats, floats};
+KvShape Llama::CacheShape() const {
+  return {config_.kv_heads, config_.head_dimensions, config_.head_dimensions, false,
+          options_.kv_type};
 }
 
 void Llama::RunLayers(const Batch& batch) {
@@ -68,6 +67,7 @@ void Llama::RunLayers(const Batch& batch) {
 
 void Llama::RunAttention(const Batch& batch, const Layer& layer, int64_t index) {
   const int64_t rows = batch.rows;
+  const int64_t tokens = batch.token_rows;
   const int64_t hidden = config_.hidden_size;
   const int64_t head = config_.head_dimensions;
   const int64_t queries = config_.heads * head;
@@ -80,38 +80,25 @@ void Llama::RunAttention(const Batch& batch, const Layer& layer, int64_t index) 
   float* projected = projected_.Get(rows * hidden);
 
   Normalize(batch, layer.attention_norm, normed);
-  const GemmCall inputs[] = {{&layer.query, normed, hidden, rows, query, queries},
-                             {&layer.key, normed, hidden, rows, key, keys},
-                             {&layer.value, normed, hidden, rows, value, keys}};
+  const GemmCall inputs[] = {{&layer.query, normed, hidden, rows, query, queries, tokens},
+                             {&layer.key, normed, hidden, rows, key, keys, tokens},
+                             {&layer.value, normed, hidden, rows, value, keys, tokens}};
   RunGemms(workers_, inputs);
   NormalizeHeads(layer.query_norm, rows * config_.heads, query);
   NormalizeHeads(layer.key_norm, rows * config_.kv_heads, key);
   Rotate(batch, config_.heads, head, query, queries);
   Rotate(batch, config_.kv_heads, head, key, keys);
 
-  std::vector<AttentionCall> calls;
-  for (const auto& segment : batch.segments) {
-    float* cached_keys = segment.cache->Keys(index);
-    float* cached_values = segment.cache->Values(index);
-    std::copy_n(key + segment.row * keys, segment.tokens * keys,
-                cached_keys + segment.position * keys);
-    std::copy_n(value + segment.row * keys, segment.tokens * keys,
-                cached_values + segment.position * keys);
-    calls.push_back({query + segment.row * queries, segment.tokens, segment.position, cached_keys,
-                     keys, cached_values, keys, attended + segment.row * queries});
-  }
-  Attention(workers_,
-            {config_.heads, config_.kv_heads, head, head,
-             static_cast<float>(config_.softmax_scale)},
-            calls);
+  Attend(batch, index, query, key, value, attended);
 
-  const GemmCall output{&layer.output, attended, queries, rows, projected, hidden};
+  const GemmCall output{&layer.output, attended, queries, rows, projected, hidden, tokens};
   RunGemms(workers_, {&output, 1});
   AddToHidden(batch, projected);
 }
 
 void Llama::RunFeedForward(const Batch& batch, const Layer& layer) {
   const int64_t rows = batch.rows;
+  const int64_t tokens = batch.token_rows;
   const int64_t hidden = config_.hidden_size;
   const int64_t inner = config_.intermediate_size;
   float* normed = normed_.Get(rows * hidden);
@@ -120,13 +107,13 @@ void Llama::RunFeedForward(const Batch& batch, const Layer& layer) {
   float* projected = projected_.Get(rows * hidden);
 
   Normalize(batch, layer.feed_forward_norm, normed);
-  const GemmCall inputs[] = {{&layer.gate, normed, hidden, rows, gate, inner},
-                             {&layer.up, normed, hidden, rows, up, inner}};
+  const GemmCall inputs[] = {{&layer.gate, normed, hidden, rows, gate, inner, tokens},
+                             {&layer.up, normed, hidden, rows, up, inner, tokens}};
   RunGemms(workers_, inputs);
   workers_.Run(rows, rows > 1, [&](int64_t row, int) {
     SwiGlu(gate + row * inner, up + row * inner, inner);
   });
-  const GemmCall output{&layer.down, gate, inner, rows, projected, hidden};
+  const GemmCall output{&layer.down, gate, inner, rows, projected, hidden, tokens};
   RunGemms(workers_, {&output, 1});
   AddToHidden(batch, projected);
 }

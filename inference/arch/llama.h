@@ -9,8 +9,8 @@ namespace portcullis::inference {
 
 class Llama final : public Transformer {
  public:
-  Llama(Weights weights, const ModelConfig& config, int threads)
-      : Transformer(std::move(weights), config, threads) {}
+  Llama(Weights weights, const ModelConfig& config, const LoadOptions& options)
+      : Transformer(std::move(weights), config, options) {}
 
  private:
   struct Layer {
@@ -24,7 +24,7 @@ class Llama final : public Transformer {
   Result<Layer> LoadLayer(int64_t index) const;
   Result<Gemm> LoadBiasedGemm(Role role, Role bias, int64_t layer, int64_t outputs, int64_t inputs,
                               bool required) const;
-  KvCache::Shape CacheShape() const override;
+  KvShape CacheShape() const override;
   void RunLayers(const Batch& batch) override;
   void RunAttention(const Batch& batch, const Layer& layer, int64_t index);
   void RunFeedForward(const Batch& batch, const Layer& layer);

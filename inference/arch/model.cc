@@ -73,9 +73,9 @@ Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder_o
     }
     std::unique_ptr<Transformer> model;
     if (config.architecture == Architecture::kDeepseek) {
-      model = std::make_unique<Deepseek>(std::move(weights), config, options.threads);
+      model = std::make_unique<Deepseek>(std::move(weights), config, options);
     } else {
-      model = std::make_unique<Llama>(std::move(weights), config, options.threads);
+      model = std::make_unique<Llama>(std::move(weights), config, options);
     }
     BOOST_OUTCOME_TRY(model->Initialize(std::move(info)));
     if (options.progress) options.progress(1.0);

@@ -12,9 +12,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "inference/error.h"
 #include "inference/model/gguf.h"
+#include "inference/ops/kv_block.h"
+#include "inference/ops/precision.h"
 
 namespace portcullis::inference {
 
@@ -39,25 +42,62 @@ struct LoadOptions {
   int threads = 0;  // 0: one per core this process may run on
   std::function<void(double fraction)> progress = {};  // called on the loading thread
   bool hash = true;
+  int64_t kv_bytes = 0;  // for the keys and values of all sequences; 0: as the machine has
+  KvType kv_type = KvType::kF32;
+  Precision precision = Precision::kExact;
+  bool draft_head = false;  // load the multi-token prediction layer where the files have one
+  std::filesystem::path pack_cache = {};  // folder for repacked weights; empty: none is kept
 };
 
-// What one conversation has computed so far. Made by Model::NewSequence.
+// What one conversation has computed so far. Made by Model::NewSequence. Its keys and values lie in
+// pages of the model's pool, so that room can be taken late and a prefix can be shared.
 class Sequence {
  public:
   virtual ~Sequence() = default;
   virtual int64_t length() const = 0;    // tokens computed
-  virtual int64_t capacity() const = 0;  // tokens that fit
-  // Forgets all tokens from `length` on; a length at or beyond length() changes nothing.
+  virtual int64_t capacity() const = 0;  // tokens that fit the pages it holds
+  // Forgets all tokens from `length` on and gives back every page that is then empty; a length at
+  // or beyond length() changes nothing.
   virtual void Truncate(int64_t length) = 0;
+  // Takes pages until `tokens` fit in total. False: too few are free, or the context is shorter;
+  // nothing changed.
+  virtual bool Reserve(int64_t tokens) = 0;
+  // Only while empty: starts as the first `tokens` (at most its length) of `other`, a sequence of
+  // the same model. Full pages are shared, a last partial one is copied, pages held before are
+  // given back. False: no page is free, or the arguments make no sense; nothing changed.
+  virtual bool Adopt(const Sequence& other, int64_t tokens) = 0;
 };
 
 enum class LogitRows { kNone, kLast, kAll };
 
-// Appends `tokens` (at least one) to `sequence`.
+// Prompt rows come many at once and are bound by computation, generated ones (sampled tokens and
+// drafts to be verified) by memory. The two may use different arithmetic for quantised weights; a
+// row's numbers depend on its role, never on what is computed beside it or in how many chunks.
+enum class TokenRole { kPrompt, kGenerated };
+
+// What Step::embedding receives of the hidden states after the final norm.
+enum class Pooling {
+  kLast,  // that of the step's last token
+  kSum,   // all of the step are added, token by token, to what is there (the caller divides)
+};
+
+// Appends `tokens` (at least one) to `sequence`, which has room for them.
 struct Step {
   Sequence* sequence = nullptr;
   std::span<const int32_t> tokens;
   LogitRows rows = LogitRows::kLast;
+  TokenRole role = TokenRole::kPrompt;
+  std::span<float> embedding = {};  // empty, or hidden_size values
+  Pooling pooling = Pooling::kLast;
+};
+
+// A draft for one sequence: `last` was sampled after what the sequence holds and is not computed
+// yet; `tokens` receives at most `count` likely successors.
+struct DraftStep {
+  Sequence* sequence = nullptr;
+  int32_t last = 0;
+  int64_t count = 0;
+  std::vector<int32_t> tokens = {};
 };
 
 class Model {
@@ -70,15 +110,31 @@ class Model {
   // The open GGUF file, for its vocabulary; null for a folder.
   virtual const gguf::File* gguf() const = 0;
 
-  // A capacity beyond info().context_length is refused (kContextLength).
+  // An empty sequence with pages for `capacity_tokens`; 0: it grows by Reserve. Beyond
+  // info().context_length: kContextLength; too few free pages: kOutOfMemory.
   virtual Result<std::unique_ptr<Sequence>> NewSequence(int64_t capacity_tokens) = 0;
+  // Of the pages that many tokens take, none of them shared.
   virtual int64_t SequenceBytes(int64_t capacity_tokens) const = 0;
+  virtual int64_t page_tokens() const = 0;
+  virtual int64_t PageBytes() const = 0;
+  // The largest number where LoadOptions::kv_bytes set no budget.
+  virtual int64_t free_pages() const = 0;
+  virtual int64_t total_pages() const = 0;
 
   // One forward pass over all steps; a sequence appears at most once. `logits` takes rows ×
   // vocab_size floats, row-major, in step order, and must have exactly that size.
-  // Arguments are checked before anything changes. kBadTensor: the logits are not finite, so the
-  // weights are damaged and the sequences of this call are worthless.
+  // Arguments are checked before anything changes: a step without Reserve'd room is refused with
+  // kContextLength. kBadTensor: the logits are not finite, so the weights are damaged and the
+  // sequences of this call are worthless.
   virtual Result<void> Forward(std::span<const Step> steps, std::span<float> logits) = 0;
+
+  // Whether Propose can draft: the files have a multi-token prediction layer and
+  // LoadOptions::draft_head asked for it.
+  virtual bool has_draft_head() const = 0;
+  // Drafts greedily; a sequence appears at most once. Drafts are guesses: they depend on what was
+  // computed beside them, and fewer than asked for (or none) come where room or state is missing.
+  // Sequences keep their length.
+  virtual Result<void> Propose(std::span<DraftStep> steps) = 0;
 };
 
 }  // namespace portcullis::inference

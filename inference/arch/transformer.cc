@@ -1,7 +1,7 @@
 #include "inference/arch/transformer.h"
 
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 #include <new>
 #include <string>
 #include <unordered_set>
@@ -14,10 +14,18 @@ namespace portcullis::inference {
 namespace {
 // Rows computed at once: enough for full speed, and a bound on scratch memory.
 constexpr int64_t kMaxRows = 512;
+
+int64_t LogitRowsOf(const Step& step) {
+  if (step.rows == LogitRows::kNone) return 0;
+  return step.rows == LogitRows::kLast ? 1 : static_cast<int64_t>(step.tokens.size());
+}
+
+int64_t LayerBytes(const KvShape& shape) { return (shape.block_bytes() + 63) / 64 * 64; }
+
 }  // namespace
 
-Transformer::Transformer(Weights weights, const ModelConfig& config, int threads)
-    : weights_(std::move(weights)), config_(config), workers_(threads) {}
+Transformer::Transformer(Weights weights, const ModelConfig& config, const LoadOptions& options)
+    : weights_(std::move(weights)), config_(config), options_(options), workers_(options.threads) {}
 
 Result<void> Transformer::Initialize(ModelInfo info) {
   info_ = std::move(info);
@@ -36,27 +44,37 @@ Result<void> Transformer::Initialize(ModelInfo info) {
   BOOST_OUTCOME_TRY(output_,
                     LoadGemm(config_.tied_embeddings ? Role::kEmbedding : Role::kOutput, 0,
                              config_.vocab_size, config_.hidden_size));
+  kv_shape_ = CacheShape();
+  const int64_t page_bytes = config_.layers * LayerBytes(kv_shape_);
+  if (!pool_.Initialize(page_bytes, options_.kv_bytes)) {
+    return Error{Code::kOutOfMemory,
+                 "no memory for keys and values: the budget is " +
+                     std::to_string(options_.kv_bytes) + " bytes, and a page of " +
+                     std::to_string(kKvBlock) + " tokens takes " + std::to_string(page_bytes)};
+  }
   return LoadLayers();
 }
 
 Result<Gemm> Transformer::LoadGemm(Role role, int64_t layer, int64_t outputs, int64_t inputs,
                                    Part part) const {
   BOOST_OUTCOME_TRY(const auto matrix, weights_.GetMatrix(role, layer, outputs, inputs, part));
-  return Gemm(matrix);
+  return Gemm(matrix, {}, {.precision = options_.precision});
 }
 
 int64_t Transformer::SequenceBytes(int64_t capacity_tokens) const {
-  return KvCache::Bytes(CacheShape(), std::max<int64_t>(capacity_tokens, 0));
+  const int64_t tokens = std::clamp<int64_t>(capacity_tokens, 0, config_.context_length);
+  return (tokens + kKvBlock - 1) / kKvBlock * pool_.page_bytes();
 }
 
 Result<std::unique_ptr<Sequence>> Transformer::NewSequence(int64_t capacity_tokens) {
-  if (capacity_tokens < 1 || capacity_tokens > config_.context_length) {
+  if (capacity_tokens < 0 || capacity_tokens > config_.context_length) {
     return Error{Code::kContextLength, "a sequence of " + std::to_string(capacity_tokens) +
                                            " tokens was asked for; the model's context has " +
                                            std::to_string(config_.context_length)};
   }
-  std::unique_ptr<Sequence> sequence = KvCache::Create(this, CacheShape(), capacity_tokens);
-  if (!sequence) {
+  std::unique_ptr<Sequence> sequence =
+      std::make_unique<KvSequence>(this, pool_, config_.context_length);
+  if (!sequence->Reserve(capacity_tokens)) {
     return Error{Code::kOutOfMemory, "no memory for the keys and values of " +
                                          std::to_string(capacity_tokens) + " tokens (" +
                                          std::to_string(SequenceBytes(capacity_tokens)) +
@@ -70,18 +88,18 @@ Result<int64_t> Transformer::CheckSteps(std::span<const Step> steps) const {
   std::unordered_set<const Sequence*> seen;
   int64_t rows = 0;
   for (const auto& step : steps) {
-    const auto* cache = dynamic_cast<const KvCache*>(step.sequence);
-    if (cache == nullptr || cache->owner() != this || !seen.insert(step.sequence).second) {
+    const auto* sequence = dynamic_cast<const KvSequence*>(step.sequence);
+    if (sequence == nullptr || sequence->owner() != this || !seen.insert(sequence).second) {
       return Error{Code::kInvalidArgument,
                    "every step needs a sequence of this model, each at most once"};
     }
     if (step.tokens.empty()) return Error{Code::kInvalidArgument, "a step has no tokens"};
     const auto count = static_cast<int64_t>(step.tokens.size());
-    if (count > cache->capacity() - cache->length()) {
+    if (count > sequence->capacity() - sequence->length()) {
       return Error{Code::kContextLength, std::to_string(count) + " tokens after " +
-                                             std::to_string(cache->length()) +
+                                             std::to_string(sequence->length()) +
                                              " exceed the sequence's capacity of " +
-                                             std::to_string(cache->capacity())};
+                                             std::to_string(sequence->capacity())};
     }
     for (const int32_t token : step.tokens) {
       if (token < 0 || token >= config_.vocab_size) {
@@ -90,8 +108,12 @@ Result<int64_t> Transformer::CheckSteps(std::span<const Step> steps) const {
                                                  std::to_string(config_.vocab_size)};
       }
     }
-    if (step.rows == LogitRows::kLast) rows += 1;
-    if (step.rows == LogitRows::kAll) rows += count;
+    if (!step.embedding.empty() &&
+        static_cast<int64_t>(step.embedding.size()) != config_.hidden_size) {
+      return Error{Code::kInvalidArgument, "an embedding has " +
+                                               std::to_string(config_.hidden_size) + " values"};
+    }
+    rows += LogitRowsOf(step);
   }
   return rows;
 }
@@ -104,69 +126,175 @@ Result<void> Transformer::Forward(std::span<const Step> steps, std::span<float> 
                                              " rows of " + std::to_string(config_.vocab_size) +
                                              " are computed"};
   }
+  for (const auto& step : steps) {
+    if (!static_cast<KvSequence*>(step.sequence)->MakeWritable()) {
+      return Error{Code::kOutOfMemory, "no page is free for the copy of a shared one"};
+    }
+  }
   try {
-    Batch batch;
-    float* out = logits.data();
-    for (const auto& step : steps) {
-      auto* cache = static_cast<KvCache*>(step.sequence);
-      auto left = step.tokens;
-      while (!left.empty()) {
-        const auto tokens = left.first(
-            std::min(left.size(), static_cast<size_t>(kMaxRows - batch.rows)));
-        left = left.subspan(tokens.size());
-        const auto count = static_cast<int64_t>(tokens.size());
-        batch.segments.push_back({cache, batch.rows, count, cache->length()});
-        batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
-        batch.wants_logits.resize(batch.tokens.size(), step.rows == LogitRows::kAll ? 1 : 0);
-        if (left.empty() && step.rows == LogitRows::kLast) batch.wants_logits.back() = 1;
-        batch.rows += count;
-        if (batch.rows == kMaxRows) RunBatch(batch, out);
+    batch_ = {};
+    for (const auto role : {TokenRole::kGenerated, TokenRole::kPrompt}) {
+      int64_t logit_row = 0;
+      for (const auto& step : steps) {
+        if (step.role == role) AddToBatch(step, logit_row, logits);
+        logit_row += LogitRowsOf(step);
       }
     }
-    if (batch.rows > 0) RunBatch(batch, out);
+    if (batch_.rows > 0) RunBatch(logits);
   } catch (const std::bad_alloc&) {
     return Error{Code::kOutOfMemory, "no memory for the computation"};
   }
-  if (!std::ranges::all_of(logits, [](float value) { return std::isfinite(value); })) {
+  if (!AllFinite(steps, logits)) {
     return Error{Code::kBadTensor, "the logits are not finite: the weights of `" +
                                        info_.path.string() + "` are damaged"};
   }
   return boost::outcome_v2::success();
 }
 
-void Transformer::RunBatch(Batch& batch, float*& logits) {
+Result<void> Transformer::Propose(std::span<DraftStep>) {
+  return Error{Code::kUnsupported, "this model has no draft head"};
+}
+
+void Transformer::AddToBatch(const Step& step, int64_t logit_row, std::span<float> logits) {
+  auto* sequence = static_cast<KvSequence*>(step.sequence);
+  auto left = step.tokens;
+  while (!left.empty()) {
+    const auto tokens =
+        left.first(std::min(left.size(), static_cast<size_t>(kMaxRows - batch_.rows)));
+    left = left.subspan(tokens.size());
+    const auto count = static_cast<int64_t>(tokens.size());
+    batch_.segments.push_back({sequence, batch_.rows, count, sequence->length()});
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const bool last = left.empty() && i + 1 == tokens.size();
+      const bool wanted =
+          step.rows == LogitRows::kAll || (last && step.rows == LogitRows::kLast);
+      const bool pooled = !step.embedding.empty() && (last || step.pooling == Pooling::kSum);
+      batch_.tokens.push_back(tokens[i]);
+      batch_.logit_rows.push_back(wanted ? logit_row++ : -1);
+      batch_.pooled.push_back(pooled ? &step : nullptr);
+    }
+    batch_.rows += count;
+    if (step.role == TokenRole::kGenerated) batch_.token_rows += count;
+    if (batch_.rows == kMaxRows) RunBatch(logits);
+  }
+}
+
+void Transformer::RunBatch(std::span<float> logits) {
   const int64_t hidden = config_.hidden_size;
   const int64_t pairs = rope_.pairs();
-  batch.hidden = hidden_.Get(batch.rows * hidden);
-  float* cosines = cosines_.Get(batch.rows * pairs);
-  float* sines = sines_.Get(batch.rows * pairs);
-  batch.cosines = cosines;
-  batch.sines = sines;
-  for (int64_t row = 0; row < batch.rows; ++row) {
-    DequantizeRow(embedding_.type, embedding_.row(batch.tokens[static_cast<size_t>(row)]), hidden,
-                  batch.hidden + row * hidden);
+  batch_.hidden = hidden_.Get(batch_.rows * hidden);
+  float* cosines = cosines_.Get(batch_.rows * pairs);
+  float* sines = sines_.Get(batch_.rows * pairs);
+  batch_.cosines = cosines;
+  batch_.sines = sines;
+  for (int64_t row = 0; row < batch_.rows; ++row) {
+    DequantizeRow(embedding_.type, embedding_.row(batch_.tokens[static_cast<size_t>(row)]), hidden,
+                  batch_.hidden + row * hidden);
   }
-  for (const auto& segment : batch.segments) {
+  for (const auto& segment : batch_.segments) {
     for (int64_t i = 0; i < segment.tokens; ++i) {
       const int64_t row = segment.row + i;
       rope_.Angles(segment.position + i, cosines + row * pairs, sines + row * pairs);
     }
   }
+  RunLayers(batch_);
+  ComputeLogits(logits);
+  for (int64_t row = 0; row < batch_.rows; ++row) {
+    const Step* step = batch_.pooled[static_cast<size_t>(row)];
+    if (step != nullptr) Pool(row, *step);
+  }
+  for (const auto& segment : batch_.segments) segment.sequence->Advance(segment.tokens);
+  batch_.rows = batch_.token_rows = 0;
+  batch_.segments.clear();
+  batch_.tokens.clear();
+  batch_.logit_rows.clear();
+  batch_.pooled.clear();
+}
 
-  RunLayers(batch);
-
-  float* selected = selected_.Get(batch.rows * hidden);
+// The rows that are wanted have adjacent rows in `logits`, or those of a mixed batch in another
+// order than theirs, and are then copied there.
+void Transformer::ComputeLogits(std::span<float> logits) {
+  const int64_t hidden = config_.hidden_size;
+  const int64_t vocab = config_.vocab_size;
+  float* selected = selected_.Get(batch_.rows * hidden);
   int64_t count = 0;
-  for (int64_t row = 0; row < batch.rows; ++row) {
-    if (batch.wants_logits[static_cast<size_t>(row)] == 0) continue;
-    RmsNorm(batch.hidden + row * hidden, output_norm_.data(), hidden,
+  int64_t first = -1;
+  bool adjacent = true;
+  for (int64_t row = 0; row < batch_.rows; ++row) {
+    const int64_t place = batch_.logit_rows[static_cast<size_t>(row)];
+    if (place < 0) continue;
+    if (first < 0) first = place;
+    adjacent = adjacent && place == first + count;
+    RmsNorm(batch_.hidden + row * hidden, output_norm_.data(), hidden,
             static_cast<float>(config_.norm_epsilon), selected + count++ * hidden);
   }
-  const GemmCall call{&output_, selected, hidden, count, logits, config_.vocab_size};
-  if (count > 0) RunGemms(workers_, {&call, 1});
-  logits += count * config_.vocab_size;
-  for (const auto& segment : batch.segments) segment.cache->Advance(segment.tokens);
-  batch = {};
+  if (count == 0) return;
+  float* out = adjacent ? logits.data() + first * vocab : selected_logits_.Get(count * vocab);
+  // Whatever their step's role, these rows are few.
+  const GemmCall call{&output_, selected, hidden, count, out, vocab, count};
+  RunGemms(workers_, {&call, 1});
+  if (adjacent) return;
+  for (const int64_t place : batch_.logit_rows) {
+    if (place < 0) continue;
+    std::copy_n(out, vocab, logits.data() + place * vocab);
+    out += vocab;
+  }
+}
+
+void Transformer::Pool(int64_t row, const Step& step) {
+  const int64_t hidden = config_.hidden_size;
+  float* normed = selected_.Get(hidden);
+  RmsNorm(batch_.hidden + row * hidden, output_norm_.data(), hidden,
+          static_cast<float>(config_.norm_epsilon), normed);
+  if (step.pooling == Pooling::kLast) {
+    std::copy_n(normed, hidden, step.embedding.data());
+  } else {
+    AddScaled(1.0f, normed, hidden, step.embedding.data());
+  }
+}
+
+bool Transformer::AllFinite(std::span<const Step> steps, std::span<const float> logits) {
+  const auto finite = [](std::span<const float> values) {
+    // 0 · x is 0 for every number, and this sum is vectorised.
+    float sum = 0;
+    for (const float value : values) sum += 0.0f * value;
+    return sum == 0.0f;
+  };
+  std::atomic<bool> all{true};
+  const auto vocab = static_cast<size_t>(config_.vocab_size);
+  workers_.Run(static_cast<int64_t>(logits.size() / vocab), logits.size() > (1 << 16),
+               [&](int64_t row, int) {
+                 if (!finite(logits.subspan(static_cast<size_t>(row) * vocab, vocab))) all = false;
+               });
+  for (const auto& step : steps) {
+    if (!finite(step.embedding)) all = false;
+  }
+  return all;
+}
+
+void Transformer::Attend(const Batch& batch, int64_t layer, const float* queries,
+                         const float* keys, const float* values, float* out) {
+  const int64_t offset = layer * LayerBytes(kv_shape_);
+  const int64_t key_row = kv_shape_.heads * kv_shape_.key_size;
+  const int64_t value_row = kv_shape_.heads * kv_shape_.value_size;
+  attention_calls_.clear();
+  for (const auto& segment : batch.segments) {
+    attention_calls_.push_back({queries + segment.row * config_.heads * kv_shape_.key_size,
+                                segment.tokens, segment.position, segment.sequence->blocks(),
+                                out + segment.row * config_.heads * kv_shape_.value_size});
+    for (int64_t done = 0; done < segment.tokens;) {
+      const int64_t position = segment.position + done;
+      const int64_t slot = position % kKvBlock;
+      const int64_t count = std::min(kKvBlock - slot, segment.tokens - done);
+      const int64_t row = segment.row + done;
+      StoreKv(kv_shape_, segment.sequence->blocks()[position / kKvBlock] + offset, slot, count,
+              keys + row * key_row, key_row, values + row * value_row, value_row);
+      done += count;
+    }
+  }
+  attention_.Run(workers_,
+                 {config_.heads, static_cast<float>(config_.softmax_scale), kv_shape_, offset},
+                 attention_calls_);
 }
 
 void Transformer::Normalize(const Batch& batch, const std::vector<float>& weight, float* out) {

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "inference/arch/model.h"
-#include "inference/cache/kv_cache.h"
+#include "inference/cache/kv_sequence.h"
+#include "inference/cache/page_pool.h"
 #include "inference/model/config.h"
 #include "inference/model/weights.h"
+#include "inference/ops/attention.h"
 #include "inference/ops/buffer.h"
 #include "inference/ops/gemm.h"
 #include "inference/ops/rope.h"
@@ -20,20 +22,23 @@ namespace portcullis::inference {
 
 // Consecutive rows of a batch that extend one sequence.
 struct Segment {
-  KvCache* cache;
+  KvSequence* sequence;
   int64_t row;       // first row in the batch
   int64_t tokens;
   int64_t position;  // of the first row in its sequence
 };
 
-// Rows to be computed together. All row-major, one row per token.
+// Rows to be computed together: those of generated tokens first, then those of prompts.
+// All row-major, one row per token.
 struct Batch {
   int64_t rows = 0;
+  int64_t token_rows = 0;
   std::vector<Segment> segments;
   std::vector<int32_t> tokens;
-  std::vector<uint8_t> wants_logits;
-  float* hidden = nullptr;         // [rows][hidden size], the residual stream
-  const float* cosines = nullptr;  // [rows][rope pairs]
+  std::vector<int64_t> logit_rows;  // of a row: its row of the call's logits, or -1
+  std::vector<const Step*> pooled;  // of a row: the step whose embedding it enters, or null
+  float* hidden = nullptr;          // [rows][hidden size], the residual stream
+  const float* cosines = nullptr;   // [rows][rope pairs]
   const float* sines = nullptr;
 };
 
@@ -43,23 +48,34 @@ class Transformer : public Model {
   const gguf::File* gguf() const final { return weights_.gguf(); }
   Result<std::unique_ptr<Sequence>> NewSequence(int64_t capacity_tokens) final;
   int64_t SequenceBytes(int64_t capacity_tokens) const final;
+  int64_t page_tokens() const final { return kKvBlock; }
+  int64_t PageBytes() const final { return pool_.page_bytes(); }
+  int64_t free_pages() const final { return pool_.free_pages(); }
+  int64_t total_pages() const final { return pool_.total_pages(); }
   Result<void> Forward(std::span<const Step> steps, std::span<float> logits) final;
+  bool has_draft_head() const override { return false; }
+  Result<void> Propose(std::span<DraftStep> steps) override;
 
   // Called once by Model::Load, before anything else.
   Result<void> Initialize(ModelInfo info);
 
  protected:
-  Transformer(Weights weights, const ModelConfig& config, int threads);
+  Transformer(Weights weights, const ModelConfig& config, const LoadOptions& options);
 
   // Reads the layers' weights.
   virtual Result<void> LoadLayers() = 0;
-  virtual KvCache::Shape CacheShape() const = 0;
+  // Of one layer's keys and values.
+  virtual KvShape CacheShape() const = 0;
   // Runs all layers over batch.hidden.
   virtual void RunLayers(const Batch& batch) = 0;
 
   Result<Gemm> LoadGemm(Role role, int64_t layer, int64_t outputs, int64_t inputs,
                         Part part = {}) const;
   void Normalize(const Batch& batch, const std::vector<float>& weight, float* out);
+  // Puts the rows' keys and values in the cache of one layer and attends over it, into `out`
+  // [rows][heads][value size]. `values` is not read where the cache is latent.
+  void Attend(const Batch& batch, int64_t layer, const float* queries, const float* keys,
+              const float* values, float* out);
   // hidden += addend
   void AddToHidden(const Batch& batch, const float* addend);
   // Rotates each row's heads, which start at x + row · row_stride.
@@ -67,19 +83,29 @@ class Transformer : public Model {
 
   Weights weights_;
   ModelConfig config_;
+  LoadOptions options_;
   Workers workers_;
   Rope rope_;
 
  private:
   Result<int64_t> CheckSteps(std::span<const Step> steps) const;
-  // Computes the batch, appends its logits to `logits` and empties it.
-  void RunBatch(Batch& batch, float*& logits);
+  void AddToBatch(const Step& step, int64_t logit_row, std::span<float> logits);
+  // Computes the batch, fills its rows of `logits` and empties it.
+  void RunBatch(std::span<float> logits);
+  void ComputeLogits(std::span<float> logits);
+  void Pool(int64_t row, const Step& step);
+  bool AllFinite(std::span<const Step> steps, std::span<const float> logits);
 
   ModelInfo info_;
+  KvShape kv_shape_;
+  PagePool pool_;
+  Attention attention_;
+  Batch batch_;
+  std::vector<AttentionCall> attention_calls_;
   Matrix embedding_;
   std::vector<float> output_norm_;
   Gemm output_;
-  Buffer hidden_, cosines_, sines_, selected_;
+  Buffer hidden_, cosines_, sines_, selected_, selected_logits_;
 };
 
 }  // namespace portcullis::inference

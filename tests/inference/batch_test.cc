@@ -93,9 +93,12 @@ TEST_P(BatchTest, TruncateForgets) {
   EXPECT_EQ(sequence->length(), 60);
   sequence->Truncate(0);
   EXPECT_EQ(sequence->length(), 0);
+  EXPECT_EQ(sequence->capacity(), 0);
+  ASSERT_TRUE(sequence->Reserve(60));
   step = {sequence.get(), std::span(tokens).first(30), LogitRows::kNone};
   ASSERT_TRUE(model_->Forward({&step, 1}, {}));
-  step = {sequence.get(), other, LogitRows::kNone};
+  const auto too_long = Prompt(64, 10);
+  step = {sequence.get(), too_long, LogitRows::kNone};
   EXPECT_EQ(model_->Forward({&step, 1}, {}).error().code, Code::kContextLength);
   step = {sequence.get(), std::span(other).first(20), LogitRows::kNone};
   ASSERT_TRUE(model_->Forward({&step, 1}, {}));
@@ -130,7 +133,8 @@ TEST_P(BatchTest, SenselessCallsAreRefusedAndChangeNothing) {
   EXPECT_EQ(code(with({1, -1}), logits), Code::kInvalidArgument);
   EXPECT_EQ(code(with({static_cast<int32_t>(vocab())}), logits), Code::kInvalidArgument);
   EXPECT_EQ(code(with({INT32_MAX}), logits), Code::kInvalidArgument);
-  EXPECT_EQ(code(with({1, 2, 3, 4, 5, 6, 7, 8, 9}), logits), Code::kContextLength);
+  const std::vector<int32_t> long_prompt(static_cast<size_t>(model_->page_tokens()) + 1, 3);
+  EXPECT_EQ(code(with(long_prompt), logits), Code::kContextLength);
   EXPECT_EQ(code(with(good), {}), Code::kInvalidArgument);
   EXPECT_EQ(code({{nullptr, good, LogitRows::kLast}}, logits), Code::kInvalidArgument);
   const Step step{sequence.get(), good, LogitRows::kNone};
@@ -146,12 +150,12 @@ TEST_P(BatchTest, SenselessCallsAreRefusedAndChangeNothing) {
 
 TEST_P(BatchTest, CapacityHasLimits) {
   const int64_t context = model_->info().context_length;
-  EXPECT_EQ(model_->NewSequence(0).error().code, Code::kContextLength);
   EXPECT_EQ(model_->NewSequence(-5).error().code, Code::kContextLength);
   EXPECT_EQ(model_->NewSequence(context + 1).error().code, Code::kContextLength);
   EXPECT_EQ(model_->NewSequence(context).value()->capacity(), context);
-  EXPECT_EQ(model_->SequenceBytes(20), 2 * model_->SequenceBytes(10));
-  EXPECT_GT(model_->SequenceBytes(1), 0);
+  EXPECT_EQ(model_->NewSequence(0).value()->capacity(), 0);
+  EXPECT_EQ(model_->SequenceBytes(1), model_->PageBytes());
+  EXPECT_EQ(model_->SequenceBytes(model_->page_tokens() + 1), 2 * model_->PageBytes());
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, BatchTest,

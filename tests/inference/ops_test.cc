@@ -6,7 +6,6 @@
 #include <numeric>
 #include <random>
 
-#include "inference/ops/attention.h"
 #include "inference/ops/dequantize.h"
 #include "inference/ops/gemm.h"
 #include "inference/ops/rope.h"
@@ -208,63 +207,6 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& one) {
       return std::string(NameOf(one.param.type)) + std::to_string(one.index);
     });
-
-struct AttentionCase {
-  AttentionShape shape;
-  std::vector<std::pair<int64_t, int64_t>> sequences;  // tokens, position
-};
-
-class AttentionTest : public testing::TestWithParam<AttentionCase> {};
-
-TEST_P(AttentionTest, AgreesWithPlainSoftmax) {
-  const auto& [shape, sequences] = GetParam();
-  const int64_t key_stride = shape.kv_heads * shape.key_size + 3;
-  const int64_t value_stride = shape.kv_heads * shape.value_size;
-  std::vector<std::vector<float>> queries, keys, values, outs;
-  std::vector<AttentionCall> calls;
-  for (const auto& [tokens, position] : sequences) {
-    const auto seed = static_cast<uint32_t>(calls.size());
-    queries.push_back(Random(static_cast<size_t>(tokens * shape.heads * shape.key_size), seed));
-    keys.push_back(Random(static_cast<size_t>((position + tokens) * key_stride), seed + 50));
-    values.push_back(Random(static_cast<size_t>((position + tokens) * value_stride), seed + 90));
-    outs.emplace_back(static_cast<size_t>(tokens * shape.heads * shape.value_size));
-    calls.push_back({queries.back().data(), tokens, position, keys.back().data(), key_stride,
-                     values.back().data(), value_stride, outs.back().data()});
-  }
-  Workers workers(2);
-  Attention(workers, shape, calls);
-  for (const auto& call : calls) {
-    for (int64_t token = 0; token < call.tokens; ++token) {
-      for (int64_t head = 0; head < shape.heads; ++head) {
-        const int64_t shared = head / (shape.heads / shape.kv_heads);
-        const float* query = call.queries + (token * shape.heads + head) * shape.key_size;
-        std::vector<double> sum(static_cast<size_t>(shape.value_size));
-        double total = 0;
-        for (int64_t key = 0; key <= call.position + token; ++key) {
-          const float* one = call.keys + key * key_stride + shared * shape.key_size;
-          const double weight =
-              std::exp(double{shape.scale} *
-                       std::inner_product(query, query + shape.key_size, one, 0.0));
-          total += weight;
-          for (int64_t i = 0; i < shape.value_size; ++i) {
-            sum[i] += weight * call.values[key * value_stride + shared * shape.value_size + i];
-          }
-        }
-        for (int64_t i = 0; i < shape.value_size; ++i) {
-          ASSERT_NEAR(call.out[(token * shape.heads + head) * shape.value_size + i], sum[i] / total,
-                      2e-5) << token << " " << head << " " << i;
-        }
-      }
-    }
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, AttentionTest,
-    testing::Values(AttentionCase{{1, 1, 1, 1, 1.0f}, {{1, 0}}},
-                    AttentionCase{{6, 2, 10, 10, 0.3f}, {{1, 0}, {1, 700}, {37, 0}, {5, 255}}},
-                    AttentionCase{{5, 5, 7, 4, 0.5f}, {{90, 200}, {1, 256}}},
-                    AttentionCase{{16, 1, 40, 32, 0.2f}, {{1, 511}, {20, 300}, {3, 0}}}));
 
 TEST(RopeTest, RotationKeepsLengthsAndBothLayoutsAgree) {
   RopeConfig config;

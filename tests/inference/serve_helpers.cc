@@ -93,9 +93,18 @@ class ScriptedModel::ScriptedSequence final : public Sequence {
   int64_t length() const override { return length_; }
   int64_t capacity() const override { return capacity_; }
   void Truncate(int64_t length) override { length_ = std::min(length_, length); }
+  bool Reserve(int64_t tokens) override {
+    const int64_t more = std::max<int64_t>(0, tokens - capacity_);
+    if (model_.live_bytes + more > model_.budget) return false;
+    const int64_t now = model_.live_bytes += more;
+    model_.most_bytes = std::max(model_.most_bytes.load(), now);
+    capacity_ += more;
+    return true;
+  }
+  bool Adopt(const Sequence&, int64_t) override { return false; }
 
   int64_t length_ = 0;
-  size_t written_ = 0;
+  int64_t prompt_ = 0;  // tokens of the prompt
 
  private:
   ScriptedModel& model_;
@@ -127,11 +136,16 @@ Result<void> ScriptedModel::Forward(std::span<const Step> steps, std::span<float
     if (sequence.length_ > sequence.capacity()) {
       return Error{Code::kContextLength, "more tokens than the sequence holds"};
     }
-    if (step.rows != LogitRows::kLast) continue;
-    const TokenId next = sequence.written_ < script_.size() ? script_[sequence.written_] : kEos;
-    ++sequence.written_;
-    logits[row * static_cast<size_t>(kTestVocab) + static_cast<size_t>(next)] = 50.0f;
-    ++row;
+    if (step.role == TokenRole::kPrompt) sequence.prompt_ = sequence.length_;
+    const auto rows = static_cast<int64_t>(step.rows == LogitRows::kAll    ? step.tokens.size()
+                                           : step.rows == LogitRows::kLast ? 1u
+                                                                           : 0u);
+    for (int64_t at = sequence.length_ - rows; at < sequence.length_; ++at, ++row) {
+      const auto written = static_cast<size_t>(at + 1 - sequence.prompt_);
+      const TokenId next = written < script_.size() ? script_[written] : kEos;
+      logits[row * static_cast<size_t>(kTestVocab) + static_cast<size_t>(next)] = 50.0f;
+    }
+    if (!step.embedding.empty()) step.embedding[0] += static_cast<float>(step.tokens.size());
   }
   return boost::outcome_v2::success();
 }
@@ -140,6 +154,7 @@ void RecordingSink::OnDelta(Delta delta) {
   const std::lock_guard lock(mutex_);
   content += delta.content;
   reasoning += delta.reasoning;
+  tokens.insert(tokens.end(), delta.tokens.begin(), delta.tokens.end());
 }
 
 void RecordingSink::OnFinish(FinishReason finish_reason, const Usage& used) {

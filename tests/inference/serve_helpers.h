@@ -52,10 +52,17 @@ class ScriptedModel final : public Model {
   const gguf::File* gguf() const override { return nullptr; }
   Result<std::unique_ptr<Sequence>> NewSequence(int64_t capacity_tokens) override;
   int64_t SequenceBytes(int64_t capacity_tokens) const override { return capacity_tokens; }
+  int64_t page_tokens() const override { return 1; }
+  int64_t PageBytes() const override { return 1; }
+  int64_t free_pages() const override { return budget - live_bytes; }
+  int64_t total_pages() const override { return budget; }
+  bool has_draft_head() const override { return false; }
+  Result<void> Propose(std::span<DraftStep>) override { return boost::outcome_v2::success(); }
   Result<void> Forward(std::span<const Step> steps, std::span<float> logits) override;
 
   // Called before each step, on the scheduler's thread, with the number of tokens of each part.
   std::function<Result<void>(std::span<const Step>)> before_step;
+  int64_t budget = int64_t{1} << 40;  // bytes, pages and tokens are the same here
   std::atomic<int> live_sequences{0};
   std::atomic<int64_t> live_bytes{0};
   std::atomic<int64_t> most_bytes{0};
@@ -75,6 +82,7 @@ class RecordingSink final : public Sink {
   bool Wait();  // false when nothing came for 20 seconds
 
   std::string content, reasoning;
+  std::vector<ReportedToken> tokens;
   std::optional<FinishReason> reason;
   std::optional<Error> error;
   Usage usage;
