@@ -2,7 +2,17 @@
 
 #include <cmath>
 
+#include "inference/model/weights.h"
+
 namespace portcullis::inference {
+
+Result<ModelConfig> ConfigOf(const Weights& weights) {
+  constexpr size_t kMaxConfigBytes = 1 << 20;
+  if (weights.gguf() != nullptr) return ConfigFromGguf(*weights.gguf());
+  const auto path = weights.path() / "config.json";
+  BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(path, kMaxConfigBytes));
+  return ConfigFromJson(text, "`" + path.string() + "`");
+}
 
 double YarnMagnitude(double factor, double mscale) {
   return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0;

@@ -77,6 +77,10 @@ struct ModelConfig {
   MoeConfig moe;               // of kDeepseek
 };
 
+class Weights;
+
+// The configuration that lies with the weights: GGUF metadata, or config.json beside them.
+Result<ModelConfig> ConfigOf(const Weights& weights);
 Result<ModelConfig> ConfigFromJson(std::string_view config_json, std::string_view where);
 Result<ModelConfig> ConfigFromGguf(const gguf::File& file);
 

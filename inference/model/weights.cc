@@ -201,18 +201,23 @@ Result<std::vector<float>> Weights::GetVector(Role role, int64_t layer, int64_t 
   return values;
 }
 
+std::vector<const Tensor*> Weights::tensors() const {
+  std::vector<const Tensor*> all;
+  if (gguf_) {
+    for (const auto& tensor : gguf_->tensors()) all.push_back(&tensor);
+  } else {
+    for (const auto& [name, tensor] : checkpoint_->tensors()) all.push_back(&tensor);
+  }
+  return all;
+}
+
 Weights::Totals Weights::Count() const {
   Totals totals;
   std::map<std::string, int64_t> bytes_by_type;
-  const auto add = [&](const Tensor& tensor) {
-    totals.parameters += tensor.elements();
-    totals.bytes += static_cast<int64_t>(tensor.bytes.size());
-    bytes_by_type[tensor.type_name] += static_cast<int64_t>(tensor.bytes.size());
-  };
-  if (gguf_) {
-    for (const auto& tensor : gguf_->tensors()) add(tensor);
-  } else {
-    for (const auto& [name, tensor] : checkpoint_->tensors()) add(tensor);
+  for (const Tensor* tensor : tensors()) {
+    totals.parameters += tensor->elements();
+    totals.bytes += static_cast<int64_t>(tensor->bytes.size());
+    bytes_by_type[tensor->type_name] += static_cast<int64_t>(tensor->bytes.size());
   }
   int64_t most = -1;
   for (const auto& [type, bytes] : bytes_by_type) {

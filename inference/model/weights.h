@@ -77,6 +77,9 @@ class Weights {
                            Part part = {}) const;
   Result<std::vector<float>> GetVector(Role role, int64_t layer, int64_t size) const;
 
+  // All tensors of the files, whatever their role.
+  std::vector<const Tensor*> tensors() const;
+
   struct Totals {
     int64_t parameters = 0;
     int64_t bytes = 0;
