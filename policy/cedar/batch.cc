@@ -1,5 +1,8 @@
 #include "policy/cedar/batch.h"
 
+#include <optional>
+
+#include "policy/cedar/policy_json.h"
 #include "policy/cedar/validate.h"
 #include "policy/cedar/value_json.h"
 
@@ -34,12 +37,23 @@ std::string FindingJson(const Finding& finding) {
          ",\"message\":" + JsonQuoted(finding.message) + "}";
 }
 
+Result<PolicySet> LinkedPolicies(const std::string& text, const Json& links) {
+  if (!links.IsArray()) return Form("templateLinks: expected a list");
+  std::vector<TemplateLink> out;
+  for (size_t i = 0; i < links.items.size(); ++i) {
+    BOOST_OUTCOME_TRY(TemplateLink link, LinkFromJson(links.items[i], "templateLinks[" +
+                                                                          std::to_string(i) + "]"));
+    out.push_back(std::move(link));
+  }
+  return PolicySet::Parse({SourceFile{"policies", text}}, Templates::kKeep, out);
+}
+
 }  // namespace
 
 struct Batch::Cache {
-  std::string policy_text;
+  std::optional<std::string> policy_text;  // of `policies`, where that came as one text
   std::unique_ptr<PolicySet> policies;
-  std::string schema_text;
+  std::optional<std::string> schema_text;
   std::unique_ptr<Schema> schema;
 };
 
@@ -75,28 +89,34 @@ std::string ToJson(const Response& response) {
 }
 
 Result<const PolicySet*> Batch::Policies(const Json& document) {
-  BOOST_OUTCOME_TRY(const Json* text, Member(document, "policies", "the line"));
-  if (!text->IsString()) return Form("policies: expected Cedar text in a string");
-  if (!cache_->policies || cache_->policy_text != text->string) {
-    BOOST_OUTCOME_TRY(PolicySet parsed, PolicySet::Parse(text->string, "policies"));
+  BOOST_OUTCOME_TRY(const Json* given, Member(document, "policies", "the line"));
+  const Json* links = document.Find("templateLinks");
+  if (!given->IsString() || links != nullptr) {
+    cache_->policies.reset();  // only plain texts are worth remembering
+    Result<PolicySet> parsed = given->IsString() ? LinkedPolicies(given->string, *links)
+                                                 : PolicySet::FromJson(*given, "policies");
+    if (!parsed) return parsed.error();
+    cache_->policies = std::make_unique<PolicySet>(std::move(parsed.value()));
+    cache_->policy_text.reset();
+  } else if (!cache_->policies || cache_->policy_text != given->string) {
+    BOOST_OUTCOME_TRY(PolicySet parsed, PolicySet::Parse(given->string, "policies"));
     cache_->policies = std::make_unique<PolicySet>(std::move(parsed));
-    cache_->policy_text = text->string;
+    cache_->policy_text = given->string;
   }
   return cache_->policies.get();
 }
 
 Result<const Schema*> Batch::OptionalSchema(const Json& document) {
-  const Json* text = document.Find("schema");
-  if (text == nullptr || text->kind == Json::Kind::kNull) return nullptr;
-  if (!text->IsString()) {
-    return Error{Code::kUnsupported,
-                 "schema: expected Cedar schema text in a string; the JSON "
-                 "form of schemas is not read yet"};
-  }
-  if (!cache_->schema || cache_->schema_text != text->string) {
-    BOOST_OUTCOME_TRY(Schema parsed, Schema::Parse(text->string, "schema"));
+  const Json* given = document.Find("schema");
+  if (given == nullptr || given->kind == Json::Kind::kNull) return nullptr;
+  if (!given->IsString()) {
+    BOOST_OUTCOME_TRY(Schema parsed, Schema::FromJson(*given, "schema"));
     cache_->schema = std::make_unique<Schema>(std::move(parsed));
-    cache_->schema_text = text->string;
+    cache_->schema_text.reset();
+  } else if (!cache_->schema || cache_->schema_text != given->string) {
+    BOOST_OUTCOME_TRY(Schema parsed, Schema::ParseAny(given->string, "schema"));
+    cache_->schema = std::make_unique<Schema>(std::move(parsed));
+    cache_->schema_text = given->string;
   }
   return cache_->schema.get();
 }

@@ -1,9 +1,14 @@
 // One authorisation or validation question as one line of JSON, answered as one line of JSON: what
-// `portcullis policy authorize --batch` and `validate --batch` do for each line of standard input.
-//   {"policies": text, "schema"?: text, "entities": […], "request": {"principal", "action",
-//    "resource": {"type","id"}, "context"?: {…}}}
-//     → {"decision":"allow"|"deny","reasons":[ids],"errors":[ids]}
-//   {"policies": text, "schema": text} → {"ok":bool,"errors":[{"policy","message"}],"warnings":[…]}
+// `portcullis policy authorize | validate | convert | format --batch` do for each line of standard
+// input.
+//   {"policies", "schema"?, "entities": […], "request": {"principal", "action", "resource":
+//    {"type","id"}, "context"?: {…}}}  → {"decision":"allow"|"deny","reasons":[ids],"errors":[ids]}
+//   {"policies", "schema", "mode"?: "strict"|"permissive"}
+//     → {"ok":bool,"errors":[{"policy","message"}],"warnings":[…]}
+//   {"policies" or "schema", "to": "json"|"text"} → {"json":…} or {"text":…}       (convert)
+//   {"policies"} → {"text":…}                                                       (format)
+// "policies" is Cedar text or a policy set in JSON, "schema" Cedar's syntax or JSON; with text,
+// "templateLinks" may link its templates.
 // A line that cannot be answered gives a deny (or "ok":false) with "error":{"code","message"}.
 // Policy sets, schemas and entity stores are remembered by their text, so that many requests
 // against the same set parse it once. Not thread-safe.
@@ -31,6 +36,8 @@ class Batch {
   };
   Answer Authorize(std::string_view line);
   Answer Validate(std::string_view line);
+  Answer Convert(std::string_view line);
+  Answer Format(std::string_view line);
 
  private:
   struct Cache;

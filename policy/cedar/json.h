@@ -12,7 +12,7 @@
 
 namespace portcullis::policy::cedar {
 
-inline constexpr size_t kMaxJsonDepth = 128;
+inline constexpr size_t kMaxJsonDepth = 512;
 inline constexpr size_t kMaxJsonText = 256u << 20;  // bytes
 
 struct JsonMember;

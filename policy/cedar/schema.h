@@ -1,5 +1,5 @@
 // A schema: entity types, their attributes and tags, and actions with what they apply to. Read from
-// Cedar's schema syntax (schema_parser.cc) with every name resolved: a Schema that exists is
+// Cedar's schema syntax or its JSON form, with every name resolved: a Schema that exists is
 // consistent. Immutable and shared between threads.
 #pragma once
 
@@ -15,6 +15,7 @@
 
 namespace portcullis::policy::cedar {
 
+struct Json;  // json.h
 struct Type;
 using TypePtr = std::shared_ptr<const Type>;
 
@@ -77,6 +78,9 @@ struct Action {
 class Schema {
  public:
   static Result<Schema> Parse(std::string_view text, std::string_view file_name);
+  static Result<Schema> FromJson(const Json& document, std::string_view file_name);
+  // Either form: a text whose first character is { is JSON.
+  static Result<Schema> ParseAny(std::string_view text, std::string_view file_name);
 
   const EntityType* FindEntityType(std::string_view name) const;
   const Action* FindAction(const EntityUid& uid) const;

@@ -5,8 +5,9 @@
 #include <optional>
 
 #include "policy/cedar/schema.h"
-#include "policy/cedar/schema_syntax.h"
+#include "policy/cedar/schema_build.h"
 #include "policy/cedar/text.h"
+#include "policy/cedar/types.h"
 
 namespace portcullis::policy::cedar {
 namespace {
@@ -26,11 +27,7 @@ TypePtr BuiltIn(std::string_view name) {
                                                    {"datetime", Type::Kind::kDatetime},
                                                    {"duration", Type::Kind::kDuration}}};
   for (const Entry& entry : kTypes) {
-    if (entry.name == name) {
-      Type type;
-      type.kind = entry.kind;
-      return std::make_shared<const Type>(std::move(type));
-    }
+    if (entry.name == name) return SimpleType(entry.kind);
   }
   return nullptr;
 }
@@ -58,9 +55,9 @@ void CloseOver(Set& above, ParentsOf&& parents_of) {
 
 class SchemaBuilder {
  public:
-  SchemaBuilder(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+  explicit SchemaBuilder(SchemaPlace place) : place_(std::move(place)) {}
 
-  Result<Schema> Build(const std::vector<WrittenNamespace>& spaces) {
+  Result<Schema> Build(const WrittenSchema& spaces) {
     for (const WrittenNamespace& space : spaces) {
       BOOST_OUTCOME_TRY(Declare(space));
     }
@@ -92,7 +89,7 @@ class SchemaBuilder {
   };
 
   Error FailAt(size_t offset, const std::string& message) const {
-    return {Code::kSchema, Located(file_, text_, offset, message)};
+    return {Code::kSchema, place_(offset, message)};
   }
 
   Result<void> Declare(const WrittenNamespace& space) {
@@ -169,34 +166,37 @@ class SchemaBuilder {
     return schema_.entities_.contains(name) || action_types_.contains(name);
   }
 
-  Result<TypePtr> ResolvePath(const std::string& space, const WrittenPath& written) {
-    const std::string& path = written.path;
+  Result<TypePtr> ResolvePath(const std::string& space, const WrittenType& type) {
+    using Form = WrittenType::Form;
+    const std::string& path = type.path.path;
     std::vector<std::string> candidates{path};
     if (!IsQualified(path) && !space.empty()) candidates = {Qualify(space, path), path};
+    if (type.form == Form::kBuiltIn) candidates.clear();
     for (const std::string& name : candidates) {
-      if (commons_.contains(name)) return ResolveCommon(name);
-      if (IsEntity(name)) {
-        Type type;
-        type.kind = Type::Kind::kEntity;
-        type.entity = name;
-        return std::make_shared<const Type>(std::move(type));
-      }
+      if (type.form != Form::kEntity && commons_.contains(name)) return ResolveCommon(name);
+      if (type.form != Form::kCommon && IsEntity(name)) return EntityTypeOf(name);
     }
     std::string_view bare = path;
     if (bare.starts_with(kBuiltInPrefix)) bare.remove_prefix(kBuiltInPrefix.size());
-    if (TypePtr type = BuiltIn(bare)) return type;
-    return FailAt(written.offset, "there is no type `" + path + "`");
+    const bool hidden = type.form == Form::kCommon && schema_.entities_.contains(path);
+    if (type.form != Form::kEntity && !hidden) {
+      if (TypePtr built_in = BuiltIn(bare)) return built_in;
+    }
+    return FailAt(type.path.offset, (type.form == Form::kEntity ? "there is no entity type `"
+                                                                : "there is no type `") +
+                                        path + "`");
   }
 
   Result<TypePtr> Resolve(const std::string& space, const WrittenType& written) {
-    if (written.form == WrittenType::Form::kPath) return ResolvePath(space, written.path);
     Type type;
     if (written.form == WrittenType::Form::kSet) {
       type.kind = Type::Kind::kSet;
       BOOST_OUTCOME_TRY(type.element, Resolve(space, written.element[0]));
-    } else {
+    } else if (written.form == WrittenType::Form::kRecord) {
       type.kind = Type::Kind::kRecord;
       BOOST_OUTCOME_TRY(type.attributes, ResolveAttributes(space, written.attributes));
+    } else {
+      return ResolvePath(space, written);
     }
     return std::make_shared<const Type>(std::move(type));
   }
@@ -226,7 +226,13 @@ class SchemaBuilder {
       BOOST_OUTCOME_TRY(std::string name, ResolveEntityName(space, parent));
       type.parents.insert(std::move(name));
     }
-    BOOST_OUTCOME_TRY(type.attributes, ResolveAttributes(space, written.attributes));
+    if (written.shape) {
+      BOOST_OUTCOME_TRY(const TypePtr shape, Resolve(space, *written.shape));
+      if (shape->kind != Type::Kind::kRecord) {
+        return FailAt(written.name.offset, "the shape of an entity type must be a record");
+      }
+      type.attributes = shape->attributes;
+    }
     if (written.tags) {
       BOOST_OUTCOME_TRY(type.tags, Resolve(space, *written.tags));
     }
@@ -283,33 +289,28 @@ class SchemaBuilder {
         return schema_.actions_.find(parent)->second.parents;
       });
       if (action.ancestors.contains(uid)) {
-        return Error{Code::kSchema,
-                     std::string(file_) + ": action " + ToText(uid) + " is a member of itself"};
+        return FailAt(0, "action " + ToText(uid) + " is a member of itself");
       }
     }
     return boost::outcome_v2::success();
   }
 
-  std::string_view text_;
-  std::string_view file_;
+  SchemaPlace place_;
   Schema schema_;
   std::map<std::string, Common> commons_;
   std::set<std::string> action_types_;
   int chain_ = 0;
 };
 
+Result<Schema> BuildSchema(const WrittenSchema& schema, SchemaPlace place) {
+  return SchemaBuilder(std::move(place)).Build(schema);
+}
+
 Result<Schema> Schema::Parse(std::string_view text, std::string_view file_name) {
-  constexpr size_t kMaxSchemaText = 4u << 20;  // bytes
-  if (text.size() > kMaxSchemaText) {
-    return Error{Code::kTooLarge, std::string(file_name) + ": more than " +
-                                      std::to_string(kMaxSchemaText) + " bytes of schema"};
-  }
-  if (!IsValidUtf8(text)) {
-    return Error{Code::kSyntax, std::string(file_name) + ": the text is not valid UTF-8"};
-  }
-  BOOST_OUTCOME_TRY(const std::vector<WrittenNamespace> spaces,
-                    SchemaParser(text, file_name).Parse());
-  return SchemaBuilder(text, file_name).Build(spaces);
+  BOOST_OUTCOME_TRY(const WrittenSchema written, ReadSchemaText(text, file_name));
+  return BuildSchema(written, [&](size_t offset, const std::string& message) {
+    return Located(file_name, text, offset, message);
+  });
 }
 
 }  // namespace portcullis::policy::cedar

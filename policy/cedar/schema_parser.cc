@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "policy/cedar/schema_syntax.h"
 #include "policy/cedar/text.h"
 #include "policy/cedar/value.h"
@@ -88,39 +91,41 @@ Result<std::vector<WrittenPath>> SchemaParser::ParsePaths() {
   return paths;
 }
 
-Result<void> SchemaParser::SkipAnnotations() {
-  std::vector<std::string> seen;
+Result<WrittenAnnotations> SchemaParser::ParseAnnotations() {
+  WrittenAnnotations annotations;
   while (Accept("@")) {
     if (token_.kind != TokenKind::kIdentifier) return Expected("the name of an annotation");
-    for (const std::string& name : seen) {
-      if (name == token_.text) return FailAt(token_.offset, "this annotation appears twice");
-    }
-    seen.emplace_back(token_.text);
+    const Token name = token_;
     Advance();
+    std::string value;
     if (Accept("(")) {
-      BOOST_OUTCOME_TRY(ParseString());
+      BOOST_OUTCOME_TRY(value, ParseString());
       BOOST_OUTCOME_TRY(Expect(")"));
     }
+    if (!annotations.emplace(name.text, std::move(value)).second) {
+      return FailAt(name.offset, "this annotation appears twice");
+    }
   }
-  return boost::outcome_v2::success();
+  return annotations;
 }
 
-Result<std::vector<WrittenNamespace>> SchemaParser::Parse() {
-  std::vector<WrittenNamespace> out(1);
+Result<WrittenSchema> SchemaParser::Parse() {
+  WrittenSchema out(1);
   while (token_.kind != TokenKind::kEnd) {
-    BOOST_OUTCOME_TRY(SkipAnnotations());
+    BOOST_OUTCOME_TRY(WrittenAnnotations annotations, ParseAnnotations());
     if (token_.Is("namespace")) {
-      BOOST_OUTCOME_TRY(ParseNamespace(out));
+      BOOST_OUTCOME_TRY(ParseNamespace(out, std::move(annotations)));
     } else {
-      BOOST_OUTCOME_TRY(ParseDeclaration(out[0]));
+      BOOST_OUTCOME_TRY(ParseDeclaration(out[0], std::move(annotations)));
     }
   }
   return out;
 }
 
-Result<void> SchemaParser::ParseNamespace(std::vector<WrittenNamespace>& out) {
+Result<void> SchemaParser::ParseNamespace(WrittenSchema& out, WrittenAnnotations annotations) {
   Advance();
   WrittenNamespace space;
+  space.annotations = std::move(annotations);
   if (token_.Is("__cedar")) return FailAt(token_.offset, "`__cedar` is reserved");
   BOOST_OUTCOME_TRY(space.name, ParsePath("the name of the namespace"));
   for (const WrittenNamespace& other : out) {
@@ -130,28 +135,30 @@ Result<void> SchemaParser::ParseNamespace(std::vector<WrittenNamespace>& out) {
   }
   BOOST_OUTCOME_TRY(Expect("{"));
   while (!Accept("}")) {
-    BOOST_OUTCOME_TRY(SkipAnnotations());
-    BOOST_OUTCOME_TRY(ParseDeclaration(space));
+    BOOST_OUTCOME_TRY(WrittenAnnotations inner, ParseAnnotations());
+    BOOST_OUTCOME_TRY(ParseDeclaration(space, std::move(inner)));
   }
   out.push_back(std::move(space));
   return boost::outcome_v2::success();
 }
 
-Result<void> SchemaParser::ParseDeclaration(WrittenNamespace& out) {
-  if (Accept("entity")) return ParseEntity(out);
-  if (Accept("action")) return ParseAction(out);
-  if (Accept("type")) return ParseCommonType(out);
+Result<void> SchemaParser::ParseDeclaration(WrittenNamespace& out,
+                                            WrittenAnnotations annotations) {
+  if (Accept("entity")) return ParseEntity(out, std::move(annotations));
+  if (Accept("action")) return ParseAction(out, std::move(annotations));
+  if (Accept("type")) return ParseCommonType(out, std::move(annotations));
   return Expected(out.name.path.empty() ? "`namespace`, `entity`, `action` or `type`"
                                         : "`entity`, `action`, `type` or `}`");
 }
 
-Result<void> SchemaParser::ParseEntity(WrittenNamespace& out) {
+Result<void> SchemaParser::ParseEntity(WrittenNamespace& out, WrittenAnnotations annotations) {
   std::vector<WrittenPath> names;
   do {
     BOOST_OUTCOME_TRY(WrittenPath name, ParseIdentifier("the name of an entity type"));
     names.push_back(std::move(name));
   } while (Accept(","));
   WrittenEntity entity;
+  entity.annotations = std::move(annotations);
   if (Accept("enum")) {
     BOOST_OUTCOME_TRY(Expect("["));
     do {
@@ -166,7 +173,8 @@ Result<void> SchemaParser::ParseEntity(WrittenNamespace& out) {
     const bool assigned = Accept("=");
     if (assigned && !token_.Is("{")) return Expected("`{`");
     if (Accept("{")) {
-      BOOST_OUTCOME_TRY(entity.attributes, ParseAttributes(0));
+      entity.shape = WrittenType{WrittenType::Form::kRecord, {}, {}, {}};
+      BOOST_OUTCOME_TRY(entity.shape->attributes, ParseAttributes(0));
     }
     if (Accept("tags")) {
       BOOST_OUTCOME_TRY(entity.tags, ParseType(0));
@@ -204,13 +212,14 @@ Result<WrittenAction::Parent> SchemaParser::ParseActionParent() {
   return parent;
 }
 
-Result<void> SchemaParser::ParseAction(WrittenNamespace& out) {
+Result<void> SchemaParser::ParseAction(WrittenNamespace& out, WrittenAnnotations annotations) {
   std::vector<WrittenPath> names;
   do {
     BOOST_OUTCOME_TRY(WrittenPath name, ParseNameOrString("the name of an action"));
     names.push_back(std::move(name));
   } while (Accept(","));
   WrittenAction action;
+  action.annotations = std::move(annotations);
   if (Accept("in")) {
     if (Accept("[")) {
       while (!Accept("]")) {
@@ -271,14 +280,12 @@ Result<void> SchemaParser::ParseAppliesTo(WrittenAction& action) {
   return boost::outcome_v2::success();
 }
 
-Result<void> SchemaParser::ParseCommonType(WrittenNamespace& out) {
+Result<void> SchemaParser::ParseCommonType(WrittenNamespace& out, WrittenAnnotations annotations) {
   WrittenCommonType common;
+  common.annotations = std::move(annotations);
   BOOST_OUTCOME_TRY(common.name, ParseIdentifier("the name of a type"));
-  for (const std::string_view word :
-       {"Bool", "Boolean", "Entity", "Extension", "Long", "Record", "Set", "String"}) {
-    if (common.name.path == word) {
-      return FailAt(common.name.offset, "`" + common.name.path + "` cannot name a common type");
-    }
+  if (IsReservedTypeName(common.name.path)) {
+    return FailAt(common.name.offset, "`" + common.name.path + "` cannot name a common type");
   }
   BOOST_OUTCOME_TRY(Expect("="));
   BOOST_OUTCOME_TRY(common.type, ParseType(0));
@@ -312,8 +319,8 @@ Result<WrittenType> SchemaParser::ParseType(int depth) {
 Result<std::vector<WrittenAttribute>> SchemaParser::ParseAttributes(int depth) {
   std::vector<WrittenAttribute> attributes;
   while (!Accept("}")) {
-    BOOST_OUTCOME_TRY(SkipAnnotations());
     WrittenAttribute attribute;
+    BOOST_OUTCOME_TRY(attribute.annotations, ParseAnnotations());
     BOOST_OUTCOME_TRY(WrittenPath name, ParseNameOrString("the name of an attribute or `}`"));
     attribute.name = std::move(name.path);
     attribute.required = !Accept("?");
@@ -323,6 +330,24 @@ Result<std::vector<WrittenAttribute>> SchemaParser::ParseAttributes(int depth) {
     if (!Accept(",") && !token_.Is("}")) return Expected("`,` or `}`");
   }
   return attributes;
+}
+
+bool IsReservedTypeName(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kWords = {"Bool", "Boolean", "Entity", "Extension",
+                                                      "Long", "Record",  "Set",    "String"};
+  return std::find(kWords.begin(), kWords.end(), name) != kWords.end();
+}
+
+Result<WrittenSchema> ReadSchemaText(std::string_view text, std::string_view file_name) {
+  constexpr size_t kMaxSchemaText = 4u << 20;  // bytes
+  if (text.size() > kMaxSchemaText) {
+    return Error{Code::kTooLarge, std::string(file_name) + ": more than " +
+                                      std::to_string(kMaxSchemaText) + " bytes of schema"};
+  }
+  if (!IsValidUtf8(text)) {
+    return Error{Code::kSyntax, std::string(file_name) + ": the text is not valid UTF-8"};
+  }
+  return SchemaParser(text, file_name).Parse();
 }
 
 }  // namespace portcullis::policy::cedar

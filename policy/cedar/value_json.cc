@@ -30,31 +30,39 @@ Result<EntityUid> Uid(const Json& type_and_id, const std::string& path) {
   return uid;
 }
 
-Result<Value> ExtensionFromJson(const Json& escape, const std::string& path) {
-  const std::string& name = escape.Find("fn")->string;
-  const std::optional<Function> function = FunctionNamed(name);
-  if (!function) return At(path, "there is no function `" + name + "`");
+Result<Value> CallFromJson(const ExtensionEscape& escape, const std::string& path) {
+  const std::optional<Function> function = FunctionNamed(escape.function);
+  if (!function) return At(path, "there is no function `" + escape.function + "`");
   std::vector<Value> arguments;
-  if (const Json* one = escape.Find("arg")) {
-    BOOST_OUTCOME_TRY(Value value, ValueFromJson(*one, nullptr, path));
+  for (const Json* argument : escape.arguments) {
+    BOOST_OUTCOME_TRY(Value value, ValueFromJson(*argument, nullptr, path));
     arguments.push_back(std::move(value));
-  } else {
-    for (const Json& item : escape.Find("args")->items) {
-      BOOST_OUTCOME_TRY(Value value, ValueFromJson(item, nullptr, path));
-      arguments.push_back(std::move(value));
-    }
   }
   Result<Value> result = Call(*function, arguments);
   if (!result) return At(path, result.error().message, Code::kValue);
   return result;
 }
 
-bool IsExtensionEscape(const Json* escape) {
-  if (escape == nullptr) return false;
-  const Json* name = escape->Find("fn");
-  const Json* list = escape->Find("args");
-  return name != nullptr && name->IsString() &&
-         (escape->Find("arg") != nullptr || (list != nullptr && list->IsArray()));
+// The object under the only member, called `name`.
+const Json* OnlyMember(const Json& json, std::string_view name) {
+  return json.members.size() == 1 && json.members[0].name == name ? &json.members[0].value
+                                                                  : nullptr;
+}
+
+// {"fn","arg"} or {"fn","args"}, whatever else is there.
+std::optional<ExtensionEscape> AsCall(const Json& json) {
+  const Json* name = json.Find("fn");
+  if (name == nullptr || !name->IsString()) return std::nullopt;
+  ExtensionEscape escape{name->string, {}};
+  const Json* list = json.Find("args");
+  if (const Json* one = json.Find("arg")) {
+    escape.arguments.push_back(one);
+  } else if (list != nullptr && list->IsArray()) {
+    for (const Json& item : list->items) escape.arguments.push_back(&item);
+  } else {
+    return std::nullopt;
+  }
+  return escape;
 }
 
 // The bare string of an extension value, where the schema expects one.
@@ -75,21 +83,21 @@ std::optional<Function> ConstructorFor(const Type* expected) {
 }
 
 Result<Value> ObjectFromJson(const Json& json, const Type* expected, const std::string& path) {
-  const Json* entity = json.Find("__entity");
-  if (entity != nullptr && AsTypeAndId(*entity) != nullptr) {
-    BOOST_OUTCOME_TRY(EntityUid uid, Uid(*entity, path));
+  if (IsEntityEscape(json)) {
+    BOOST_OUTCOME_TRY(EntityUid uid, Uid(json.members[0].value, path));
     return Value::Entity(std::move(uid));
   }
-  if (const Json* escape = json.Find("__extn"); IsExtensionEscape(escape)) {
-    return ExtensionFromJson(*escape, path);
+  if (const std::optional<ExtensionEscape> escape = AsExtensionEscape(json)) {
+    return CallFromJson(*escape, path);
   }
-  if (const Json* expr = json.Find("__expr"); expr != nullptr && expr->IsString()) {
-    return At(path, "the `__expr` form is no longer part of Cedar");
-  }
+  if (IsExpressionEscape(json)) return At(path, "the `__expr` form is no longer part of Cedar");
   if (expected != nullptr && expected->kind == Type::Kind::kEntity &&
       AsTypeAndId(json) != nullptr) {
     BOOST_OUTCOME_TRY(EntityUid uid, Uid(json, path));
     return Value::Entity(std::move(uid));
+  }
+  if (ConstructorFor(expected)) {
+    if (const std::optional<ExtensionEscape> call = AsCall(json)) return CallFromJson(*call, path);
   }
   std::vector<Value::Field> fields;
   for (const auto& [name, member] : json.members) {
@@ -103,6 +111,19 @@ Result<Value> ObjectFromJson(const Json& json, const Type* expected, const std::
 }
 
 }  // namespace
+
+std::optional<ExtensionEscape> AsExtensionEscape(const Json& json) {
+  const Json* call = OnlyMember(json, "__extn");
+  return call == nullptr ? std::nullopt : AsCall(*call);
+}
+bool IsEntityEscape(const Json& json) {
+  const Json* entity = OnlyMember(json, "__entity");
+  return entity != nullptr && AsTypeAndId(*entity) != nullptr;
+}
+bool IsExpressionEscape(const Json& json) {
+  const Json* expression = OnlyMember(json, "__expr");
+  return expression != nullptr && expression->IsString();
+}
 
 bool IsTypeName(std::string_view text) {
   for (;;) {

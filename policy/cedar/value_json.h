@@ -3,7 +3,9 @@
 // a bare {"type","id"}. Errors name the path inside the document, for example attrs.home.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "policy/cedar/json.h"
 #include "policy/cedar/value.h"
@@ -11,6 +13,15 @@
 namespace portcullis::policy::cedar {
 
 struct Type;  // schema.h
+
+// {"__extn":{"fn","arg"}} or {"__extn":{"fn","args"}}, the only member of its object.
+struct ExtensionEscape {
+  std::string function;
+  std::vector<const Json*> arguments;
+};
+std::optional<ExtensionEscape> AsExtensionEscape(const Json& json);
+bool IsEntityEscape(const Json& json);      // {"__entity":{"type","id"}}
+bool IsExpressionEscape(const Json& json);  // {"__expr":text}, which Cedar no longer takes
 
 // `expected` may be null: then only the explicit forms are taken.
 Result<Value> ValueFromJson(const Json& json, const Type* expected, const std::string& path);

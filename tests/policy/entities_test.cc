@@ -69,7 +69,7 @@ TEST(EntitiesJson, ErrorsSayWhere) {
 
 TEST(EntitiesJson, DepthBombsAreRefused) {
   EXPECT_FALSE(Entities::ParseJson(std::string(1'000'000, '[')));
-  const Result<Entities> deep = Entities::ParseJson(std::string(500, '[') + std::string(500, ']'));
+  const Result<Entities> deep = Entities::ParseJson(std::string(900, '[') + std::string(900, ']'));
   ASSERT_FALSE(deep);
   EXPECT_EQ(deep.error().code, Code::kTooDeep);
 }
