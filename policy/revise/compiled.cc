@@ -21,7 +21,7 @@ DecisionFacts TypicalFacts(bool workload) {
 Result<void> CheckFitsGateway(const cedar::Schema& schema) {
   for (const bool workload : {false, true}) {
     const DecisionFacts facts = TypicalFacts(workload);
-    for (const Treatment treatment : FullLadder()) {
+    for (const Treatment treatment : kLadder) {
       const auto fits = schema.CheckRequest(RequestOf(facts, "site", treatment));
       if (!fits) {
         return Error{Code::kValidation,

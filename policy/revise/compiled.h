@@ -5,7 +5,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -24,9 +23,7 @@ struct Compiled {
 
   static Result<std::shared_ptr<const Compiled>> Make(const Content& content);
 
-  Outcome Decide(const DecisionFacts& facts, std::span<const Treatment> ladder) const {
-    return Climb(policies, entities, facts, ladder);
-  }
+  Outcome Decide(const DecisionFacts& facts) const { return Climb(policies, entities, facts); }
 };
 
 // What the set in force is asked before a revision replaces it: Gw::Action::"activatePolicy" on a

@@ -68,6 +68,20 @@ Result<void> ReadKind(const json::value& value, bool& workload) {
   return boost::outcome_v2::success();
 }
 
+Result<void> ReadLadder(const json::value& value, std::vector<Treatment>& ladder) {
+  std::vector<std::string> names;
+  BOOST_OUTCOME_TRY(Read(value, "ladder", names));
+  ladder.clear();
+  for (const std::string& name : names) {
+    const auto treatment = TreatmentFromString(name);
+    if (!treatment || *treatment == Treatment::kRefused || ladder.size() == kLadder.size()) {
+      return Wrong("ladder", "a list of forward, forwardPseudonymised, forwardRedacted");
+    }
+    ladder.push_back(*treatment);
+  }
+  return boost::outcome_v2::success();
+}
+
 using Reader = std::function<Result<void>(const json::value&, DecisionFacts&)>;
 
 template <auto kMember>
@@ -81,6 +95,7 @@ const std::map<std::string_view, Reader>& Members() {
   using F = DecisionFacts;
   static const std::map<std::string_view, Reader> kMembers = {
       {"kind", [](const json::value& v, F& facts) { return ReadKind(v, facts.workload); }},
+      {"ladder", [](const json::value& v, F& facts) { return ReadLadder(v, facts.ladder); }},
       Plain<&F::principal>("principal"),
       Plain<&F::home>("home"),
       Plain<&F::citizenships>("citizenships"),
@@ -136,6 +151,8 @@ json::object ToJson(const DecisionFacts& facts) {
                    {"device_government", facts.device_government},
                    {"device_jurisdiction", facts.device_jurisdiction},
                    {"now_ms", facts.now_ms}};
+  json::array& ladder = out["ladder"].emplace_array();
+  for (const Treatment treatment : facts.ladder) ladder.emplace_back(ToString(treatment));
   if (facts.legal_basis) out["legal_basis"] = *facts.legal_basis;
   if (facts.consent_ref) out["consent_ref"] = *facts.consent_ref;
   return out;

@@ -1,15 +1,11 @@
 #include "policy/revise/ladder.h"
 
-#include <array>
 #include <set>
 
 namespace portcullis::policy::revise {
 namespace {
 
 using cedar::Value;
-
-constexpr std::array kLadder = {Treatment::kForward, Treatment::kPseudonymised,
-                                Treatment::kRedacted};
 
 Value Uid(const char* type, const std::string& id) {
   return Value::Entity(std::string("Gw::") + type, id);
@@ -88,8 +84,6 @@ std::optional<Treatment> TreatmentFromString(std::string_view text) {
   return std::nullopt;
 }
 
-std::span<const Treatment> FullLadder() { return kLadder; }
-
 cedar::Request RequestOf(const DecisionFacts& facts, std::string_view site, Treatment treatment) {
   cedar::Request request;
   request.principal = {facts.workload ? "Gw::Workload" : "Gw::User", facts.principal};
@@ -115,24 +109,24 @@ cedar::Entity PrincipalOf(const DecisionFacts& facts) {
 }
 
 Outcome Climb(const cedar::PolicySet& policies, const cedar::Entities& entities,
-              const DecisionFacts& facts, std::span<const Treatment> ladder) {
+              const DecisionFacts& facts) {
   cedar::Entities own;
   own.Add(PrincipalOf(facts));
   std::vector<cedar::Request> rungs;
-  rungs.reserve(ladder.size());
-  for (const Treatment treatment : ladder) rungs.push_back(RequestOf(facts, "", treatment));
+  rungs.reserve(facts.ladder.size());
+  for (const Treatment treatment : facts.ladder) rungs.push_back(RequestOf(facts, "", treatment));
 
   Outcome outcome;
   Refusal refusal;
   for (const std::string& site : facts.sites) {
-    for (size_t i = 0; i < ladder.size(); ++i) {
+    for (size_t i = 0; i < rungs.size(); ++i) {
       rungs[i].resource.id = site;
       const cedar::Response answer = cedar::Authorize(policies, entities, own, rungs[i]);
       if (!answer.allow || !answer.errors.empty()) {
         refusal.Add(policies, answer);
         continue;
       }
-      outcome.treatment = ladder[i];
+      outcome.treatment = facts.ladder[i];
       outcome.site = site;
       for (const std::string& id : answer.reasons) {
         outcome.policies.emplace_back(policies.Label(id));

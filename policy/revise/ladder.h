@@ -5,9 +5,9 @@
 // Pure functions of immutable values, any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +22,12 @@ enum class Treatment : uint8_t { kRefused = 0, kForward = 1, kPseudonymised = 2,
 std::string_view ToString(Treatment treatment);  // the action: "forwardRedacted"; "refused"
 std::optional<Treatment> TreatmentFromString(std::string_view text);
 
-// The whole ladder; who cannot do one of its treatments must leave that rung out.
-std::span<const Treatment> FullLadder();
+// The whole ladder, in the order of asking.
+inline constexpr std::array kLadder = {Treatment::kForward, Treatment::kPseudonymised,
+                                       Treatment::kRedacted};
+
+// A marking covers the whole document: taking the words away does not take the classification away.
+inline constexpr std::string_view kIrremovableClass = "Classified";
 
 // Everything that a decision about data was made from. Names are ids of Cedar entities of the
 // types Gw::User or Gw::Workload, Jurisdiction, Department, Role, DataClass, Backend, Zone, Purpose.
@@ -53,6 +57,8 @@ struct DecisionFacts {
   int64_t now_ms = 0;  // since 1970 (UTC)
   std::optional<std::string> legal_basis;
   std::optional<std::string> consent_ref;
+  // What the appliance can do; a treatment that it cannot do is never asked for.
+  std::vector<Treatment> ladder = {kLadder.begin(), kLadder.end()};
 
   bool operator==(const DecisionFacts&) const = default;
 };
@@ -68,7 +74,7 @@ struct Outcome {
 };
 
 Outcome Climb(const cedar::PolicySet& policies, const cedar::Entities& entities,
-              const DecisionFacts& facts, std::span<const Treatment> ladder);
+              const DecisionFacts& facts);
 
 // What Climb asks for one site and treatment, and the caller's own entity.
 cedar::Request RequestOf(const DecisionFacts& facts, std::string_view site, Treatment treatment);
