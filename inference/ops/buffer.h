@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 namespace portcullis::inference {
 
@@ -17,7 +18,11 @@ class Buffer {
     other.data_ = nullptr;
     other.count_ = 0;
   }
-  Buffer& operator=(Buffer&&) = delete;
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(count_, other.count_);
+    return *this;
+  }
   ~Buffer() { Free(); }
 
   // Room for `count` floats, valid until the next call that asks for more.
@@ -33,6 +38,7 @@ class Buffer {
     return data_;
   }
   float* data() { return data_; }
+  const float* data() const { return data_; }
 
  private:
   static constexpr std::align_val_t kAlignment{64};

@@ -3,26 +3,64 @@
 #include <algorithm>
 
 #include "inference/ops/dequantize.h"
+#include "inference/ops/gemm_inputs.h"
+#include "inference/ops/kernels.h"
+#include "inference/ops/kernels/amx.h"
 #include "inference/ops/onednn.h"
 #include "inference/ops/vector.h"
 
 namespace portcullis::inference {
 namespace {
 
-constexpr int64_t kFewInputs = 8;            // up to here dot products are as fast as packing
-constexpr int64_t kPanelFloats = 256 << 10;  // a converted panel stays in the second-level cache
-constexpr int64_t kMinPanelRows = 16;
-constexpr int64_t kMaxPanelRows = 128;
-constexpr int64_t kChunk = 1024;  // whole blocks of any type, fits the L1 cache
-constexpr int64_t kParallelWork = 1 << 18;   // multiplications that repay waking a thread
+constexpr int64_t kPanelRows = 64;            // four tiles: a balance of threads and of reuse
+constexpr int64_t kRowsInCache = 64;          // inputs that stay in the second-level cache
+constexpr int64_t kPanelFloats = 256 << 10;   // a converted panel stays there as well
+constexpr int64_t kDepthInCache = 128;        // blocks of depth of an expanded panel: 512 KiB
+constexpr int64_t kSteadyRows = 16;
+constexpr int64_t kChunk = 1024;              // whole blocks of any type, fits the L1 cache
+constexpr int64_t kParallelWork = 1 << 18;    // multiplications that repay waking a thread
+
+bool IsFloat(DataType type) {
+  return type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBF16 ||
+         type == DataType::kF8E4M3;
+}
+
+TileKernel TileKernelOf(const Kernels& kernels, DataType type) {
+  switch (type) {
+    case DataType::kQ8_0: return kernels.q8_0;
+    case DataType::kQ4_K: return kernels.q4_k;
+    case DataType::kQ5_K: return kernels.q5_k;
+    case DataType::kQ6_K: return kernels.q6_k;
+    default: return kernels.q4_0;
+  }
+}
+
+DotKernel DotKernelOf(const Kernels& kernels, DataType type) {
+  switch (type) {
+    case DataType::kF16: return kernels.f16;
+    case DataType::kBF16: return kernels.bf16;
+    case DataType::kF8E4M3: return kernels.f8;
+    default: return kernels.f32;
+  }
+}
 
 }  // namespace
 
 Gemm::Gemm(const Matrix& weights, std::vector<float> bias, const GemmOptions& options)
-    : weights_(weights), bias_(std::move(bias)), options_(options),
-      panel_rows_(std::clamp(kPanelFloats / weights.columns, kMinPanelRows, kMaxPanelRows)),
-      direct_(weights.type == DataType::kF32 &&
-              reinterpret_cast<uintptr_t>(weights.data) % alignof(float) == 0) {}
+    : weights_(weights), bias_(std::move(bias)), isa_(options.isa) {
+  ChooseWays(options.precision);
+  if (tokens_ != Tokens::kPacked) return;
+  if (options.store != nullptr) {
+    packed_ = options.store->Pack(weights_);
+    return;
+  }
+  auto* own = reinterpret_cast<std::byte*>(own_packed_.Get(PackedBytes(weights_) / 4));
+  const int64_t tile_bytes = PackedTileBytes(weights_.type, weights_.columns);
+  for (int64_t tile = 0; tile < PackedTiles(weights_.rows); ++tile) {
+    PackTile(weights_, tile, own + tile * tile_bytes);
+  }
+  packed_ = own;
+}
 
 Gemm::Gemm(std::vector<float> weights, int64_t rows, int64_t columns, const GemmOptions& options)
     : Gemm(Matrix{DataType::kF32, rows, columns,
@@ -31,80 +69,198 @@ Gemm::Gemm(std::vector<float> weights, int64_t rows, int64_t columns, const Gemm
   owned_ = std::move(weights);
 }
 
-int64_t Gemm::panels() const { return (weights_.rows + panel_rows_ - 1) / panel_rows_; }
-
-void Gemm::RunPanel(int64_t panel, const float* x, int64_t x_stride, int64_t token_rows, int64_t m,
-                    float* y, int64_t y_stride, Buffer& scratch) const {
-  const int64_t begin = panel * panel_rows_;
-  const int64_t count = std::min(panel_rows_, weights_.rows - begin);
-  for (int64_t row = 0; row < token_rows; row += kFewInputs) {
-    RunFew(begin, count, x + row * x_stride, x_stride, std::min(kFewInputs, token_rows - row),
-           y + row * y_stride + begin, y_stride);
+void Gemm::ChooseWays(Precision precision) {
+  const bool fast = precision == Precision::kFast;
+  panel_rows_ = kPanelRows;
+  if (fast && HasPackedLayout(weights_.type)) {
+    tokens_ = Tokens::kPacked;
+    prompts_ = isa_ == Isa::kAmx ? Prompts::kTiles : Prompts::kAsTokens;
+    return;
   }
-  if (m > token_rows) {
-    RunMany(begin, count, x + token_rows * x_stride, x_stride, m - token_rows,
-            y + token_rows * y_stride + begin, y_stride, scratch);
+  tokens_ = IsFloat(weights_.type) ? Tokens::kDots : Tokens::kExpanded;
+  if (fast && isa_ == Isa::kAmx && IsFloat(weights_.type)) {
+    prompts_ = Prompts::kTiles;
+    return;
   }
-  if (bias_.empty()) return;
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t n = 0; n < count; ++n) y[i * y_stride + begin + n] += bias_[begin + n];
-  }
+  const int64_t in_cache = kPanelFloats / weights_.columns / kTileRows * kTileRows;
+  panel_rows_ = std::clamp(in_cache, kTileRows, 2 * kPanelRows);
 }
 
-void Gemm::RunFew(int64_t begin, int64_t count, const float* x, int64_t x_stride, int64_t m,
-                  float* y, int64_t y_stride) const {
-  alignas(64) float converted[kChunk];
-  for (int64_t n = 0; n < count; ++n) {
-    float sums[kFewInputs] = {};
-    for (int64_t k = 0; k < weights_.columns; k += kChunk) {
-      const int64_t length = std::min(kChunk, weights_.columns - k);
-      const float* values = converted;
-      if (direct_) {
-        values = reinterpret_cast<const float*>(weights_.row(begin + n)) + k;
-      } else {
-        DequantizePart(weights_, begin + n, k, length, converted);
-      }
-      for (int64_t i = 0; i < m; ++i) sums[i] += Dot(values, x + i * x_stride + k, length);
+void Gemm::RunPanel(int64_t panel, const PreparedRows& rows, float* y, int64_t y_stride,
+                    Buffer& scratch) const {
+  const Range outputs{panel * panel_rows_,
+                      std::min(panel_rows_, weights_.rows - panel * panel_rows_)};
+  if (rows.token_rows > 0) {
+    switch (tokens_) {
+      case Tokens::kPacked: RunPacked(outputs, rows, y, y_stride); break;
+      case Tokens::kDots: RunDots(outputs, rows, y, y_stride); break;
+      case Tokens::kExpanded: RunExpanded(outputs, rows, y, y_stride); break;
     }
-    for (int64_t i = 0; i < m; ++i) y[i * y_stride + n] = sums[i];
+  }
+  if (rows.m == rows.token_rows) return;
+  float* prompt_y = y + rows.token_rows * y_stride;
+  if (prompts_ == Prompts::kTiles) {
+    RunTiles(outputs, rows, prompt_y, y_stride, scratch);
+  } else {
+    RunMatMul(outputs, rows, prompt_y, y_stride, scratch);
   }
 }
 
-void Gemm::RunMany(int64_t begin, int64_t count, const float* x, int64_t x_stride, int64_t m,
-                   float* y, int64_t y_stride, Buffer& scratch) const {
+void Gemm::Scatter(Range outputs, const float* sums, int64_t sums_stride, int64_t rows, float* y,
+                   int64_t y_stride) const {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* from = sums + i * sums_stride;
+    float* to = y + i * y_stride + outputs.begin;
+    if (bias_.empty()) {
+      std::copy_n(from, outputs.count, to);
+    } else {
+      const float* bias = bias_.data() + outputs.begin;
+      for (int64_t n = 0; n < outputs.count; ++n) to[n] = from[n] + bias[n];
+    }
+  }
+}
+
+void Gemm::AddBias(Range outputs, int64_t rows, float* y, int64_t y_stride) const {
+  if (bias_.empty()) return;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t n = outputs.begin; n < outputs.begin + outputs.count; ++n) {
+      y[i * y_stride + n] += bias_[n];
+    }
+  }
+}
+
+void Gemm::RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const {
+  const TileKernel kernel = TileKernelOf(KernelsFor(isa_), weights_.type);
   const int64_t columns = weights_.columns;
-  const float* panel = nullptr;
-  if (direct_) {
-    panel = reinterpret_cast<const float*>(weights_.row(begin));
-  } else {
-    float* converted = scratch.Get(panel_rows_ * columns);
-    for (int64_t n = 0; n < count; ++n) {
-      DequantizePart(weights_, begin + n, 0, columns, converted + n * columns);
+  const int64_t tile_bytes = PackedTileBytes(weights_.type, columns);
+  alignas(64) float sums[kRowsInCache * kTileRows];
+  for (int64_t row = 0; row < rows.token_rows; row += kRowsInCache) {
+    const int64_t count = std::min(kRowsInCache, rows.token_rows - row);
+    for (int64_t n = 0; n < outputs.count; n += kTileRows) {
+      const int64_t tile = (outputs.begin + n) / kTileRows;
+      kernel(packed_ + tile * tile_bytes, columns, rows.quantized + row * (columns / kGroup), count,
+             sums);
+      Scatter({outputs.begin + n, std::min(kTileRows, outputs.count - n)}, sums, kTileRows, count,
+              y + row * y_stride, y_stride);
+    }
+  }
+}
+
+void Gemm::RunDots(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const {
+  const DotKernel kernel = DotKernelOf(KernelsFor(isa_), weights_.type);
+  for (int64_t n = outputs.begin; n < outputs.begin + outputs.count; ++n) {
+    kernel(weights_.row(n), weights_.scale_row(n), weights_.columns, rows.x, rows.x_stride,
+           rows.token_rows, y + n, y_stride);
+  }
+  AddBias(outputs, rows.token_rows, y, y_stride);
+}
+
+void Gemm::RunExpanded(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const {
+  alignas(64) float values[kChunk];
+  for (int64_t n = outputs.begin; n < outputs.begin + outputs.count; ++n) {
+    for (int64_t first = 0; first < rows.token_rows; first += kFewRows) {
+      const int64_t count = std::min(kFewRows, rows.token_rows - first);
+      float sums[kFewRows] = {};
+      for (int64_t k = 0; k < weights_.columns; k += kChunk) {
+        const int64_t length = std::min(kChunk, weights_.columns - k);
+        DequantizePart(weights_, n, k, length, values);
+        for (int64_t i = 0; i < count; ++i) {
+          sums[i] += Dot(values, rows.x + (first + i) * rows.x_stride + k, length);
+        }
+      }
+      for (int64_t i = 0; i < count; ++i) y[(first + i) * y_stride + n] = sums[i];
+    }
+  }
+  AddBias(outputs, rows.token_rows, y, y_stride);
+}
+
+// The panel's weights become blocks of bf16 in the second-level cache, as deep as fits, and all
+// inputs run past them; sums of a deeper panel wait in memory between its parts.
+void Gemm::RunTiles(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride,
+                    Buffer& scratch) const {
+  const int64_t prompt_rows = rows.m - rows.token_rows;
+  const int64_t row_blocks = (prompt_rows + amx::kRows - 1) / amx::kRows;
+  const int64_t output_blocks = PackedTiles(outputs.count);
+  const int64_t depth = amx::DepthBlocks(weights_.columns);
+  const auto split = amx::SplitOf(weights_.type);
+  const int64_t step = std::min(depth, split.weights ? kDepthInCache / 2 : kDepthInCache);
+  const int64_t panel = output_blocks * step * amx::kBlock;
+  const int64_t sums_stride = output_blocks * amx::kRows;
+  float* sums = scratch.Get(row_blocks * amx::kRows * sums_stride + panel);
+  auto* high = reinterpret_cast<uint16_t*>(sums + row_blocks * amx::kRows * sums_stride);
+  uint16_t* low = split.weights ? high + panel : nullptr;
+  for (int64_t k = 0; k < depth; k += step) {
+    const int64_t count = std::min(step, depth - k);
+    for (int64_t block = 0; block < output_blocks; ++block) {
+      const int64_t first = outputs.begin + block * amx::kRows;
+      const int64_t at = block * step * amx::kBlock;
+      if (packed_ != nullptr) {
+        const int64_t tile_bytes = PackedTileBytes(weights_.type, weights_.columns);
+        amx::ExpandTile(weights_.type, packed_ + first / kTileRows * tile_bytes, weights_.columns,
+                        k, count, high + at);
+      } else {
+        amx::ExpandRows(weights_, first, k, count, high + at, low == nullptr ? nullptr : low + at);
+      }
+    }
+    const amx::Operand inputs{rows.high + k * amx::kBlock,
+                              split.inputs ? rows.low + k * amx::kBlock : nullptr,
+                              depth * amx::kBlock};
+    amx::Multiply(inputs, row_blocks, {high, low, step * amx::kBlock}, output_blocks, count, k > 0,
+                  sums, sums_stride);
+  }
+  Scatter(outputs, sums, sums_stride, prompt_rows, y, y_stride);
+}
+
+// oneDNN adds in another order where there are few rows, so few are padded to kSteadyRows.
+void Gemm::RunMatMul(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride,
+                     Buffer& scratch) const {
+  const int64_t columns = weights_.columns;
+  const int64_t prompt_rows = rows.m - rows.token_rows;
+  float* converted = scratch.Get(panel_rows_ * columns + kSteadyRows * (columns + panel_rows_));
+  const std::byte* bytes = weights_.row(outputs.begin);
+  const float* panel = reinterpret_cast<const float*>(bytes);
+  if (weights_.type != DataType::kF32 || reinterpret_cast<uintptr_t>(bytes) % alignof(float) != 0) {
+    for (int64_t n = 0; n < outputs.count; ++n) {
+      DequantizePart(weights_, outputs.begin + n, 0, columns, converted + n * columns);
     }
     panel = converted;
   }
-  MatMul(Right::kTransposed, m, count, columns, x, x_stride, panel, columns, 0.0f, y, y_stride);
+  const float* x = rows.x + rows.token_rows * rows.x_stride;
+  if (prompt_rows >= kSteadyRows) {
+    MatMul(Right::kTransposed, prompt_rows, outputs.count, columns, x, rows.x_stride, panel,
+           columns, 0.0f, y + outputs.begin, y_stride);
+    return AddBias(outputs, prompt_rows, y, y_stride);
+  }
+  float* padded = converted + panel_rows_ * columns;
+  float* sums = padded + kSteadyRows * columns;
+  for (int64_t i = 0; i < prompt_rows; ++i) {
+    std::copy_n(x + i * rows.x_stride, columns, padded + i * columns);
+  }
+  std::fill(padded + prompt_rows * columns, sums, 0.0f);
+  MatMul(Right::kTransposed, kSteadyRows, outputs.count, columns, padded, columns, panel, columns,
+         0.0f, sums, outputs.count);
+  Scatter(outputs, sums, outputs.count, prompt_rows, y, y_stride);
 }
 
 void RunGemms(Workers& workers, std::span<const GemmCall> calls) {
   // Panels are numbered through all calls; `ends` finds the call of a number.
+  GemmInputs inputs(workers);
   std::vector<int64_t> ends;
   ends.reserve(calls.size());
   int64_t panels = 0;
   int64_t work = 0;
   for (const auto& call : calls) {
+    inputs.Add(call);
     panels += call.gemm->panels();
     work += call.m * call.gemm->outputs() * call.gemm->inputs();
     ends.push_back(panels);
   }
+  inputs.Prepare();
   workers.Run(panels, work >= kParallelWork, [&](int64_t index, int worker) {
     const size_t which = std::ranges::upper_bound(ends, index) - ends.begin();
     const auto& call = calls[which];
     const int64_t panel = index - (which == 0 ? 0 : ends[which - 1]);
-    int64_t token_rows = call.token_rows;
-    if (token_rows == kRolesByCount) token_rows = call.m <= kFewInputs ? call.m : 0;
-    call.gemm->RunPanel(panel, call.x, call.x_stride, token_rows, call.m, call.y, call.y_stride,
-                        workers.scratch(worker));
+    call.gemm->RunPanel(panel, inputs.Get(which), call.y, call.y_stride, workers.scratch(worker));
   });
 }
 

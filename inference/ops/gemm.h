@@ -13,15 +13,21 @@
 #include <vector>
 
 #include "inference/model/weights.h"
+#include "inference/ops/buffer.h"
 #include "inference/ops/cpu.h"
+#include "inference/ops/pack.h"
+#include "inference/ops/pack_store.h"
 #include "inference/ops/precision.h"
 #include "inference/ops/workers.h"
 
 namespace portcullis::inference {
 
+struct PreparedRows;
+
 struct GemmOptions {
   Precision precision = Precision::kExact;
-  Isa isa = BestIsa();
+  Isa isa = BestIsa();         // one of UsableIsas()
+  PackStore* store = nullptr;  // keeps what is packed and must outlive the Gemm; null: the Gemm does
 };
 
 class Gemm {
@@ -29,7 +35,8 @@ class Gemm {
   Gemm() = default;
   Gemm(Gemm&&) = default;
   Gemm& operator=(Gemm&&) = default;
-  // The matrix's bytes must outlive the Gemm. `bias` is empty or has one value per row.
+  // The matrix's bytes must outlive the Gemm, unless it is packed(). `bias` is empty or has one
+  // value per row.
   explicit Gemm(const Matrix& weights, std::vector<float> bias = {},
                 const GemmOptions& options = {});
   // Takes ownership of f32 weights [rows, columns] that were computed at load.
@@ -37,29 +44,62 @@ class Gemm {
 
   int64_t outputs() const { return weights_.rows; }
   int64_t inputs() const { return weights_.columns; }
-  // Prompt rows and token rows give the same bits.
-  bool roles_agree() const { return false; }
-  int64_t panels() const;
+  DataType type() const { return weights_.type; }
+  Isa isa() const { return isa_; }
+  // The matrix's own bytes are not read any more.
+  bool packed() const { return packed_ != nullptr; }
+  // Prompt rows are computed as token rows are, to the same bits.
+  bool roles_agree() const { return prompts_ == Prompts::kAsTokens; }
+  // What RunGemms prepares the inputs for.
+  bool quantizes_tokens() const { return tokens_ == Tokens::kPacked; }
+  bool tiles_prompts() const { return prompts_ == Prompts::kTiles; }
 
-  // Computes the outputs of one panel on the calling thread.
-  void RunPanel(int64_t panel, const float* x, int64_t x_stride, int64_t token_rows, int64_t m,
-                float* y, int64_t y_stride, Buffer& scratch) const;
+  // A panel is a range of outputs that one thread computes at once.
+  int64_t panels() const { return (weights_.rows + panel_rows_ - 1) / panel_rows_; }
+  void RunPanel(int64_t panel, const PreparedRows& rows, float* y, int64_t y_stride,
+                Buffer& scratch) const;
 
  private:
-  void RunFew(int64_t begin, int64_t count, const float* x, int64_t x_stride, int64_t m, float* y,
-              int64_t y_stride) const;
-  void RunMany(int64_t begin, int64_t count, const float* x, int64_t x_stride, int64_t m, float* y,
-               int64_t y_stride, Buffer& scratch) const;
+  enum class Tokens : uint8_t {
+    kPacked,  // quantised inputs, packed tiles
+    kDots,    // f32 inputs, float weights as they lie in the file
+    kExpanded // f32 inputs, weights converted to f32 piece by piece
+  };
+  enum class Prompts : uint8_t {
+    kAsTokens,
+    kTiles,   // bf16 on tile registers
+    kMatMul   // panels converted to f32, oneDNN
+  };
+  struct Range {
+    int64_t begin;
+    int64_t count;
+  };
+  void ChooseWays(Precision precision);
+  void RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
+  void RunDots(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
+  void RunExpanded(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
+  void RunTiles(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride,
+                Buffer& scratch) const;
+  void RunMatMul(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride,
+                 Buffer& scratch) const;
+  // Writes sums [rows][sums_stride] of some outputs to their place in y.
+  void Scatter(Range outputs, const float* sums, int64_t sums_stride, int64_t rows, float* y,
+               int64_t y_stride) const;
+  void AddBias(Range outputs, int64_t rows, float* y, int64_t y_stride) const;
 
   Matrix weights_;
   std::vector<float> owned_;
   std::vector<float> bias_;
-  GemmOptions options_;
+  Buffer own_packed_;
+  const std::byte* packed_ = nullptr;
+  Isa isa_ = Isa::kScalar;
+  Tokens tokens_ = Tokens::kExpanded;
+  Prompts prompts_ = Prompts::kMatMul;
   int64_t panel_rows_ = 1;
-  bool direct_ = false;  // aligned f32, usable without conversion
 };
 
-constexpr int64_t kRolesByCount = -1;  // up to eight rows are token rows, more are prompt rows
+constexpr int64_t kFewRows = 8;
+constexpr int64_t kRolesByCount = -1;  // up to kFewRows rows are token rows, more are prompt rows
 
 // Strides count floats. Inputs and outputs of different calls may not overlap in what is written.
 struct GemmCall {

@@ -19,6 +19,9 @@ class Workers {
   // Memory that belongs to one worker during a Run.
   Buffer& scratch(int worker) { return scratch_[static_cast<size_t>(worker)]; }
 
+  // Memory for what the workers of a Run share; belongs to who started it.
+  Buffer& shared() { return shared_; }
+
   // Calls task(index, worker) for every index below `count`, in any order. `worthwhile` false: the
   // work is too small to wake other threads. The first std::bad_alloc is thrown again at the end;
   // tasks throw nothing else.
@@ -35,6 +38,7 @@ class Workers {
   void RunErased(int64_t count, bool parallel, const void* task, Function function);
 
   std::vector<Buffer> scratch_;
+  Buffer shared_;
 };
 
 }  // namespace portcullis::inference

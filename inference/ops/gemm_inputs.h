@@ -1,0 +1,64 @@
+// The inputs of a RunGemms in the forms that its Gemms compute with. Each distinct input is
+// converted once, however many layers read it: query, key and value share theirs, gate and up too.
+// Used inside one RunGemms only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "inference/ops/gemm.h"
+#include "inference/ops/kernels.h"
+
+namespace portcullis::inference {
+
+struct PreparedRows {
+  const float* x = nullptr;
+  int64_t x_stride = 0;
+  int64_t m = 0;
+  int64_t token_rows = 0;  // the first of the m rows; the others are prompt rows
+  const QuantizedGroup* quantized = nullptr;  // token rows
+  const uint16_t* high = nullptr;             // prompt rows, blocks of kernels/amx.h
+  const uint16_t* low = nullptr;
+};
+
+class GemmInputs {
+ public:
+  explicit GemmInputs(Workers& workers) : workers_(workers) {}
+
+  void Add(const GemmCall& call);
+  // After the last Add: converts everything. Throws std::bad_alloc.
+  void Prepare();
+  // Of the call with this number, in the order of Add.
+  PreparedRows Get(size_t call) const;
+
+ private:
+  static constexpr size_t kNone = ~size_t{0};
+  // One form of some rows.
+  struct Form {
+    const float* x;
+    int64_t x_stride;
+    int64_t rows;
+    int64_t columns;
+    bool tiles;                 // blocks for prompt rows; otherwise quantised groups
+    const Kernels* kernels;     // for quantised groups
+    bool low = false;
+    int64_t offset = 0;         // floats from the beginning of the shared buffer
+    int64_t units_end = 0;      // units of work of this form and those before it
+    int64_t Units() const;
+    int64_t RowBlocks() const;
+    int64_t Floats() const;     // without the low parts
+  };
+  struct Call {
+    PreparedRows rows;
+    size_t quantized = kNone;
+    size_t tiles = kNone;
+  };
+  size_t FormOf(const Form& wanted);
+  void Convert(const Form& form, int64_t unit, float* base) const;
+
+  Workers& workers_;
+  std::vector<Form> forms_;
+  std::vector<Call> calls_;
+};
+
+}  // namespace portcullis::inference

@@ -1,0 +1,49 @@
+// The inner loops of Gemm, one set for each level of instructions, compiled in files of their own
+// (kernels/) with that level's flags and chosen at run time. All sets compute token rows of packed
+// matrices to the same bits; FORMAT.md states the arithmetic. Pure functions on the caller's memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "inference/ops/cpu.h"
+
+namespace portcullis::inference {
+
+// A token row's 32 inputs x[k], rounded to values[k] · scale with |values[k]| <= 127.
+struct QuantizedGroup {
+  int8_t values[32];
+  float scale;
+  float scaled_sum;       // scale · sum of values
+  int32_t negative_sum;   // of all values
+  int32_t negative_half;  // of values 0-15
+};
+static_assert(sizeof(QuantizedGroup) == 48);
+
+// y[i][0..15] = x[i] · tile for `m` rows, x and y dense: columns / 32 groups and 16 floats a row.
+using TileKernel = void (*)(const std::byte* tile, int64_t columns, const QuantizedGroup* x,
+                            int64_t m, float* y);
+// Rounds one row of `columns` inputs, a multiple of 32.
+using QuantizeKernel = void (*)(const float* x, int64_t columns, QuantizedGroup* out);
+// y[i · y_stride] = x[i] · w for one row of weights of `columns` values and `m` rows of inputs.
+// `factors`: of kF8E4M3, one for each 128 columns, or null.
+using DotKernel = void (*)(const std::byte* w, const float* factors, int64_t columns,
+                           const float* x, int64_t x_stride, int64_t m, float* y,
+                           int64_t y_stride);
+
+struct Kernels {
+  TileKernel q4_0, q8_0, q4_k, q5_k, q6_k;
+  DotKernel f32, f16, bf16, f8;
+  QuantizeKernel quantize;
+};
+
+// `isa` is one of UsableIsas().
+const Kernels& KernelsFor(Isa isa);
+
+extern const Kernels kScalarKernels;
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvxVnniKernels;
+extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512VnniKernels;
+
+}  // namespace portcullis::inference

@@ -1,0 +1,147 @@
+// Token rows of packed tiles, written once over a vector type and instantiated by each instruction
+// level's file (anonymous types: nothing of one level's code can be linked into another's).
+// A register holds four neighbouring columns of kLanes rows, so a dot product of four terms per
+// lane with the same four inputs everywhere, eight times, is a group of 32 for kLanes outputs.
+// Integer sums are exact; what is rounded is, per group and in this order:
+//   step = scale · x.scale;  y = fma(sum, step, y);  and with minima  y = fma(-minimum, x.scaled_sum, y)
+// Simd gives kLanes, kBytes, kMaxRows, the types Bytes, Ints, Floats and the functions used below.
+// Simd::Dot is where saturation must be impossible: see the proofs there.
+#pragma once
+
+#include <cstring>
+#include <utility>
+
+#include "inference/ops/kernels.h"
+#include "inference/ops/pack.h"
+
+namespace portcullis::inference {
+
+constexpr bool IsSuperBlock(DataType type) {
+  return type == DataType::kQ4_K || type == DataType::kQ5_K || type == DataType::kQ6_K;
+}
+// Of a packed value before its offset is subtracted; Q8_0's are signed.
+constexpr int BitsOf(DataType type) {
+  return type == DataType::kQ8_0 ? 8 : type == DataType::kQ6_K ? 6 : type == DataType::kQ5_K ? 5 : 4;
+}
+
+template <class Simd, DataType kType>
+struct TileReader {
+  using Bytes = typename Simd::Bytes;
+
+  template <int kMask, int kBits, int... kSteps>
+  static void InsertHigh(Bytes high, Bytes* w, std::integer_sequence<int, kSteps...>) {
+    ((w[kSteps] = Simd::template Insert<4 - kBits * kSteps, kMask>(high, w[kSteps])), ...);
+  }
+
+  // The eight steps of group `g`, lanes of register `part`.
+  static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
+                     Bytes* w) {
+    const std::byte* at = block + part * Simd::kBytes;
+    if constexpr (kType == DataType::kQ8_0) {
+      for (int s = 0; s < 8; ++s) w[s] = Simd::LoadSigned(at + layout.values + g * 512 + 64 * s);
+      return;
+    }
+    for (int j = 0; j < 4; ++j) {
+      const Bytes pair = Simd::Load(at + layout.values + g * 256 + 64 * j);
+      w[j] = Simd::LowNibbles(pair);
+      w[4 + j] = Simd::HighNibbles(pair);
+    }
+    if constexpr (kType == DataType::kQ5_K) {
+      InsertHigh<0x10, 1>(Simd::Load(at + layout.high_bits + g * 64), w,
+                          std::make_integer_sequence<int, 8>());
+    }
+    if constexpr (kType == DataType::kQ6_K) {
+      const std::byte* high = at + layout.high_bits + g * 128;
+      InsertHigh<0x30, 2>(Simd::Load(high), w, std::make_integer_sequence<int, 4>());
+      InsertHigh<0x30, 2>(Simd::Load(high + 64), w + 4, std::make_integer_sequence<int, 4>());
+    }
+  }
+};
+
+template <class Simd, DataType kType, int kRows>
+void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, float* y) {
+  using Floats = typename Simd::Floats;
+  using Ints = typename Simd::Ints;
+  constexpr int kBits = BitsOf(kType);
+  const PackedLayout layout = PackedLayoutOf(kType, columns);
+  const int64_t groups = columns / kGroup;
+  for (int part = 0; part < kTileRows / Simd::kLanes; ++part) {
+    Floats sums[kRows];
+    for (int r = 0; r < kRows; ++r) sums[r] = Simd::Zero();
+    const std::byte* block = tile;
+    for (int64_t begin = 0; begin < groups; begin += layout.block_groups) {
+      const std::byte* scales = block + layout.scales;
+      Floats super_scale = Simd::Zero(), super_minimum = Simd::Zero();
+      if constexpr (IsSuperBlock(kType)) {
+        super_scale = Simd::Halves(block + part * 2 * Simd::kLanes);
+        super_minimum = Simd::Halves(block + 2 * kTileRows + part * 2 * Simd::kLanes);
+      }
+      for (int64_t g = 0; g < layout.block_groups; ++g, scales += 2 * kTileRows) {
+        typename Simd::Bytes w[8];
+        TileReader<Simd, kType>::Values(block, layout, g, part, w);
+        const QuantizedGroup* in = x + begin + g;
+        const std::byte* own = scales + part * Simd::kLanes;
+        if constexpr (kType == DataType::kQ6_K) {
+          const Floats first = Simd::Mul(super_scale, Simd::SignedBytes(own));
+          const Floats second = Simd::Mul(super_scale, Simd::SignedBytes(own + kTileRows));
+          for (int r = 0; r < kRows; ++r, in += groups) {
+            const Ints half = Simd::template Offset<32>(in->negative_half);
+            const Ints whole = Simd::template Offset<32>(in->negative_sum);
+            const Ints a = Simd::template Dot<kBits, 4>(w, in->values, half);
+            const Ints b = Simd::template Dot<kBits, 4>(w + 4, in->values + 16,
+                                                        Simd::Sub(whole, half));
+            const Floats factor = Simd::Splat(in->scale);
+            sums[r] = Simd::Fma(Simd::ToFloats(a), Simd::Mul(first, factor), sums[r]);
+            sums[r] = Simd::Fma(Simd::ToFloats(b), Simd::Mul(second, factor), sums[r]);
+          }
+        } else if constexpr (IsSuperBlock(kType)) {
+          const Floats scale = Simd::Mul(super_scale, Simd::UnsignedBytes(own));
+          const Floats minimum = Simd::Mul(super_minimum, Simd::UnsignedBytes(own + kTileRows));
+          for (int r = 0; r < kRows; ++r, in += groups) {
+            const Ints sum = Simd::template Dot<kBits, 8>(w, in->values, Simd::ZeroInts());
+            sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
+                                sums[r]);
+            sums[r] = Simd::Fnma(minimum, Simd::Splat(in->scaled_sum), sums[r]);
+          }
+        } else {
+          constexpr int kZero = kType == DataType::kQ8_0 ? Simd::kSignedOffset : 8;
+          const Floats scale = Simd::Halves(scales + part * 2 * Simd::kLanes);
+          for (int r = 0; r < kRows; ++r, in += groups) {
+            const Ints sum = Simd::template Dot<kBits, 8>(
+                w, in->values, Simd::template Offset<kZero>(in->negative_sum));
+            sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
+                                sums[r]);
+          }
+        }
+      }
+      block += layout.block_bytes;
+    }
+    for (int r = 0; r < kRows; ++r) Simd::Store(y + r * kTileRows + part * Simd::kLanes, sums[r]);
+  }
+}
+
+template <class Simd, DataType kType>
+void RunTile(const std::byte* tile, int64_t columns, const QuantizedGroup* x, int64_t m,
+             float* y) {
+  const int64_t groups = columns / kGroup;
+  while (m > 0) {
+    int64_t rows = 1;
+    if (Simd::kMaxRows >= 8 && m >= 8) {
+      rows = 8;
+      TileRows<Simd, kType, Simd::kMaxRows>(tile, columns, x, y);
+    } else if (m >= 4) {
+      rows = 4;
+      TileRows<Simd, kType, 4>(tile, columns, x, y);
+    } else if (m >= 2) {
+      rows = 2;
+      TileRows<Simd, kType, 2>(tile, columns, x, y);
+    } else {
+      TileRows<Simd, kType, 1>(tile, columns, x, y);
+    }
+    x += rows * groups;
+    y += rows * kTileRows;
+    m -= rows;
+  }
+}
+
+}  // namespace portcullis::inference

@@ -1,0 +1,50 @@
+#include "inference/ops/pack_store.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+#include "inference/ops/pack.h"
+
+namespace portcullis::inference {
+namespace {
+
+constexpr size_t kHugePage = 2 << 20;
+constexpr size_t kRegion = 32 << 20;
+
+size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+
+}  // namespace
+
+PackStore::~PackStore() {
+  for (const auto& region : regions_) munmap(region.data, region.size);
+}
+
+std::byte* PackStore::Allocate(int64_t size) {
+  constexpr size_t kLine = 64;
+  const size_t wanted = RoundUp(static_cast<size_t>(size), kLine);
+  if (regions_.empty() || regions_.back().size - used_ < wanted) {
+    const size_t region = std::max(kRegion, RoundUp(wanted, kHugePage));
+    void* data = mmap(nullptr, region, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) throw std::bad_alloc();
+    madvise(data, region, MADV_HUGEPAGE);  // a wish; without it everything works, slower
+    regions_.push_back({static_cast<std::byte*>(data), region});
+    used_ = 0;
+  }
+  std::byte* piece = regions_.back().data + used_;
+  used_ += wanted;
+  bytes_ += size;
+  return piece;
+}
+
+const std::byte* PackStore::Pack(const Matrix& matrix) {
+  std::byte* packed = Allocate(PackedBytes(matrix));
+  const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
+  workers_.Run(PackedTiles(matrix.rows), true, [&](int64_t tile, int) {
+    PackTile(matrix, tile, packed + tile * tile_bytes);
+  });
+  return packed;
+}
+
+}  // namespace portcullis::inference
