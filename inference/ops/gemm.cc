@@ -51,7 +51,7 @@ Gemm::Gemm(const Matrix& weights, std::vector<float> bias, const GemmOptions& op
   ChooseWays(options.precision);
   if (tokens_ != Tokens::kPacked) return;
   if (options.store != nullptr) {
-    packed_ = options.store->Pack(weights_);
+    packed_ = options.store->Pack(weights_, options.mapped);
     return;
   }
   auto* own = reinterpret_cast<std::byte*>(own_packed_.Get(PackedBytes(weights_) / 4));

@@ -1,6 +1,7 @@
 #include "inference/ops/pack_store.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <new>
@@ -14,6 +15,14 @@ constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kRegion = 32 << 20;
 
 size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+
+// Pages that hold nothing but this matrix; the file still has them.
+void ReleasePages(const Matrix& matrix) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = RoundUp(reinterpret_cast<uintptr_t>(matrix.data), page);
+  const auto end = reinterpret_cast<uintptr_t>(matrix.row(matrix.rows)) / page * page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 
 }  // namespace
 
@@ -38,12 +47,13 @@ std::byte* PackStore::Allocate(int64_t size) {
   return piece;
 }
 
-const std::byte* PackStore::Pack(const Matrix& matrix) {
+const std::byte* PackStore::Pack(const Matrix& matrix, bool mapped) {
   std::byte* packed = Allocate(PackedBytes(matrix));
   const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
   workers_.Run(PackedTiles(matrix.rows), true, [&](int64_t tile, int) {
     PackTile(matrix, tile, packed + tile * tile_bytes);
   });
+  if (mapped) ReleasePages(matrix);
   return packed;
 }
 

@@ -20,8 +20,9 @@ class PackStore {
   PackStore(const PackStore&) = delete;
   PackStore& operator=(const PackStore&) = delete;
 
-  // Packs a matrix that has a packed layout (pack.h). Throws std::bad_alloc.
-  const std::byte* Pack(const Matrix& matrix);
+  // Packs a matrix that has a packed layout (pack.h). Throws std::bad_alloc. `mapped`: it lies in a
+  // file's read-only mapping, and its pages need not stay in memory beside the copy.
+  const std::byte* Pack(const Matrix& matrix, bool mapped);
   int64_t bytes() const { return bytes_; }
 
  private:
