@@ -1,6 +1,7 @@
 #include "gateway/config.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <toml++/toml.h>
 
@@ -125,6 +126,88 @@ void Require(std::string& error, const std::string& file, const char* key, bool 
   if (error.empty() && !present) error = file + ": `" + key + "` is missing";
 }
 
+// Either none of the facts, or all that policies always ask for.
+std::optional<SiteFacts> ReadSiteFacts(Table& table, const std::string& file, std::string& error) {
+  SiteFacts facts;
+  const std::array<std::pair<const char*, std::string*>, 5> places = {{
+      {"processing", &facts.processing},
+      {"storage", &facts.storage},
+      {"operator", &facts.operator_law},
+      {"key_holder", &facts.key_holder},
+      {"model_origin", &facts.model_origin},
+  }};
+  size_t said = 0;
+  for (const auto& [key, place] : places) {
+    table.Read(key, *place);
+    said += place->empty() ? 0 : 1;
+  }
+  table.Read("on_prem", facts.on_prem);
+  table.Read("dpa_signed", facts.dpa_signed);
+  table.Read("zero_retention", facts.zero_retention);
+  table.ReadInteger("retention_days", facts.retention_days, 0, 36500);
+  table.Read("transfer_tool", facts.transfer_tool);
+  table.Read("tia_valid_until", facts.tia_valid_until);
+  table.Read("pools", facts.pools);
+  if (said == 0 && !facts.on_prem && !facts.dpa_signed && !facts.zero_retention &&
+      facts.transfer_tool.empty() && facts.tia_valid_until.empty() && facts.pools.empty()) {
+    return std::nullopt;
+  }
+  for (const auto& [key, place] : places) {
+    Require(error, file, (std::string("site.") + key).c_str(), !place->empty());
+  }
+  return facts;
+}
+
+// [[name]]: calls `read` for each table of the list.
+template <class Read>
+void ReadTables(Table& top, const char* name, const std::string& file, std::string& error,
+                Read read) {
+  const auto* node = top.Find(name);
+  if (!node) return;
+  const auto* array = node->as_array();
+  if (!array) top.Complain(name, *node, std::string("a list of tables, [[") + name + "]]");
+  for (size_t i = 0; array && i < array->size(); ++i) {
+    if (!(*array)[i].is_table()) top.Complain(name, *node, std::string("a list of tables, [[") + name + "]]");
+    Table table((*array)[i].as_table(), std::string(name) + ".", file, error);
+    read(table);
+    table.RefuseUnknown();
+  }
+}
+
+void ReadPolicy(Table& top, Config& config, const std::filesystem::path& base,
+                const std::string& file, std::string& error) {
+  top.Read("policy", config.policy, base);
+  top.Read("revisions", config.revisions, base);
+  top.Read("policy_key", config.policy_key, base);
+  ReadTables(top, "officer", file, error, [&](Table& table) {
+    OfficerConfig& officer = config.officers.emplace_back();
+    table.Read("id", officer.id);
+    table.Read("key", officer.key, base);
+    table.Read("may", officer.may);
+    Require(error, file, "officer.id", !officer.id.empty());
+    Require(error, file, "officer.may", !officer.may.empty());
+  });
+  ReadTables(top, "place", file, error, [&](Table& table) {
+    JurisdictionConfig& place = config.jurisdictions.emplace_back();
+    table.Read("id", place.id);
+    table.Read("in", place.in);
+    Require(error, file, "place.id", !place.id.empty());
+  });
+  if (top.Find("probation")) {
+    Table table(top.FindTable("probation"), "probation.", file, error);
+    table.ReadInteger("minutes", config.probation.minutes, 1, 43200);
+    table.ReadInteger("min_calls", config.probation.min_calls, 1, 1'000'000);
+    table.ReadInteger("error_percent", config.probation.error_percent, 0, 100);
+    table.ReadInteger("refusal_rise_percent", config.probation.refusal_rise_percent, 0, 100);
+    table.RefuseUnknown();
+  }
+  if (!config.revisions.empty()) {
+    Require(error, file, "policy_key (the revision store is sealed by it)", !config.policy_key.empty());
+  } else if (error.empty() && !config.officers.empty()) {
+    error = file + ": [[officer]] has no effect without `revisions`";
+  }
+}
+
 }  // namespace
 
 Result<Config> LoadConfig(const std::filesystem::path& file) {
@@ -168,7 +251,7 @@ Result<Config> LoadConfig(const std::filesystem::path& file) {
   top.ReadInteger("audit_wait_ms", config.audit_wait_ms, 10, 60000);
   top.Read("state", config.state, base);
   top.Read("pepper", config.pepper, base);
-  top.Read("policy", config.policy, base);
+  ReadPolicy(top, config, base, name, error);
   top.Read("zone", config.zone);
   top.Read("jurisdiction", config.jurisdiction);
   top.Read("redact_output", config.redact_output);
@@ -184,6 +267,7 @@ Result<Config> LoadConfig(const std::filesystem::path& file) {
       SiteConfig out;
       site.Read("id", out.id);
       site.Read("socket", out.socket, base);
+      out.facts = ReadSiteFacts(site, name, error);
       site.RefuseUnknown();
       Require(error, name, "site.id", !out.id.empty());
       Require(error, name, "site.socket", !out.socket.empty());

@@ -24,9 +24,42 @@ struct TlsListenerConfig {
   bool allow_tls12 = false;
 };
 
+// What is true of a place of inference; attributes of the Cedar entity Gw::Backend. Where it
+// processes, where it stores, whose law its operator answers to, who holds the keys and where the
+// model was made are five different things, so all five must be said.
+struct SiteFacts {
+  std::string processing, storage, operator_law, key_holder, model_origin;  // ids of jurisdictions
+  bool on_prem = false;
+  bool dpa_signed = false;
+  bool zero_retention = false;
+  int64_t retention_days = 0;
+  std::string transfer_tool;
+  std::string tia_valid_until;  // "2027-01-31"; when the transfer impact assessment runs out
+  std::vector<std::string> pools;
+};
+
 struct SiteConfig {  // one place of inference
   std::string id;     // the Cedar entity Gw::Backend::"id"
   std::filesystem::path socket;
+  std::optional<SiteFacts> facts;  // none: the policy set's entities know the site
+};
+
+struct JurisdictionConfig {
+  std::string id;
+  std::vector<std::string> in;  // groups and places that it lies in
+};
+
+struct OfficerConfig {
+  std::string id;
+  std::filesystem::path key;     // public key file; empty: the officer acts by signing in
+  std::vector<std::string> may;  // propose, approve, apply
+};
+
+struct ProbationConfig {
+  uint32_t minutes = 60;
+  uint32_t min_calls = 50;            // before that many nothing is judged
+  uint32_t error_percent = 1;         // of calls in which a policy could not be evaluated
+  uint32_t refusal_rise_percent = 20; // points above the revision before
 };
 
 struct LimitsConfig {
@@ -59,6 +92,11 @@ struct Config {
   std::filesystem::path state;         // state.db
   std::filesystem::path pepper;        // key file of the API-key hash
   std::filesystem::path policy;        // folder with policy.cedar, schema.cedarschema, entities.json
+  std::filesystem::path revisions;     // policy.db; empty: the folder decides, for development
+  std::filesystem::path policy_key;    // key file that seals the revision store
+  std::vector<OfficerConfig> officers;
+  ProbationConfig probation;
+  std::vector<JurisdictionConfig> jurisdictions;
   std::vector<SiteConfig> sites;
   std::string zone = "intranet";
   std::string jurisdiction = "EU";     // home of devices and of principals that name none

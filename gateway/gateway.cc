@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "gateway/admit/budget_keeper.h"
+#include "gateway/decide/policy_events.h"
 #include "gateway/listen/cores.h"
 #include "gateway/listen/server.h"
 #include "gateway/sandbox.h"
@@ -77,10 +78,12 @@ void AddTlsFolders(const TlsListenerConfig& listener, SandboxPaths& paths) {
 
 SandboxPaths SandboxPathsOf(const Config& config) {
   SandboxPaths paths;
-  paths.read = {config.policy, "/etc", "/usr", "/proc", "/dev/urandom"};
+  paths.read = {"/etc", "/usr", "/proc", "/dev/urandom"};
+  if (std::filesystem::exists(config.policy)) paths.read.push_back(config.policy);
   AddTlsFolders(config.api, paths);
   if (config.admin) AddTlsFolders(*config.admin, paths);
   paths.write = {config.state.parent_path(), "/dev/null"};
+  if (!config.revisions.empty()) paths.write.push_back(config.revisions.parent_path());
   if (!config.admin_socket.empty()) paths.write.push_back(config.admin_socket.parent_path());
   return paths;
 }
@@ -104,13 +107,13 @@ struct Core {
 
 struct Gateway::Parts {
   Parts(const Config& c, LogLevel level, std::unique_ptr<Store> s, KeyHasher h,
-        std::shared_ptr<const PolicySnapshot> p)
+        PolicyMaterial material)
       : config(c),
         log(level),
         store(std::move(s)),
         hasher(std::move(h)),
-        policy(std::move(p)),
-        decider(policy, clock, {config.zone, config.jurisdiction}),
+        policy(config, std::move(material), *store, clock),
+        decider(policy.snapshot(), clock, {config.zone, config.jurisdiction}),
         identifier(*store, hasher, clock, {{config.admin_uids.begin(), config.admin_uids.end()}}),
         admitter(clock, AdmitterOptionsOf(config.limits)),
         penalties(clock, PenaltyOptionsOf(config)),
@@ -135,7 +138,7 @@ struct Gateway::Parts {
   GatewayMetrics metrics;
   std::unique_ptr<Store> store;
   KeyHasher hasher;
-  Snapshot<PolicySnapshot> policy;
+  PolicyKeeper policy;
   Decider decider;
   Identifier identifier;
   Admitter admitter;
@@ -214,15 +217,21 @@ asio::awaitable<void> Gateway::Parts::WriteSummaries() {
 asio::awaitable<void> Gateway::Parts::NoteConfiguration(std::string what) {
   Core& core = per_core.front();
   asio::steady_timer timer(core.context);
-  const auto snapshot = policy.Load();
+  const auto snapshot = policy.snapshot().Load();
+  boost::json::object facts{{"what", what}, {"policy_revision", snapshot->revision}};
+  if (snapshot->number > 0) facts["revision"] = snapshot->number;
+  for (const std::string& complaint : policy.Complaints()) {
+    Complain("policy", Error{Code::kConfig, complaint});
+    if (!facts.contains("complaints")) facts["complaints"] = boost::json::array();
+    facts["complaints"].get_array().emplace_back(complaint);
+  }
   while (true) {
     audit::Event event;
     event.kind = audit::Kind::kConfig;
     event.subject = "gateway";
     event.policy_hash = snapshot->hash;
     event.parts.push_back({audit::PartType::kMetadata,
-                           boost::json::serialize(boost::json::object{
-                               {"what", what}, {"policy_revision", snapshot->revision}})});
+                           boost::json::serialize(facts)});
     std::vector<audit::Event> events;
     events.push_back(std::move(event));
     auto noted = co_await core.recorder.Note(std::move(events));
@@ -253,6 +262,8 @@ void Gateway::Parts::StartTasks() {
   asio::co_spawn(first, WriteSummaries(), asio::detached);
   asio::co_spawn(first, WatchCertificates(), asio::detached);
   asio::co_spawn(first, NoteConfiguration("start"), asio::detached);
+  asio::co_spawn(first, WatchPolicy(first, policy, *store, per_core.front().recorder, log),
+                 asio::detached);
 }
 
 Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -262,7 +273,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
   BOOST_OUTCOME_TRY(const auto level, RequestLog::ParseLevel(config.log_level));
   auto output = policy::RedactionPolicy::Of(config.redact_output);
   if (!output) return Error{Code::kConfig, "redact_output: " + output.error().message};
-  BOOST_OUTCOME_TRY(auto snapshot, PolicySnapshot::Load(config.policy));
+  BOOST_OUTCOME_TRY(auto material, PolicyMaterial::Load(config));
   BOOST_OUTCOME_TRY(auto hasher, KeyHasher::FromFile(config.pepper.string()));
   bool landlock = false;
   if (config.sandbox) {  // before the store, the log and the budgets start their threads
@@ -270,13 +281,14 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
   }
   BOOST_OUTCOME_TRY(auto store, OpenSqliteStore(config.state.string()));
   auto parts = std::make_unique<Parts>(config, level, std::move(store), std::move(hasher),
-                                       std::move(snapshot));
+                                       std::move(material));
+  BOOST_OUTCOME_TRY(parts->policy.Open());
   for (asio::io_context* context : parts->cores.all()) {
     Core& core = parts->per_core.emplace_back(*context, parts->config);
     core.services.reset(new Services{
         *context, core.recorder, core.upstream, parts->config, parts->clock, parts->identifier,
         parts->admitter, parts->penalties, parts->queue, policy::BuiltinDetectors(), parts->decider,
-        parts->sites, *parts->store, parts->hasher, parts->refusals, parts->metrics, parts->log});
+        parts->policy, parts->sites, *parts->store, parts->hasher, parts->refusals, parts->metrics, parts->log});
   }
   Parts* raw = parts.get();
   BOOST_OUTCOME_TRY(parts->budgets,
@@ -298,7 +310,7 @@ uint16_t Gateway::admin_port() const { return parts_->admin_port; }
 
 void Gateway::Run() {
   parts_->log.Event(LogLevel::kInfo, "started",
-                    "policy revision " + parts_->policy.Load()->revision);
+                    "policy revision " + parts_->policy.snapshot().Load()->revision);
   parts_->cores.Run();
   if (auto flushed = parts_->budgets->Flush(); !flushed) parts_->Complain("budgets", flushed.error());
   parts_->log.Event(LogLevel::kInfo, "stopped", "");
@@ -311,11 +323,10 @@ void Gateway::Stop() {
 }
 
 Result<void> Gateway::Reload() {
-  BOOST_OUTCOME_TRY(auto snapshot, PolicySnapshot::Load(parts_->config.policy));
+  BOOST_OUTCOME_TRY(parts_->policy.Reload());
   for (const auto& context : parts_->tls) {
     BOOST_OUTCOME_TRY(context->Reload());
   }
-  parts_->policy.Store(std::move(snapshot));
   asio::io_context& first = parts_->per_core.front().context;
   asio::co_spawn(first, parts_->NoteConfiguration("reload"), asio::detached);
   return boost::outcome_v2::success();

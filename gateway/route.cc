@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint32_t kChatBody = 4u << 20;
 constexpr uint32_t kAdminBody = 64u << 10;
+constexpr uint32_t kPolicyBody = 8u << 20;  // a policy set, as JSON text
 constexpr uint8_t kAdminBoth = kAdminTls | kAdminSocket;
 constexpr uint8_t kEverywhere = kApi | kAdminBoth;
 
@@ -15,6 +16,10 @@ constexpr std::array kRoutes = {
     Route{"GET", "/readyz", kEverywhere, Access::kOpen, Operation::kReady, 0},
     Route{"POST", "/v1/chat/completions", kApi, Access::kUser, Operation::kChat, kChatBody},
     Route{"POST", "/chat/completions", kApi, Access::kUser, Operation::kChat, kChatBody},
+    Route{"POST", "/v1/completions", kApi, Access::kUser, Operation::kText, kChatBody},
+    Route{"POST", "/completions", kApi, Access::kUser, Operation::kText, kChatBody},
+    Route{"POST", "/v1/embeddings", kApi, Access::kUser, Operation::kEmbedding, kChatBody},
+    Route{"POST", "/embeddings", kApi, Access::kUser, Operation::kEmbedding, kChatBody},
     Route{"GET", "/v1/models", kApi, Access::kUser, Operation::kModels, 0},
     Route{"GET", "/models", kApi, Access::kUser, Operation::kModels, 0},
     Route{"GET", "/v1/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
@@ -27,6 +32,21 @@ constexpr std::array kRoutes = {
           kAdminBody},
     Route{"POST", "/admin/v1/keys/{id}/revoke", kAdminBoth, Access::kAdmin, Operation::kKeyRevoke,
           kAdminBody},
+    Route{"GET", "/admin/v1/policy", kAdminBoth, Access::kAdmin, Operation::kPolicyStatus, 0},
+    Route{"GET", "/admin/v1/policy/revisions/{id}", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyRevision, 0},
+    Route{"POST", "/admin/v1/policy/revisions", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyPropose, kPolicyBody},
+    Route{"POST", "/admin/v1/policy/revisions/{id}/approve", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyApprove, kAdminBody},
+    Route{"POST", "/admin/v1/policy/revisions/{id}/apply", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyApply, kAdminBody},
+    Route{"POST", "/admin/v1/policy/revisions/{id}/keep", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyKeep, kAdminBody},
+    Route{"POST", "/admin/v1/policy/revisions/{id}/rollback", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyRollback, kAdminBody},
+    Route{"POST", "/admin/v1/policy/revisions/{id}/withdraw", kAdminBoth, Access::kAdmin,
+          Operation::kPolicyWithdraw, kAdminBody},
 };
 
 std::string_view NextSegment(std::string_view& path) {
@@ -80,14 +100,29 @@ std::string_view Name(Operation operation) {
     case Operation::kModels: return "models";
     case Operation::kModel: return "model";
     case Operation::kChat: return "chat";
+    case Operation::kText: return "completion";
+    case Operation::kEmbedding: return "embedding";
     case Operation::kStatus: return "status";
     case Operation::kMetrics: return "metrics";
     case Operation::kKeyList: return "key_list";
     case Operation::kKeyIssue: return "key_issue";
     case Operation::kKeyRevoke: return "key_revoke";
     case Operation::kPrincipalPut: return "principal_put";
+    case Operation::kPolicyStatus: return "policy_status";
+    case Operation::kPolicyRevision: return "policy_revision";
+    case Operation::kPolicyPropose: return "policy_propose";
+    case Operation::kPolicyApprove: return "policy_approve";
+    case Operation::kPolicyApply: return "policy_apply";
+    case Operation::kPolicyKeep: return "policy_keep";
+    case Operation::kPolicyRollback: return "policy_rollback";
+    case Operation::kPolicyWithdraw: return "policy_withdraw";
   }
   return "unknown";
+}
+
+bool IsModelCall(Operation operation) {
+  return operation == Operation::kChat || operation == Operation::kText ||
+         operation == Operation::kEmbedding;
 }
 
 }  // namespace portcullis::gateway

@@ -19,12 +19,22 @@ enum class Operation : uint8_t {
   kModels,
   kModel,
   kChat,
+  kText,
+  kEmbedding,
   kStatus,
   kMetrics,
   kKeyList,
   kKeyIssue,
   kKeyRevoke,
   kPrincipalPut,
+  kPolicyStatus,
+  kPolicyRevision,
+  kPolicyPropose,
+  kPolicyApprove,
+  kPolicyApply,
+  kPolicyKeep,
+  kPolicyRollback,
+  kPolicyWithdraw,
 };
 
 enum class Access : uint8_t {
@@ -56,5 +66,7 @@ std::span<const Route> Routes();
 Result<Match> FindRoute(Listener listener, std::string_view method, std::string_view path);
 
 std::string_view Name(Operation operation);
+// Chat, plain completion, embedding: goes to an engine.
+bool IsModelCall(Operation operation);
 
 }  // namespace portcullis::gateway

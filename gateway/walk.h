@@ -25,6 +25,7 @@
 #include "gateway/classify/prompt_scan.h"
 #include "gateway/config.h"
 #include "gateway/decide/decider.h"
+#include "gateway/decide/policy_keeper.h"
 #include "gateway/identify/identifier.h"
 #include "gateway/infer/site_directory.h"
 #include "gateway/infer/upstream.h"
@@ -51,6 +52,7 @@ struct Services {
   FairQueue& queue;
   const policy::DetectorSet& detectors;
   const Decider& decider;
+  PolicyKeeper& policy;
   SiteDirectory& sites;
   Store& store;
   const KeyHasher& hasher;
@@ -92,6 +94,7 @@ struct Answer {
   std::unique_ptr<UpstreamStream> stream;
   boost::json::object document;
   std::string text;  // instead of a document, when not empty: Prometheus metrics
+  uint64_t prompt_tokens = 0;  // of an engine's document
 };
 
 // The steps, in order.

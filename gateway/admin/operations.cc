@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "gateway/admin/key_request.h"
+#include "gateway/admin/policy_operations.h"
 #include "gateway/identify/issue_key.h"
 
 namespace portcullis::gateway {
@@ -30,11 +31,15 @@ json::object StatusJson(const Call& call) {
     for (const ServedModel& model : site.models) models.emplace_back(model.id);
     sites.push_back({{"id", site.id}, {"up", site.up}, {"models", std::move(models)}});
   }
+  json::array complaints;
+  for (const std::string& said : call.services.policy.Complaints()) complaints.emplace_back(said);
   const auto queue = call.services.queue.GetStats();
   const GatewayMetrics& metrics = call.services.metrics;
   return {{"schema", "portcullis.status.v1"},
           {"version", PORTCULLIS_VERSION},
           {"policy_revision", call.revision},
+          {"policy_number", call.services.policy.snapshot().Load()->number},
+          {"policy_complaints", std::move(complaints)},
           {"sites", std::move(sites)},
           {"audit", "writable"},
           {"queue", {{"running", queue.running}, {"waiting", queue.waiting}}},
@@ -142,6 +147,14 @@ asio::awaitable<Result<Answer>> Administer(Call& call) {
     case Operation::kKeyIssue: co_return co_await Issue(call);
     case Operation::kKeyRevoke: co_return co_await Revoke(call);
     case Operation::kPrincipalPut: co_return co_await PutPrincipal(call);
+    case Operation::kPolicyStatus:
+    case Operation::kPolicyRevision:
+    case Operation::kPolicyPropose:
+    case Operation::kPolicyApprove:
+    case Operation::kPolicyApply:
+    case Operation::kPolicyKeep:
+    case Operation::kPolicyRollback:
+    case Operation::kPolicyWithdraw: co_return co_await AdministerPolicy(call);
     default: break;
   }
   Answer answer;

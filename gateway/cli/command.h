@@ -30,7 +30,10 @@ void AddKey(CLI::App& app, Context& context);
 void AddStatus(CLI::App& app, Context& context);
 void AddCerts(CLI::App& app, Context& context);
 void AddPolicy(CLI::App& app, Context& context);
+void AddPolicyRevise(CLI::App& policy, Context& context);
+void AddPolicyCompare(CLI::App& policy, Context& context);
 void AddPolicyLanguage(CLI::App& policy, Context& context);  // called by AddPolicy
+void AddPolicyFormat(CLI::App& policy, Context& context);    // called by AddPolicy
 void AddClassify(CLI::App& app, Context& context);
 void AddAudit(CLI::App& app, Context& context);
 void AddAuditReport(CLI::App& noun, Context& context);  // called by AddAudit

@@ -1,7 +1,6 @@
-// Step "decide": turns an identity, a peer and what was found in the text into Cedar questions and
-// climbs down the treatment ladder: for each site in order of preference, forward, then
-// forwardRedacted; the first yes wins, no yes is a refusal. A policy that errors means deny, as
-// Cedar's own "skip it" would let a request pass that a forbid was written against.
+// Step "decide": gathers the facts of a call (who, from where, what was found, for what purpose,
+// which sites) and puts them to the policy in force; the ladder of treatments is climbed in
+// policy/revise/ladder.h, so that replay and comparison of revisions decide exactly alike.
 // Threading: const and lock-free; any core. Failure: a refusal is a Decision, never an Error.
 #pragma once
 
@@ -9,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/classify/prompt_scan.h"
 #include "gateway/decide/decision.h"
@@ -23,6 +23,8 @@ namespace portcullis::gateway {
 struct DeciderOptions {
   std::string zone;
   std::string jurisdiction;  // of devices, and of principals whose record names none
+  // The treatments that the step "infer" can give; others are never asked for.
+  std::vector<Treatment> ladder = {Treatment::kForward, Treatment::kRedacted};
 };
 
 class Decider {
@@ -38,6 +40,10 @@ class Decider {
   Decision DecideAdmin(const Identity& who) const;
 
  private:
+  Decision Begin(const PolicySnapshot& snapshot) const;
+  DecisionFacts FactsOf(const Identity& who, const Peer& peer, const ScanResult& found,
+                        std::string_view purpose) const;
+
   const Snapshot<PolicySnapshot>& policy_;
   const Clock& clock_;
   DeciderOptions options_;

@@ -1,45 +1,46 @@
 // What policy said about one call: where it may go, in which form, and what is owed for it. Only
 // the Decider makes one; the step "record" writes it down and the step "infer" obeys it.
-// An immutable value.
+// It names the one revision that made it, and carries the facts it was made from, so that the same
+// question can be put to another policy later. An immutable value.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gateway/decide/obligations.h"
+#include "policy/revise/ladder.h"
 
 namespace portcullis::gateway {
 
-// DO NOT CHANGE THESE VALUES: they are written to the audit log.
-enum class Treatment : uint8_t { kRefused = 0, kForward = 1, kPseudonymised = 2, kRedacted = 3 };
-
-std::string_view ToString(Treatment treatment);
+using policy::revise::DecisionFacts;
+using policy::revise::Treatment;
 
 class Decision {
  public:
-  bool allowed() const { return treatment_ != Treatment::kRefused; }
-  Treatment treatment() const { return treatment_; }
-  const std::string& site() const { return site_; }                // empty when refused
-  const std::vector<std::string>& policies() const { return policies_; }  // @id of the deciders
-  const std::vector<std::string>& errors() const { return errors_; }      // policies that errored
-  const Obligations& obligations() const { return obligations_; }
+  bool allowed() const { return outcome_.allowed(); }
+  Treatment treatment() const { return outcome_.treatment; }
+  const std::string& site() const { return outcome_.site; }  // empty when refused
+  const std::vector<std::string>& policies() const { return outcome_.policies; }  // @id of deciders
+  const std::vector<std::string>& errors() const { return outcome_.errors; }  // policies that errored
+  const Obligations& obligations() const { return outcome_.obligations; }
   const std::string& revision() const { return revision_; }
+  uint64_t revision_number() const { return revision_number_; }  // 0: from a folder, without a store
   const std::array<uint8_t, 32>& policy_hash() const { return policy_hash_; }
+  const DecisionFacts* facts() const { return facts_.get(); }  // null for administrators' calls
 
  private:
   friend class Decider;
   Decision() = default;
 
-  Treatment treatment_ = Treatment::kRefused;
-  std::string site_;
-  std::vector<std::string> policies_;
-  std::vector<std::string> errors_;
-  Obligations obligations_;
+  policy::revise::Outcome outcome_;
   std::string revision_;
+  uint64_t revision_number_ = 0;
   std::array<uint8_t, 32> policy_hash_{};
+  std::shared_ptr<const DecisionFacts> facts_;
 };
 
 }  // namespace portcullis::gateway

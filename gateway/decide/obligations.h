@@ -1,37 +1,11 @@
-// What a policy's annotations ask of the gateway beyond yes or no:
-//   @log("none|metadata|sealed")  what of the content is recorded     @retention("P30D")
-//   @obligation("alert:NAME")     who is told                         @advice("words for the caller")
-// @id names the policy. Any other annotation, or a value that cannot be obeyed, is refused when the
-// set is loaded. Several policies merge to the most restrictive. Plain values, any thread.
+// What is owed for a decision; the rules are the policy island's (policy/revise/obligations.h).
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "gateway/error.h"
+#include "policy/revise/obligations.h"
 
 namespace portcullis::gateway {
 
-// Strictest first.
-enum class RecordLevel : uint8_t { kNone = 0, kMetadata = 1, kSealed = 2 };
-
-struct Obligations {
-  using Annotations = std::map<std::string, std::string>;
-
-  RecordLevel log = RecordLevel::kSealed;
-  std::optional<uint32_t> retention_days;  // none: the log's default
-  std::vector<std::string> alerts;
-  std::vector<std::string> advice;
-
-  static Result<void> Check(const Annotations& annotations);
-  // Requires annotations that passed Check.
-  void Merge(const Annotations& annotations);
-};
-
-std::string_view ToString(RecordLevel level);
+using policy::revise::Obligations;
+using policy::revise::RecordLevel;
 
 }  // namespace portcullis::gateway

@@ -1,26 +1,46 @@
-// The policy in force: a folder with policy.cedar, schema.cedarschema and entities.json, loaded
-// whole, strictly validated, or not at all; immutable afterwards and shared by all threads.
-// Its hash covers the bytes of every file, its revision is the start of that hash.
+// The policy in force as the cores see it: one compiled revision, its name, and counters of what it
+// decided. Immutable but for the counters; shared by all threads and replaced as a whole, so that
+// every decision belongs to exactly one revision.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "gateway/error.h"
-#include "policy/cedar/cedar.h"
+#include "policy/revise/compiled.h"
 
 namespace portcullis::gateway {
 
-struct PolicySnapshot {
-  policy::cedar::PolicySet policies;
-  policy::cedar::Entities entities;
-  std::array<uint8_t, 32> hash{};  // SHA-256
-  std::string revision;            // "sha256:" + 12 hexadecimal digits
-
-  static Result<std::shared_ptr<const PolicySnapshot>> Load(const std::filesystem::path& folder);
+// What a revision did since it came into force; the probation is judged by it.
+struct DecisionCounters {
+  std::atomic<uint64_t> decided{0};
+  std::atomic<uint64_t> refused{0};
+  std::atomic<uint64_t> errored{0};  // a policy could not be evaluated
 };
+
+struct PolicySnapshot {
+  std::shared_ptr<const policy::revise::Compiled> compiled;  // null: everything is refused
+  std::array<uint8_t, 32> hash{};  // of the content (policy/revise/FORMAT.md); zeros when null
+  std::string revision;            // "sha256:" + 12 hexadecimal digits; "none" when null
+  uint64_t number = 0;             // 0: a folder, not a revision of the store
+  // Sites whose facts in the configuration are not those that were approved: never used.
+  std::set<std::string> withheld;
+  mutable DecisionCounters counters;
+
+  static std::shared_ptr<PolicySnapshot> Of(
+      std::shared_ptr<const policy::revise::Compiled> compiled, uint64_t number);
+  // For development: a folder of files, whole and valid or not at all. `facts` as of
+  // site_facts.h.
+  static Result<std::shared_ptr<const PolicySnapshot>> Load(const std::filesystem::path& folder,
+                                                            const std::string& facts = "");
+};
+
+// An error of the policy island in the gateway's terms.
+Error FromPolicy(const policy::Error& error);
 
 }  // namespace portcullis::gateway

@@ -4,6 +4,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "policy/revise/content.h"
+#include "policy/revise/facts_json.h"
+
 namespace portcullis::gateway {
 namespace {
 
@@ -37,6 +40,17 @@ std::string From(const Call& call) {
   const Peer& peer = call.exchange.peer();
   if (peer.kind == Peer::Kind::kUnix) return "uid " + std::to_string(peer.uid);
   return peer.address.to_string();
+}
+
+// A proposed policy set is kept whole in the revision store; here its hash is enough.
+json::value WithoutContent(json::value document) {
+  json::object* body = document.if_object();
+  const json::value* content = body ? body->if_contains("content") : nullptr;
+  if (content == nullptr) return document;
+  const auto read = policy::revise::ContentFromJson(*content);
+  (*body)["content"] = read ? policy::revise::HashText(policy::revise::HashOf(read.value()))
+                            : std::string("malformed");
+  return document;
 }
 
 audit::Event Begin(audit::Kind kind, const Call& call) {
@@ -93,12 +107,15 @@ audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResu
                      {"policies", Strings(decision.policies())},
                      {"errors", Strings(decision.errors())},
                      {"revision", decision.revision()},
+                     {"revision_number", decision.revision_number()},
+                     {"revision_hash", policy::revise::HashText(decision.policy_hash())},
                      {"log", ToString(decision.obligations().log)},
                      {"alerts", Strings(decision.obligations().alerts)},
                      {"found", Findings(found)}};
   if (decision.obligations().retention_days) {
     facts["retention_days"] = *decision.obligations().retention_days;
   }
+  if (decision.facts()) facts["facts"] = policy::revise::ToJson(*decision.facts());
   event.parts.push_back({audit::PartType::kDecision, json::serialize(facts)});
   return event;
 }
@@ -153,7 +170,7 @@ audit::Event AdminEvent(const Call& call, const Identity& who, const Decision& d
                         {"proved_by", ToString(who.method())},
                         {"from", From(call)},
                         {"argument", call.argument}};
-  if (!call.document.is_null()) metadata["body"] = call.document;
+  if (!call.document.is_null()) metadata["body"] = WithoutContent(call.document);
   AddMetadata(event, metadata);
   return event;
 }
@@ -169,7 +186,9 @@ Error PolicyRefusal(const Decision& decision, const std::string& request_id) {
   for (const std::string& words : decision.obligations().advice) {
     message += " " + words + (words.ends_with('.') ? "" : ".");
   }
-  message += " Decision " + request_id + ", policy revision " + decision.revision();
+  message += " Decision " + request_id + ", policy revision ";
+  if (decision.revision_number() > 0) message += std::to_string(decision.revision_number()) + " ";
+  message += decision.revision();
   return Error{Code::kForbidden, message};
 }
 

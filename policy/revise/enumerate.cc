@@ -36,6 +36,27 @@ Names LiteralsOf(std::string_view text, std::string_view type) {
   return out;
 }
 
+// How the text speaks of each place. Places that it only ever names together, in the same lists, it
+// cannot tell apart; one that is named alone is told apart from all others.
+std::map<std::string, Names> MentionsOf(std::string_view text, std::string_view type) {
+  std::map<std::string, Names> out;
+  const std::string head = "Gw::" + std::string(type) + "::\"";
+  size_t list = std::string_view::npos;  // where the list began that we are in
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '[') list = at;
+    if (text[at] == ']') list = std::string_view::npos;
+    if (text.substr(at, head.size()) != head) continue;
+    const size_t begin = at + head.size();
+    const size_t end = text.find('"', begin);
+    if (end == std::string_view::npos) break;
+    const std::string id(text.substr(begin, end - begin));
+    out[id].insert(list == std::string_view::npos ? "alone: " + id
+                                                   : "list at " + std::to_string(list));
+    at = end;
+  }
+  return out;
+}
+
 // The numbers that the text compares `word` with.
 std::set<int64_t> NumbersBeside(std::string_view text, std::string_view word) {
   std::set<int64_t> out;
@@ -93,8 +114,8 @@ struct Places {
 std::vector<Places> GroupPlaces(const Side& before, const Side& after, std::string_view text) {
   constexpr const char* kType = "Gw::Jurisdiction";
   const Names all = Join(IdsOf(before, kType), IdsOf(after, kType));
-  Names named = Join(LiteralsOf(text, "Jurisdiction"),
-                     Join(PlacesOfSites(before), PlacesOfSites(after)));
+  const Names with_sites = Join(PlacesOfSites(before), PlacesOfSites(after));
+  std::map<std::string, Names> mentions = MentionsOf(text, "Jurisdiction");
   Names groups;
   for (const std::string& id : all) {
     groups.merge(Join(Ancestors(before, kType, id), Ancestors(after, kType, id)));
@@ -103,14 +124,15 @@ std::vector<Places> GroupPlaces(const Side& before, const Side& after, std::stri
   for (const std::string& id : all) {
     if (groups.contains(id)) continue;
     std::vector<Names> key = {Ancestors(before, kType, id), Ancestors(after, kType, id)};
-    if (named.contains(id)) key.push_back({id});
+    key.push_back(mentions[id]);
+    if (with_sites.contains(id)) key.back().insert("site in " + id);
     classes[std::move(key)].push_back(id);
   }
   std::vector<Places> out;
   for (auto& [key, members] : classes) {
     std::string label;
-    for (const Names& side : key) {
-      for (const std::string& group : side) {
+    for (size_t side = 0; side < 2; ++side) {
+      for (const std::string& group : key[side]) {
         // The narrowest group that holds these: one that lies in all the others.
         const Names above = Join(Ancestors(before, kType, group), Ancestors(after, kType, group));
         if (label.empty() || above.contains(label)) label = group;
