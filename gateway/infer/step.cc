@@ -37,6 +37,7 @@ asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const D
   request.body = boost::json::serialize(body);
   request.request_id = call.id_text;
   request.tenant = who.tenant().id;
+  request.priority = who.kind() == EntityKind::kUser ? "interactive" : "normal";
   UpstreamStream* opening = nullptr;
   call.exchange.OnPeerGone([&opening] {
     if (opening) opening->Cancel();

@@ -157,6 +157,7 @@ asio::awaitable<Result<std::unique_ptr<UpstreamStream>>> UpstreamClient::Open(
   message.set(bhttp::field::accept, "text/event-stream");
   message.set("x-request-id", request.request_id);
   message.set("x-portcullis-tenant", request.tenant);
+  message.set("x-portcullis-priority", request.priority);
   message.body() = request.body;
   message.prepare_payload();
   auto& connection = *stream->connection_;

@@ -24,6 +24,7 @@ struct UpstreamRequest {
   std::string body;        // JSON of a chat call
   std::string request_id;  // x-request-id
   std::string tenant;      // x-portcullis-tenant: salt of the engine's caches
+  std::string priority;    // x-portcullis-priority: who goes first when the engine is busy
 };
 
 class UpstreamStream {
