@@ -21,7 +21,7 @@ Engine::Engine(std::unique_ptr<Model> model, std::unique_ptr<Tokenizer> tokenize
       tokenizer_(std::move(tokenizer)),
       template_(std::move(chat_template)),
       name_(options.name.empty() ? model_->info().name : options.name),
-      context_length_(model_->info().context_length),
+      context_length_(std::min(model_->info().context_length, PoolTokens(*model_))),
       scheduler_(*model_, *tokenizer_, options.scheduler) {
   if (options.context_length > 0) {
     context_length_ = std::min(context_length_, options.context_length);
@@ -45,8 +45,9 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::unique_ptr<Model> model,
       new Engine(std::move(model), std::move(tokenizer), std::move(chat_template), options));
 }
 
-Result<Prompt> Engine::RenderChat(std::span<const ChatMessage> messages, bool thinking) const {
-  return template_.Render(*tokenizer_, messages, thinking);
+Result<Prompt> Engine::RenderChat(std::span<const ChatMessage> messages,
+                                  const ChatOptions& options) const {
+  return template_.Render(*tokenizer_, messages, options);
 }
 
 Result<Prompt> Engine::RenderText(std::string_view text, Specials specials) const {
@@ -70,19 +71,32 @@ Result<int64_t> Engine::AnswerRoom(size_t prompt_tokens, int64_t wanted) const {
   return wanted > 0 ? wanted : std::min(rest, kDefaultAnswer);
 }
 
+Result<void> Engine::CheckTokens(std::span<const TokenId> tokens) const {
+  const auto vocab = static_cast<size_t>(info().vocab_size);
+  for (const TokenId id : tokens) {
+    if (id < 0 || static_cast<size_t>(id) >= vocab) {
+      return Error{Code::kInvalidArgument, "token " + std::to_string(id) +
+                                               " is outside the model's vocabulary of " +
+                                               std::to_string(vocab)};
+    }
+  }
+  return boost::outcome_v2::success();
+}
+
 Result<std::vector<Generation>> Engine::Generate(std::vector<GenerateRequest> requests,
                                                  std::vector<std::shared_ptr<Sink>> sinks) {
   for (const GenerateRequest& request : requests) {
-    const auto vocab = static_cast<size_t>(info().vocab_size);
-    for (const TokenId id : request.prompt) {
-      if (id < 0 || static_cast<size_t>(id) >= vocab) {
-        return Error{Code::kInvalidArgument, "token " + std::to_string(id) +
-                                                 " is outside the model's vocabulary of " +
-                                                 std::to_string(vocab)};
-      }
-    }
+    BOOST_OUTCOME_TRY(CheckTokens(request.prompt));
   }
   return scheduler_.Submit(std::move(requests), std::move(sinks));
+}
+
+Result<std::vector<Generation>> Engine::Embed(std::vector<EmbedRequest> requests,
+                                              std::vector<std::shared_ptr<EmbedSink>> sinks) {
+  for (const EmbedRequest& request : requests) {
+    BOOST_OUTCOME_TRY(CheckTokens(request.tokens));
+  }
+  return scheduler_.SubmitEmbedding(std::move(requests), std::move(sinks));
 }
 
 }  // namespace portcullis::inference

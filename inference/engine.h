@@ -31,10 +31,12 @@ class Engine {
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const ChatTemplate& chat_template() const { return template_; }
   const std::string& name() const { return name_; }
+  // Of prompt and answer together: what the model, the options and the memory for pages allow.
   int64_t context_length() const { return context_length_; }
 
   // The prompt of a conversation, ready to be answered.
-  Result<Prompt> RenderChat(std::span<const ChatMessage> messages, bool thinking) const;
+  Result<Prompt> RenderChat(std::span<const ChatMessage> messages,
+                            const ChatOptions& options) const;
   // The prompt of a plain continuation: the begin token where the model wants one, then the text.
   Result<Prompt> RenderText(std::string_view text, Specials specials) const;
   // The room for an answer: `wanted`, or where that is 0 what remains, at most 4096 tokens.
@@ -44,12 +46,16 @@ class Engine {
   // See Scheduler::Submit.
   Result<std::vector<Generation>> Generate(std::vector<GenerateRequest> requests,
                                            std::vector<std::shared_ptr<Sink>> sinks);
+  // See Scheduler::SubmitEmbedding.
+  Result<std::vector<Generation>> Embed(std::vector<EmbedRequest> requests,
+                                        std::vector<std::shared_ptr<EmbedSink>> sinks);
   bool Drain(std::chrono::steady_clock::time_point deadline) { return scheduler_.Drain(deadline); }
   SchedulerCounters counters() const { return scheduler_.counters(); }
 
  private:
   Engine(std::unique_ptr<Model> model, std::unique_ptr<Tokenizer> tokenizer,
          ChatTemplate chat_template, const EngineOptions& options);
+  Result<void> CheckTokens(std::span<const TokenId> tokens) const;
 
   std::unique_ptr<Model> model_;
   std::unique_ptr<Tokenizer> tokenizer_;

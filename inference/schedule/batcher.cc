@@ -35,7 +35,8 @@ Batcher::Batcher(Model& model, const Tokenizer& tokenizer, const SchedulerOption
       door_(door),
       vocab_size_(static_cast<size_t>(model.info().vocab_size)),
       waiting_(options.aging),
-      cache_(model, CacheLimit(model, options)) {}
+      cache_(model, CacheLimit(model, options)),
+      expected_answer_(static_cast<double>(options.expected_answer)) {}
 
 void Batcher::Add(JobPtr job) {
   ledger_.Open(job->caller.tenant);

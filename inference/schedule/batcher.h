@@ -91,7 +91,7 @@ class Batcher {
   PrefixCache cache_;
   StepCost cost_;
   double head_cost_ = 0;          // seconds a token drafted by the head, running mean
-  double expected_answer_ = 256;  // tokens, running mean of those that ended
+  double expected_answer_;        // tokens, running mean of those that ended
   std::vector<float> logits_;
   SchedulerCounters counters_;
 };

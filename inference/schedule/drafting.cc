@@ -62,6 +62,8 @@ void Batcher::ProposeByHead(std::vector<Job*>& jobs) {
   const auto begin = options_.clock();
   const auto done = model_.Propose(steps);
   const std::chrono::duration<double> took = options_.clock() - begin;
+  // The head may have given back the room that was taken for the next token; nobody took it since.
+  for (Job* job : jobs) job->sequence->Reserve(job->computed() + 1);
   size_t drafted = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->draft = done ? std::move(steps[i].tokens) : std::vector<TokenId>();

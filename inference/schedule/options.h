@@ -25,6 +25,8 @@ struct SchedulerOptions {
   std::chrono::milliseconds prompt_step_time{500};
   std::chrono::milliseconds aging{10'000};  // waiting this long lifts a request by one class
   std::chrono::milliseconds max_wait{0};    // for a place to run; 0: as long as it takes
+  // Tokens that an answer is thought to have until some have ended: how many requests are let in.
+  int64_t expected_answer = 256;
   int speculate = kSpeculateAuto;           // draft tokens verified a step
   bool prefix_cache = true;
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;

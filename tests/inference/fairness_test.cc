@@ -122,7 +122,9 @@ TEST(Fairness, ALongPromptHoldsUpNeitherTokensNorShortPrompts) {
   SchedulerOptions options = Plain(8);
   options.step_time = milliseconds(60);
   Stepper stepper(model, options, &model);
-  const auto writer = stepper.Add(Of(Priority::kNormal, "a", 10, 400));
+  auto endless = Of(Priority::kNormal, "a", 10, 2000);
+  endless.sampling.logit_bias = {{kEos, -100.0f}};
+  const auto writer = stepper.Add(std::move(endless));
   for (int i = 0; i < 20; ++i) stepper.Step();
   const auto document = stepper.Add(Of(Priority::kNormal, "b", 8000, 4, 2));
   stepper.Step();
@@ -138,6 +140,7 @@ TEST(Fairness, ALongPromptHoldsUpNeitherTokensNorShortPrompts) {
     last = model.now();
   }
   EXPECT_TRUE(document.sink->reason.has_value());
+  EXPECT_FALSE(writer.sink->reason.has_value());
   EXPECT_LE(until_question, 8);
   EXPECT_LE(longest, milliseconds(75));  // the target, and what the estimate was off
   EXPECT_LE(steps, 100);                 // and the document is not held up without need

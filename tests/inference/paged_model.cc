@@ -117,8 +117,8 @@ void PagedModel::Logits(const PagedSequence& sequence, int64_t position,
                         std::span<float> logits) const {
   uint64_t state = sequence.State(position);
   if (options_.repetitive && state % 16 != 0) {
-    state = Mix(static_cast<uint64_t>(sequence.Token(position)),
-                static_cast<uint64_t>(sequence.Token(position - 1)));
+    state = Mix(static_cast<uint64_t>(sequence.Token(position) % 8),
+                static_cast<uint64_t>(sequence.Token(position - 1) % 4));
   }
   for (size_t i = 0; i < logits.size(); ++i) {
     logits[i] = static_cast<float>(Mix(state, i) % 4096) / 1024.0f;

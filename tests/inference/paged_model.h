@@ -20,7 +20,7 @@ class PagedModel final : public Model {
     int64_t pages = 1 << 20;
     int64_t page_tokens = 4;
     int64_t context = 4096;
-    bool repetitive = false;  // the text mostly follows from its last two tokens
+    bool repetitive = false;  // the text mostly follows from its last two tokens, and soon repeats
     bool draft_head = false;  // right three times of four
   };
   explicit PagedModel(const Options& options);

@@ -3,6 +3,7 @@ portcullis_test(inference_serve_test
   SOURCES
     answer_test.cc
     call_test.cc
+    caller_test.cc
     generate_test.cc
     pretokenize_test.cc
     sampler_test.cc
@@ -14,4 +15,10 @@ portcullis_test(inference_serve_test
 
 portcullis_fuzzer(tokenizer_json
   SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_tokenizer_json.cc
+  LIBS portcullis_inference)
+
+portcullis_program(inference_oracle_helper
+  SOURCES
+    ${CMAKE_CURRENT_SOURCE_DIR}/oracle/helper.cc
+    ${CMAKE_CURRENT_SOURCE_DIR}/oracle/vocabulary_file.cc
   LIBS portcullis_inference)
