@@ -62,6 +62,7 @@ struct ModelConfig {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t layers = 0;
+  int64_t draft_layers = 0;    // multi-token prediction layers, behind the others
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dimensions = 0;

@@ -118,6 +118,7 @@ Result<void> ReadDeepseek(const Keys& keys, ModelConfig& config) {
     return Error{Code::kBadConfig, "GGUF: every layer is a prediction layer"};
   }
   config.layers -= extra;
+  config.draft_layers = extra;
   BOOST_OUTCOME_TRY(moe.experts, keys.Int("expert_count", 0, kMaxExperts, 0));
   if (moe.experts == 0) return boost::outcome_v2::success();
   BOOST_OUTCOME_TRY(moe.experts_used, keys.Int("expert_used_count", 1, kMaxExperts));

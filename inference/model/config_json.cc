@@ -83,6 +83,7 @@ Result<void> ReadDeepseek(const JsonFields& root, ModelConfig& config) {
   config.head_dimensions = mla.nope_dimensions + mla.rope_dimensions;
   config.rope.dimensions = mla.rope_dimensions;
   BOOST_OUTCOME_TRY(config.rope.interleaved, root.Bool("rope_interleave", true));
+  BOOST_OUTCOME_TRY(config.draft_layers, root.Int("num_nextn_predict_layers", 0, kMaxLayers, 0));
 
   BOOST_OUTCOME_TRY(moe.experts, root.Int("n_routed_experts", 0, kMaxExperts, 0));
   if (moe.experts == 0) return boost::outcome_v2::success();

@@ -216,6 +216,7 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
     if (!values_.emplace(key, value).second) {
       return Bad("metadata `" + std::string(key) + "` appears twice");
     }
+    keys_.push_back(key);
   }
   uint64_t alignment = kDefaultAlignment;
   if (Has("general.alignment")) {
@@ -272,6 +273,11 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
 const Tensor* File::FindTensor(std::string_view name) const {
   const auto found = tensor_index_.find(name);
   return found == tensor_index_.end() ? nullptr : &tensors_[found->second];
+}
+
+const File::Value* File::FindValue(std::string_view key) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? nullptr : &found->second;
 }
 
 Result<const File::Value*> File::Find(std::string_view key, bool array) const {

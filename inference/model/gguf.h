@@ -28,7 +28,19 @@ class File {
   // Parses bytes that must outlive the File.
   static Result<std::unique_ptr<File>> Parse(std::span<const std::byte> bytes);
 
+  // A metadata value as it lies in the file: of arrays the elements, without type and count.
+  struct Value {
+    ValueType type;       // kArray for arrays
+    ValueType element;    // type of the elements; equal to `type` for scalars
+    uint64_t count;       // 1 for scalars
+    std::span<const std::byte> bytes;
+  };
+
   uint32_t version() const { return version_; }
+  // In the order of the file.
+  const std::vector<std::string_view>& keys() const { return keys_; }
+  // Null where absent.
+  const Value* FindValue(std::string_view key) const;
   bool Has(std::string_view key) const { return values_.contains(key); }
 
   // Absent keys give kNotFound, values of another kind kBadFile. Integers of every width convert
@@ -41,16 +53,14 @@ class File {
   Result<std::vector<int64_t>> Ints(std::string_view key) const;
   Result<std::vector<float>> Floats(std::string_view key) const;
 
+  // The whole file; empty where it was parsed from memory.
+  std::span<const std::byte> mapping() const {
+    return mapping_ ? mapping_->bytes() : std::span<const std::byte>();
+  }
   std::span<const Tensor> tensors() const { return tensors_; }
   const Tensor* FindTensor(std::string_view name) const;
 
  private:
-  struct Value {
-    ValueType type;       // kArray for arrays
-    ValueType element;    // type of the elements; equal to `type` for scalars
-    uint64_t count;       // 1 for scalars
-    std::span<const std::byte> bytes;
-  };
   class Parser;
 
   explicit File(std::optional<MappedFile> mapping) : mapping_(std::move(mapping)) {}
@@ -59,6 +69,7 @@ class File {
 
   std::optional<MappedFile> mapping_;
   uint32_t version_ = 0;
+  std::vector<std::string_view> keys_;
   std::unordered_map<std::string_view, Value> values_;
   std::vector<Tensor> tensors_;
   std::unordered_map<std::string_view, size_t> tensor_index_;

@@ -1,10 +1,15 @@
 #include "inference/model/quantize.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 
+#include "inference/model/quantize_blocks.h"
+
 namespace portcullis::inference {
 namespace {
+
+constexpr int64_t kMostBlockValues = 256;
 
 template <uint16_t (*Convert)(float)>
 void Convert16(const float* values, int64_t count, std::byte* out) {
@@ -14,21 +19,45 @@ void Convert16(const float* values, int64_t count, std::byte* out) {
   }
 }
 
+using BlockFunction = void (*)(const float* x, const float* w, std::byte* out);
+
+BlockFunction FunctionOf(DataType type) {
+  switch (type) {
+    case DataType::kQ8_0: return quantize::BlockQ8_0;
+    case DataType::kQ4_0: return quantize::BlockQ4_0;
+    case DataType::kQ4_K: return quantize::BlockQ4K;
+    case DataType::kQ5_K: return quantize::BlockQ5K;
+    case DataType::kQ6_K: return quantize::BlockQ6K;
+    default: return nullptr;
+  }
+}
+
 }  // namespace
 
 bool CanQuantize(DataType type) {
-  return type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBF16;
+  return type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBF16 ||
+         FunctionOf(type) != nullptr;
 }
 
 void QuantizeWeights(DataType type, const float* values, int64_t count,
-                     std::span<const float> /*importance*/, std::byte* out) {
+                     std::span<const float> importance, std::byte* out) {
   switch (type) {
     case DataType::kF32:
       std::memcpy(out, values, static_cast<size_t>(count) * sizeof(float));
       return;
     case DataType::kF16: return Convert16<FloatToHalf>(values, count, out);
     case DataType::kBF16: return Convert16<FloatToBrain>(values, count, out);
-    default: return;
+    default: break;
+  }
+  static constexpr auto kAlike = [] {
+    std::array<float, kMostBlockValues> ones{};
+    ones.fill(1.0f);
+    return ones;
+  }();
+  const auto layout = LayoutOf(type);
+  const BlockFunction function = FunctionOf(type);
+  for (int64_t i = 0; i < count; i += layout.elements, out += layout.bytes) {
+    function(values + i, importance.empty() ? kAlike.data() : importance.data() + i, out);
   }
 }
 

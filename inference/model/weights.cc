@@ -70,9 +70,29 @@ constexpr std::array kNames = {
             "blk.#.ffn_up_shexp.weight"},
     NameRow{Role::kSharedDown, "model.layers.#.mlp.shared_experts.down_proj.weight",
             "blk.#.ffn_down_shexp.weight"},
+    NameRow{Role::kDraftEmbeddingNorm, "model.layers.#.enorm.weight", "blk.#.nextn.enorm.weight"},
+    NameRow{Role::kDraftHiddenNorm, "model.layers.#.hnorm.weight", "blk.#.nextn.hnorm.weight"},
+    NameRow{Role::kDraftProjection, "model.layers.#.eh_proj.weight",
+            "blk.#.nextn.eh_proj.weight"},
+    NameRow{Role::kDraftEmbedding, "model.layers.#.embed_tokens.weight",
+            "blk.#.nextn.embed_tokens.weight"},
+    NameRow{Role::kDraftNorm, "model.layers.#.shared_head.norm.weight",
+            "blk.#.nextn.shared_head_norm.weight"},
+    NameRow{Role::kDraftOutput, "model.layers.#.shared_head.head.weight",
+            "blk.#.nextn.shared_head_head.weight"},
 };
 
 const NameRow& RowOf(Role role) { return *std::ranges::find(kNames, role, &NameRow::role); }
+
+std::string FillIn(std::string_view pattern, int64_t layer, int64_t part) {
+  std::string name;
+  for (const char c : pattern) {
+    if (c == '#') name += std::to_string(layer);
+    else if (c == '%') name += std::to_string(part);
+    else name += c;
+  }
+  return name;
+}
 
 Error WrongShape(const Tensor& tensor, std::span<const int64_t> wanted) {
   return {Code::kBadTensor, "tensor `" + tensor.name + "` has the shape " +
@@ -110,15 +130,19 @@ std::vector<std::filesystem::path> Weights::files() const {
   return paths;
 }
 
+std::vector<std::span<const std::byte>> Weights::mappings() const {
+  if (gguf_) return {gguf_->mapping()};
+  std::vector<std::span<const std::byte>> mappings;
+  for (const auto& file : checkpoint_->files()) mappings.push_back(file.bytes());
+  return mappings;
+}
+
 std::string Weights::NameFor(Role role, int64_t layer, int64_t part) const {
-  const auto& row = RowOf(role);
-  std::string name;
-  for (const char c : gguf_ ? row.gguf : row.hugging_face) {
-    if (c == '#') name += std::to_string(layer);
-    else if (c == '%') name += std::to_string(part);
-    else name += c;
-  }
-  return name;
+  return FillIn(gguf_ ? RowOf(role).gguf : RowOf(role).hugging_face, layer, part);
+}
+
+std::string Weights::GgufName(Role role, int64_t layer) {
+  return FillIn(RowOf(role).gguf, layer, 0);
 }
 
 const Tensor* Weights::Find(const std::string& name) const {

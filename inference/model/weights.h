@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ enum class Role {
   kValueUp, // GGUF: one matrix per head
   kFeedForwardNorm, kGate, kUp, kDown,
   kRouter, kRouterBias, kExpertGate, kExpertUp, kExpertDown, kSharedGate, kSharedUp, kSharedDown,
+  // Of the multi-token prediction layer; the last three may be the model's own.
+  kDraftEmbeddingNorm, kDraftHiddenNorm, kDraftProjection, kDraftEmbedding, kDraftNorm,
+  kDraftOutput,
 };
 
 constexpr int64_t kScaleBlock = 128;
@@ -69,8 +73,12 @@ class Weights {
   const std::filesystem::path& path() const { return path_; }
   // The files that hold the weights.
   std::vector<std::filesystem::path> files() const;
+  // Where those files are mapped, in the same order.
+  std::vector<std::span<const std::byte>> mappings() const;
 
   bool Has(Role role, int64_t layer = 0) const;
+  // The tensor of a role in GGUF files; empty where they have none.
+  static std::string GgufName(Role role, int64_t layer);
   // Elements of a vector of any length; nothing where absent.
   std::optional<int64_t> VectorSize(Role role, int64_t layer = 0) const;
   Result<Matrix> GetMatrix(Role role, int64_t layer, int64_t rows, int64_t columns,

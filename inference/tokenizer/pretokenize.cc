@@ -1,5 +1,6 @@
 #include "inference/tokenizer/pretokenize.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace portcullis::inference {
@@ -145,6 +146,16 @@ Result<Pretokenizer> PretokenizerByName(std::string_view name) {
                      "deepseek-v3"};
   }
   return result;
+}
+
+std::optional<std::string_view> PretokenizerName(std::span<const std::string_view> patterns,
+                                                 bool composes) {
+  if (!composes && std::ranges::equal(patterns, kDeepSeekV3)) return "deepseek-v3";
+  if (patterns.size() != 1) return std::nullopt;
+  if (patterns[0] == kQwen2) return composes ? "qwen2" : "deepseek-r1-qwen";
+  if (!composes && patterns[0] == kLlama3) return "llama-bpe";
+  if (!composes && patterns[0] == kGpt2) return "gpt-2";
+  return std::nullopt;
 }
 
 }  // namespace portcullis::inference

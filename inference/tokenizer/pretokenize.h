@@ -4,6 +4,8 @@
 // U+2581). Pieces are views of the caller's text, in order. Immutable after building, thread-safe.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,5 +40,10 @@ class Pretokenizer {
 
 // The splits that GGUF files mean by their `tokenizer.ggml.pre` name.
 Result<Pretokenizer> PretokenizerByName(std::string_view name);
+
+// The name of a sequence of isolated splits, after text that is put into composed form (NFC) or is
+// left as it is; none where GGUF has no name for them.
+std::optional<std::string_view> PretokenizerName(std::span<const std::string_view> patterns,
+                                                 bool composes);
 
 }  // namespace portcullis::inference

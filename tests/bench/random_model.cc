@@ -42,16 +42,22 @@ class Random {
   uint64_t state_;
 };
 
-void FillRow(const PlannedTensor& tensor, uint64_t seed, int64_t count, float* out) {
+void FillRow(const PlannedTensor& tensor, uint64_t seed, bool heavy_tails, int64_t count,
+             float* out) {
   Random random(seed);
   const float base = tensor.kind == Kind::kNorm ? 1.0f : 0.0f;
   for (int64_t i = 0; i < count; ++i) {
-    out[i] = base + static_cast<float>(tensor.deviation) * random.Normal();
+    float value = random.Normal();
+    // One in 64 is up to five times as large, as in trained models.
+    if (heavy_tails && tensor.kind == Kind::kMatrix && random.Next() % 64 == 0) {
+      value *= 1.0f + static_cast<float>(random.Next() % 1024) / 256.0f;
+    }
+    out[i] = base + static_cast<float>(tensor.deviation) * value;
   }
 }
 
-Result<void> WriteTensor(const PlannedTensor& tensor, DataType type, uint64_t seed, int threads,
-                         inference::gguf::Writer& writer) {
+Result<void> WriteTensor(const PlannedTensor& tensor, DataType type, uint64_t seed,
+                         bool heavy_tails, int threads, inference::gguf::Writer& writer) {
   const int64_t columns = tensor.shape.back();
   int64_t rows = 1;
   for (const int64_t size : tensor.shape) rows *= size;
@@ -69,7 +75,7 @@ Result<void> WriteTensor(const PlannedTensor& tensor, DataType type, uint64_t se
         std::vector<float> row(static_cast<size_t>(columns));
         for (int64_t i = part; i < count; i += threads) {
           const uint64_t row_seed = Random(seed + static_cast<uint64_t>(begin + i)).Next();
-          FillRow(tensor, row_seed, columns, row.data());
+          FillRow(tensor, row_seed, heavy_tails, columns, row.data());
           inference::QuantizeWeights(type, row.data(), columns, {}, bytes.data() + i * row_bytes);
         }
       });
@@ -84,7 +90,7 @@ struct Arguments {
   std::string shape, type = "F16", out;
   uint64_t seed = 1;
   int threads = 2;
-  bool mtp = false, no_vocabulary = false;
+  bool mtp = false, no_vocabulary = false, heavy_tails = false;
 };
 
 Result<void> Run(const Arguments& arguments) {
@@ -121,7 +127,8 @@ Result<void> Run(const Arguments& arguments) {
   BOOST_OUTCOME_TRY(writer.Begin(arguments.out));
   for (size_t i = 0; i < tensors.size(); ++i) {
     const uint64_t seed = Random(arguments.seed * 1'000'003 + i).Next();
-    BOOST_OUTCOME_TRY(WriteTensor(tensors[i], types[i], seed, arguments.threads, writer));
+    BOOST_OUTCOME_TRY(WriteTensor(tensors[i], types[i], seed, arguments.heavy_tails,
+                                  arguments.threads, writer));
   }
   return writer.Finish();
 }
@@ -138,6 +145,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", arguments.seed, "same seed, same weights");
   app.add_option("--threads", arguments.threads)->check(CLI::Range(1, 64));
   app.add_flag("--mtp", arguments.mtp, "with a multi-token prediction layer");
+  app.add_flag("--heavy-tails", arguments.heavy_tails, "some weights far larger than the others");
   app.add_flag("--no-vocab", arguments.no_vocabulary, "without a vocabulary");
   CLI11_PARSE(app, argc, argv);
   const auto result = portcullis::bench::Run(arguments);

@@ -1,0 +1,138 @@
+// A folder's configuration as GGUF metadata.
+#include <boost/json/object.hpp>
+#include <cmath>
+
+#include "inference/model/convert_plan.h"
+#include "inference/model/json.h"
+#include "inference/model/limits.h"
+
+namespace portcullis::inference::convert {
+namespace {
+
+constexpr size_t kMaxConfigBytes = 1 << 20;
+
+class ConfigWriter {
+ public:
+  ConfigWriter(std::string architecture, gguf::Writer& writer)
+      : prefix_(std::move(architecture) + "."), writer_(writer) {}
+
+  void Int(const char* key, int64_t value) {
+    writer_.SetInt(prefix_ + key, static_cast<uint32_t>(value));
+  }
+  void Float(const char* key, double value) {
+    writer_.SetFloat(prefix_ + key, static_cast<float>(value));
+  }
+  void Bool(const char* key, bool value) { writer_.SetBool(prefix_ + key, value); }
+  void String(const char* key, std::string_view value) { writer_.SetString(prefix_ + key, value); }
+
+ private:
+  std::string prefix_;
+  gguf::Writer& writer_;
+};
+
+std::string ArchitectureName(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::kQwen2: return "qwen2";
+    case Architecture::kQwen3: return "qwen3";
+    case Architecture::kDeepseek: return "deepseek2";
+    case Architecture::kLlama: break;
+  }
+  return "llama";
+}
+
+// `mscale_all` is DeepSeek's magnitude of the attention scores, 0 where there is none.
+Result<void> SetRope(const ModelConfig& config, double mscale_all, ConfigWriter& out) {
+  const auto& rope = config.rope;
+  out.Float("rope.freq_base", rope.theta);
+  out.Int("rope.dimension_count", rope.dimensions);
+  if (rope.scaling == RopeScaling::kNone || rope.scaling == RopeScaling::kLlama3) {
+    return boost::outcome_v2::success();
+  }
+  out.Float("rope.scaling.factor", rope.factor);
+  if (rope.scaling == RopeScaling::kLinear) {
+    out.String("rope.scaling.type", "linear");
+    return boost::outcome_v2::success();
+  }
+  out.String("rope.scaling.type", "yarn");
+  out.Int("rope.scaling.original_context_length", rope.original_context);
+  out.Float("rope.scaling.yarn_beta_fast", rope.beta_fast);
+  out.Float("rope.scaling.yarn_beta_slow", rope.beta_slow);
+  if (mscale_all == 0) {
+    out.Float("rope.scaling.attn_factor", rope.magnitude / YarnMagnitude(rope.factor, 1.0));
+    return boost::outcome_v2::success();
+  }
+  if (std::fabs(rope.magnitude - 1.0) > 1e-6) {
+    return Error{Code::kUnsupported,
+                 "YaRN with `mscale` other than `mscale_all_dim` cannot be written as GGUF"};
+  }
+  out.Float("rope.scaling.yarn_log_multiplier", 0.1 * mscale_all);
+  return boost::outcome_v2::success();
+}
+
+void SetDeepseek(const ModelConfig& config, ConfigWriter& out) {
+  const auto& mla = config.mla;
+  const auto& moe = config.moe;
+  if (mla.q_lora_rank > 0) out.Int("attention.q_lora_rank", mla.q_lora_rank);
+  out.Int("attention.kv_lora_rank", mla.kv_lora_rank);
+  out.Int("attention.head_count_kv", 1);  // the latent head
+  out.Int("attention.key_length", mla.kv_lora_rank + mla.rope_dimensions);
+  out.Int("attention.value_length", mla.kv_lora_rank);
+  out.Int("attention.key_length_mla", config.head_dimensions);
+  out.Int("attention.value_length_mla", mla.value_dimensions);
+  if (moe.experts == 0) return;
+  out.Int("leading_dense_block_count", moe.dense_layers);
+  out.Int("expert_feed_forward_length", moe.intermediate_size);
+  out.Int("expert_count", moe.experts);
+  out.Int("expert_used_count", moe.experts_used);
+  out.Int("expert_shared_count", moe.shared_experts);
+  out.Float("expert_weights_scale", moe.scale);
+  out.Bool("expert_weights_norm", moe.normalize);
+  constexpr int64_t kSoftmax = 1, kSigmoid = 2;
+  out.Int("expert_gating_func", moe.sigmoid ? kSigmoid : kSoftmax);
+  out.Int("expert_group_count", moe.groups);
+  out.Int("expert_group_used_count", moe.groups_used);
+}
+
+}  // namespace
+
+Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& plan) {
+  const auto path = weights.path() / "config.json";
+  const std::string where = "`" + path.string() + "`";
+  BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(path, kMaxConfigBytes));
+  BOOST_OUTCOME_TRY(const auto object, ParseJsonObject(text, where));
+  const JsonFields root(object, where);
+  BOOST_OUTCOME_TRY(const auto* scaling, root.Object("rope_scaling"));
+  double mscale_all = 0;
+  if (scaling != nullptr && config.rope.scaling == RopeScaling::kYarn) {
+    const JsonFields fields(*scaling, where + ": rope scaling");
+    BOOST_OUTCOME_TRY(mscale_all, fields.Float("mscale_all_dim", 0.0, 100.0, 0.0));
+  }
+  BOOST_OUTCOME_TRY(const int64_t predicted,
+                    root.Int("num_nextn_predict_layers", 0, kMaxLayers, 0));
+  if (predicted > 0) plan.notes = "multi-token prediction layers are left out";
+
+  const std::string architecture = ArchitectureName(config.architecture);
+  gguf::Writer& writer = plan.writer;
+  writer.SetString("general.architecture", architecture);
+  const auto folder = std::filesystem::absolute(weights.path()).lexically_normal();
+  writer.SetString("general.name",
+                   (folder.has_filename() ? folder : folder.parent_path()).filename().string());
+  ConfigWriter out(architecture, writer);
+  out.Int("block_count", config.layers);
+  out.Int("context_length", config.context_length);
+  out.Int("embedding_length", config.hidden_size);
+  out.Int("feed_forward_length", config.intermediate_size);
+  out.Int("vocab_size", config.vocab_size);
+  out.Int("attention.head_count", config.heads);
+  out.Float("attention.layer_norm_rms_epsilon", config.norm_epsilon);
+  if (config.architecture == Architecture::kDeepseek) {
+    SetDeepseek(config, out);
+  } else {
+    out.Int("attention.head_count_kv", config.kv_heads);
+    out.Int("attention.key_length", config.head_dimensions);
+    out.Int("attention.value_length", config.head_dimensions);
+  }
+  return SetRope(config, mscale_all, out);
+}
+
+}  // namespace portcullis::inference::convert
