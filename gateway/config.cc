@@ -5,6 +5,8 @@
 #include <set>
 #include <toml++/toml.h>
 
+#include "gateway/decide/networks.h"
+
 namespace portcullis::gateway {
 namespace {
 
@@ -192,6 +194,16 @@ void ReadPolicy(Table& top, Config& config, const std::filesystem::path& base,
     table.Read("id", place.id);
     table.Read("in", place.in);
     Require(error, file, "place.id", !place.id.empty());
+  });
+  ReadTables(top, "network", file, error, [&](Table& table) {
+    NetworkConfig& network = config.networks.emplace_back();
+    table.Read("range", network.range);
+    table.Read("zone", network.zone);
+    table.Read("jurisdiction", network.jurisdiction);
+    table.Read("managed", network.managed);
+    table.Read("government", network.government);
+    const auto checked = CheckRange(network.range);
+    if (!checked && error.empty()) error = file + ": network.range: " + checked.error().message;
   });
   if (top.Find("probation")) {
     Table table(top.FindTable("probation"), "probation.", file, error);

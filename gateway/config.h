@@ -49,6 +49,15 @@ struct JurisdictionConfig {
   std::vector<std::string> in;  // groups and places that it lies in
 };
 
+// What is true of every device in a range of addresses.
+struct NetworkConfig {
+  std::string range;         // "10.20.0.0/16"
+  std::string zone;          // empty: the gateway's
+  std::string jurisdiction;  // empty: the caller's home
+  bool managed = false;
+  bool government = false;
+};
+
 struct OfficerConfig {
   std::string id;
   std::filesystem::path key;     // public key file; empty: the officer acts by signing in
@@ -97,6 +106,7 @@ struct Config {
   std::vector<OfficerConfig> officers;
   ProbationConfig probation;
   std::vector<JurisdictionConfig> jurisdictions;
+  std::vector<NetworkConfig> networks;
   std::vector<SiteConfig> sites;
   std::string zone = "intranet";
   std::string jurisdiction = "EU";     // home of devices and of principals that name none

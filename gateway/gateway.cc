@@ -41,6 +41,14 @@ AdmitterOptions AdmitterOptionsOf(const LimitsConfig& limits) {
   return options;
 }
 
+DeciderOptions DeciderOptionsOf(const Config& config) {
+  DeciderOptions options;
+  options.zone = config.zone;
+  options.jurisdiction = config.jurisdiction;
+  options.networks = Networks(config.networks);
+  return options;
+}
+
 PenaltyOptions PenaltyOptionsOf(const Config& config) {
   PenaltyOptions options;
   options.exempt_loopback = config.exempt_loopback;
@@ -113,7 +121,7 @@ struct Gateway::Parts {
         store(std::move(s)),
         hasher(std::move(h)),
         policy(config, std::move(material), *store, clock),
-        decider(policy.snapshot(), clock, {config.zone, config.jurisdiction}),
+        decider(policy.snapshot(), clock, DeciderOptionsOf(config)),
         identifier(*store, hasher, clock, {{config.admin_uids.begin(), config.admin_uids.end()}}),
         admitter(clock, AdmitterOptionsOf(config.limits)),
         penalties(clock, PenaltyOptionsOf(config)),

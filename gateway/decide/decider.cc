@@ -51,6 +51,14 @@ DecisionFacts Decider::FactsOf(const Identity& who, const Peer& peer, const Scan
   facts.client_ip = AddressOf(peer);
   facts.zone = options_.zone;
   facts.device_jurisdiction = facts.home;
+  if (peer.kind == Peer::Kind::kTls) {
+    if (const NetworkConfig* network = options_.networks.Find(peer.address)) {
+      if (!network->zone.empty()) facts.zone = network->zone;
+      if (!network->jurisdiction.empty()) facts.device_jurisdiction = network->jurisdiction;
+      facts.device_managed = network->managed;
+      facts.device_government = network->government;
+    }
+  }
   facts.now_ms = clock_.UnixSeconds() * 1000;
   facts.ladder = options_.ladder;
   return facts;

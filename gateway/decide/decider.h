@@ -12,6 +12,7 @@
 
 #include "gateway/classify/prompt_scan.h"
 #include "gateway/decide/decision.h"
+#include "gateway/decide/networks.h"
 #include "gateway/decide/policy_snapshot.h"
 #include "gateway/identify/identity.h"
 #include "gateway/listen/peer.h"
@@ -25,6 +26,7 @@ struct DeciderOptions {
   std::string jurisdiction;  // of devices, and of principals whose record names none
   // The treatments that the step "infer" can give; others are never asked for.
   std::vector<Treatment> ladder = {Treatment::kForward, Treatment::kRedacted};
+  Networks networks{};
 };
 
 class Decider {

@@ -52,7 +52,7 @@ class DeciderTest : public testing::Test {
 
   Decision Ask(std::shared_ptr<const PolicySnapshot> policy, const std::string& text) {
     Snapshot<PolicySnapshot> snapshot(std::move(policy));
-    const Decider decider(snapshot, clock_, {"intranet", "EU"});
+    const Decider decider(snapshot, clock_, {.zone = "intranet", .jurisdiction = "EU"});
     boost::json::array strings;
     strings.emplace_back(text);
     const ScanResult found = ScanStrings(strings, policy::BuiltinDetectors());
@@ -143,7 +143,7 @@ TEST_F(DeciderTest, ASetThatCannotBeObeyedIsNotLoaded) {
 
 TEST_F(DeciderTest, AdministrationNeedsTheRole) {
   Snapshot<PolicySnapshot> snapshot(Shipped());
-  const Decider decider(snapshot, clock_, {"intranet", "EU"});
+  const Decider decider(snapshot, clock_, {.zone = "intranet", .jurisdiction = "EU"});
   EXPECT_FALSE(decider.DecideAdmin(Alice()).allowed());
 }
 
