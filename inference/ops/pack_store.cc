@@ -47,8 +47,43 @@ std::byte* PackStore::Allocate(int64_t size) {
   return piece;
 }
 
+void PackStore::UseCache(std::filesystem::path file, PackSource source) {
+  cache_file_ = std::move(file);
+  source_ = std::move(source);
+  cache_ = std::make_unique<PackCacheReader>(cache_file_, source_.identity);
+}
+
+bool PackStore::SaveCache() {
+  const bool complete = static_cast<size_t>(cached_) == packed_.size();
+  cache_.reset();
+  if (cache_file_.empty() || complete) return true;
+  return WritePackCache(cache_file_, source_.identity, packed_, workers_);
+}
+
+bool PackStore::KeyOf(const Matrix& matrix, PackKey& key) const {
+  for (size_t i = 0; i < source_.files.size(); ++i) {
+    const auto& file = source_.files[i];
+    if (matrix.data < file.data() || matrix.data >= file.data() + file.size()) continue;
+    key = {static_cast<uint32_t>(i), static_cast<uint64_t>(matrix.data - file.data()), matrix.type,
+           matrix.rows, matrix.columns};
+    return true;
+  }
+  return false;
+}
+
+bool PackStore::CopyFromCache(const PackKey& key, std::byte* out) {
+  const PackEntry* entry = cache_ == nullptr ? nullptr : cache_->Find(key);
+  if (entry == nullptr || !cache_->Read(*entry, workers_, out)) return false;
+  ++cached_;
+  return true;
+}
+
 const std::byte* PackStore::Pack(const Matrix& matrix, bool mapped) {
   std::byte* packed = Allocate(PackedBytes(matrix));
+  PackKey key;
+  const bool known = KeyOf(matrix, key);
+  if (known) packed_.push_back({key, {packed, static_cast<size_t>(PackedBytes(matrix))}});
+  if (known && CopyFromCache(key, packed)) return packed;
   const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
   workers_.Run(PackedTiles(matrix.rows), true, [&](int64_t tile, int) {
     PackTile(matrix, tile, packed + tile * tile_bytes);

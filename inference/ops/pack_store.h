@@ -1,16 +1,28 @@
 // Where a model's packed matrices live: memory that the system backs with huge pages where it can,
 // which a processor reads a tenth faster, handed out in pieces that live as long as the store.
+// With a cache file, matrices are copied from it where it has them, and it is written anew where it
+// lacked any.
 // Threading: one thread at a time; packing itself uses the workers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "inference/model/weights.h"
+#include "inference/ops/pack_cache.h"
 #include "inference/ops/workers.h"
 
 namespace portcullis::inference {
+
+struct PackSource {
+  PackIdentity identity;
+  // The mappings of the model's files, in a fixed order.
+  std::vector<std::span<const std::byte>> files;
+};
 
 class PackStore {
  public:
@@ -20,10 +32,17 @@ class PackStore {
   PackStore(const PackStore&) = delete;
   PackStore& operator=(const PackStore&) = delete;
 
+  // Before the first Pack.
+  void UseCache(std::filesystem::path file, PackSource source);
+  // After the last: writes the cache if it is of use. False: it could not be written.
+  bool SaveCache();
+
   // Packs a matrix that has a packed layout (pack.h). Throws std::bad_alloc. `mapped`: it lies in a
   // file's read-only mapping, and its pages need not stay in memory beside the copy.
   const std::byte* Pack(const Matrix& matrix, bool mapped);
   int64_t bytes() const { return bytes_; }
+  // Matrices that came from the cache.
+  int64_t cached() const { return cached_; }
 
  private:
   struct Region {
@@ -31,11 +50,19 @@ class PackStore {
     size_t size;
   };
   std::byte* Allocate(int64_t size);
+  // False: the matrix lies in none of the source's files.
+  bool KeyOf(const Matrix& matrix, PackKey& key) const;
+  bool CopyFromCache(const PackKey& key, std::byte* out);
 
   Workers& workers_;
   std::vector<Region> regions_;
   size_t used_ = 0;    // of the last region
   int64_t bytes_ = 0;  // handed out
+  std::filesystem::path cache_file_;
+  PackSource source_;
+  std::unique_ptr<PackCacheReader> cache_;
+  std::vector<PackedMatrix> packed_;  // what a new cache would hold
+  int64_t cached_ = 0;
 };
 
 }  // namespace portcullis::inference
