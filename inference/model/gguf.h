@@ -1,7 +1,8 @@
 // GGUF version 2 and 3 (little-endian) over a read-only mapping: metadata and tensor table.
 // The file is hostile until parsed: every count, length, offset, alignment and extent is checked
-// with arithmetic that cannot overflow, and tensors may not overlap. Nested arrays and split files
-// are refused. After a successful parse all accessors are safe on any thread.
+// with arithmetic that cannot overflow, and tensors may not overlap. Nested arrays are refused. A
+// model in several files is opened by its first; all parts together are one File.
+// After a successful parse all accessors are safe on any thread.
 // Strings and spans that the accessors return live as long as the File.
 // Format: ggml's docs/gguf.md.
 #pragma once
@@ -25,7 +26,7 @@ namespace portcullis::inference::gguf {
 class File {
  public:
   static Result<std::unique_ptr<File>> Open(const std::filesystem::path& path);
-  // Parses bytes that must outlive the File.
+  // Parses the bytes of a whole model, which must outlive the File.
   static Result<std::unique_ptr<File>> Parse(std::span<const std::byte> bytes);
 
   // A metadata value as it lies in the file: of arrays the elements, without type and count.
@@ -53,10 +54,8 @@ class File {
   Result<std::vector<int64_t>> Ints(std::string_view key) const;
   Result<std::vector<float>> Floats(std::string_view key) const;
 
-  // The whole file; empty where it was parsed from memory.
-  std::span<const std::byte> mapping() const {
-    return mapping_ ? mapping_->bytes() : std::span<const std::byte>();
-  }
+  // The files that are mapped, in order; none for bytes that were given.
+  std::vector<const MappedFile*> files() const;
   std::span<const Tensor> tensors() const { return tensors_; }
   const Tensor* FindTensor(std::string_view name) const;
 
@@ -67,7 +66,13 @@ class File {
   Result<void> ParseBytes(std::span<const std::byte> bytes);
   Result<const Value*> Find(std::string_view key, bool array) const;
 
+  static Result<std::unique_ptr<File>> OpenOne(const std::filesystem::path& path);
+  Result<int64_t> PartCount() const;
+  Result<void> AddParts(const std::filesystem::path& path, int64_t count);
+  Result<void> IndexTensors();
+
   std::optional<MappedFile> mapping_;
+  std::vector<std::unique_ptr<File>> parts_;  // the second and further files
   uint32_t version_ = 0;
   std::vector<std::string_view> keys_;
   std::unordered_map<std::string_view, Value> values_;
