@@ -177,7 +177,7 @@ class File::Parser {
   size_t position_ = 0;
 };
 
-Result<std::unique_ptr<File>> File::Open(const std::filesystem::path& path) {
+Result<std::unique_ptr<File>> File::OpenOne(const std::filesystem::path& path) {
   BOOST_OUTCOME_TRY(auto mapping, MappedFile::Open(path));
   const auto bytes = mapping.bytes();
   std::unique_ptr<File> file(new File(std::move(mapping)));
@@ -191,6 +191,10 @@ Result<std::unique_ptr<File>> File::Open(const std::filesystem::path& path) {
 Result<std::unique_ptr<File>> File::Parse(std::span<const std::byte> bytes) {
   std::unique_ptr<File> file(new File(std::nullopt));
   BOOST_OUTCOME_TRY(file->ParseBytes(bytes));
+  BOOST_OUTCOME_TRY(const int64_t parts, file->PartCount());
+  if (parts > 1) {
+    return Error{Code::kUnsupported, "GGUF: one of " + std::to_string(parts) + " parts of a model"};
+  }
   return file;
 }
 
@@ -227,14 +231,6 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
     }
     alignment = static_cast<uint64_t>(value);
   }
-  if (Has("split.count")) {
-    BOOST_OUTCOME_TRY(const auto parts, Int("split.count"));
-    if (parts > 1) {
-      return Error{Code::kUnsupported, "GGUF: the model is split into " + std::to_string(parts) +
-                                           " files; merge them first (gguf-split --merge)"};
-    }
-  }
-
   std::vector<Parser::TensorEntry> entries;
   for (uint64_t i = 0; i < tensor_count; ++i) {
     BOOST_OUTCOME_TRY(auto entry, parser.TakeTensor());
@@ -262,6 +258,11 @@ Result<void> File::ParseBytes(std::span<const std::byte> bytes) {
   for (size_t i = 1; i < extents.size(); ++i) {
     if (extents[i].first < extents[i - 1].second) return Bad("two tensors overlap");
   }
+  return IndexTensors();
+}
+
+Result<void> File::IndexTensors() {
+  tensor_index_.clear();
   for (size_t i = 0; i < tensors_.size(); ++i) {
     if (!tensor_index_.emplace(tensors_[i].name, i).second) {
       return Bad("tensor `" + tensors_[i].name + "` appears twice");

@@ -7,7 +7,6 @@
 #include <boost/system/error_code.hpp>
 #include <cstring>
 #include <limits>
-#include <set>
 
 #include "inference/model/json.h"
 
@@ -100,18 +99,16 @@ Result<void> AddFile(const std::filesystem::path& path, std::vector<MappedFile>&
   BOOST_OUTCOME_TRY(auto parsed, ParseSafetensors(file.bytes(), "`" + path.string() + "`"));
   files.push_back(std::move(file));
   for (auto& tensor : parsed) {
-    const auto [place, added] = tensors.try_emplace(tensor.name);
-    if (!added) {
-      return Error{Code::kBadFile, "tensor `" + tensor.name + "` is in two files, the second is `" +
-                                       path.string() + "`"};
-    }
-    place->second = std::move(tensor);
+    const std::string name = tensor.name;
+    tensors.insert_or_assign(name, std::move(tensor));
   }
   return boost::outcome_v2::success();
 }
 
-// The shards' plain file names, sorted.
-Result<std::set<std::string>> ReadIndex(const std::filesystem::path& path) {
+using Index = std::map<std::string, std::vector<std::string>>;
+
+// The tensors of each shard, by the shard's plain file name.
+Result<Index> ReadIndex(const std::filesystem::path& path) {
   const std::string where = "`" + path.string() + "`";
   BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(path, kMaxIndexBytes));
   BOOST_OUTCOME_TRY(const auto root, ParseJsonObject(text, where));
@@ -119,7 +116,7 @@ Result<std::set<std::string>> ReadIndex(const std::filesystem::path& path) {
   if (map == nullptr || !map->is_object()) {
     return Error{Code::kBadFile, where + " has no `weight_map`"};
   }
-  std::set<std::string> names;
+  Index names;
   for (const auto& [tensor, file] : map->get_object()) {
     const std::string name = file.is_string() ? std::string(file.get_string().c_str()) : "";
     if (name.empty() || name.find('/') != std::string::npos || name.front() == '.' ||
@@ -127,7 +124,7 @@ Result<std::set<std::string>> ReadIndex(const std::filesystem::path& path) {
       return Error{Code::kBadFile, where + ": a tensor lies in `" + name +
                                        "`; a file name in the same folder is expected"};
     }
-    names.insert(name);
+    names[name].emplace_back(tensor.data(), tensor.size());
     if (names.size() > kMaxShards) return Error{Code::kBadFile, where + " lists too many shards"};
   }
   if (names.empty()) return Error{Code::kBadFile, where + " lists no tensors"};
@@ -187,9 +184,22 @@ Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& folder) {
   if (std::filesystem::exists(single, ignored)) {
     BOOST_OUTCOME_TRY(AddFile(single, checkpoint.files_, checkpoint.tensors_));
   } else if (std::filesystem::exists(index, ignored)) {
-    BOOST_OUTCOME_TRY(const auto names, ReadIndex(index));
-    for (const auto& name : names) {
-      BOOST_OUTCOME_TRY(AddFile(folder / name, checkpoint.files_, checkpoint.tensors_));
+    BOOST_OUTCOME_TRY(const auto shards, ReadIndex(index));
+    for (const auto& [name, listed] : shards) {
+      std::map<std::string, Tensor, std::less<>> held;
+      BOOST_OUTCOME_TRY(AddFile(folder / name, checkpoint.files_, held));
+      for (const auto& tensor : listed) {
+        if (held.contains(tensor)) continue;
+        return Error{Code::kBadFile, "`" + (folder / name).string() + "` lacks the tensor `" +
+                                         tensor + "` that the index puts there"};
+      }
+      for (auto& [tensor, value] : held) {
+        if (checkpoint.tensors_.contains(tensor)) {
+          return Error{Code::kBadFile, "tensor `" + tensor + "` is in two files, the second is `" +
+                                           (folder / name).string() + "`"};
+        }
+        checkpoint.tensors_.emplace(tensor, std::move(value));
+      }
     }
   } else {
     return Error{Code::kIo, "`" + folder.string() +

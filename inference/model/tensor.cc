@@ -13,6 +13,9 @@ BlockLayout LayoutOf(DataType type) {
     case DataType::kQ5_K: return {256, 176};
     case DataType::kQ6_K: return {256, 210};
     case DataType::kF8E4M3: return {1, 1};
+    case DataType::kQ4_1: return {32, 20};
+    case DataType::kQ5_0: return {32, 22};
+    case DataType::kQ5_1: return {32, 24};
     case DataType::kOther: break;
   }
   return {0, 0};
@@ -29,6 +32,9 @@ std::string_view NameOf(DataType type) {
     case DataType::kQ5_K: return "Q5_K";
     case DataType::kQ6_K: return "Q6_K";
     case DataType::kF8E4M3: return "F8_E4M3";
+    case DataType::kQ4_1: return "Q4_1";
+    case DataType::kQ5_0: return "Q5_0";
+    case DataType::kQ5_1: return "Q5_1";
     case DataType::kOther: break;
   }
   return "other";

@@ -104,8 +104,8 @@ Result<void> CheckType(const Tensor& tensor) {
   if (tensor.type != DataType::kOther) return boost::outcome_v2::success();
   return Error{Code::kUnsupported,
                "tensor `" + tensor.name + "` has the type " + tensor.type_name +
-                   ", which this engine does not compute; F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, "
-                   "Q6_K and F8_E4M3 are supported"};
+                   ", which this engine does not compute; F32, F16, BF16, F8_E4M3, Q8_0, Q5_1, "
+                   "Q5_0, Q4_1, Q4_0, Q6_K, Q5_K and Q4_K are supported"};
 }
 
 }  // namespace
@@ -124,16 +124,22 @@ Result<Weights> Weights::Open(const std::filesystem::path& folder_or_gguf) {
 }
 
 std::vector<std::filesystem::path> Weights::files() const {
-  if (gguf_) return {path_};
   std::vector<std::filesystem::path> paths;
-  for (const auto& file : checkpoint_->files()) paths.push_back(file.path());
+  if (gguf_) {
+    for (const auto* file : gguf_->files()) paths.push_back(file->path());
+  } else {
+    for (const auto& file : checkpoint_->files()) paths.push_back(file.path());
+  }
   return paths;
 }
 
 std::vector<std::span<const std::byte>> Weights::mappings() const {
-  if (gguf_) return {gguf_->mapping()};
   std::vector<std::span<const std::byte>> mappings;
-  for (const auto& file : checkpoint_->files()) mappings.push_back(file.bytes());
+  if (gguf_) {
+    for (const auto* file : gguf_->files()) mappings.push_back(file->bytes());
+  } else {
+    for (const auto& file : checkpoint_->files()) mappings.push_back(file.bytes());
+  }
   return mappings;
 }
 

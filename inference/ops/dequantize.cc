@@ -48,6 +48,34 @@ void Q4_0Block(const std::byte* source, float* out) {
   }
 }
 
+// Q4_1: { f16 scale; f16 least; nibbles[16] }, in the order of Q4_0; zero is `least`.
+void Q4_1Block(const std::byte* source, float* out) {
+  const float scale = HalfToFloat(Load<uint16_t>(source));
+  const float least = HalfToFloat(Load<uint16_t>(source + 2));
+  for (int i = 0; i < kBlock / 2; ++i) {
+    const uint8_t pair = Byte(source, 4 + i);
+    out[i] = static_cast<float>(pair & 15) * scale + least;
+    out[i + kBlock / 2] = static_cast<float>(pair >> 4) * scale + least;
+  }
+}
+
+// Q5_0: { f16 scale; fifth bits[4]; nibbles[16] }, zero is 16; Q5_1 has a least value as Q4_1 does.
+// Bit i of the fifth bits belongs to value i.
+template <bool kLeast>
+void Q5Block(const std::byte* source, float* out) {
+  const float scale = HalfToFloat(Load<uint16_t>(source));
+  const float least = kLeast ? HalfToFloat(Load<uint16_t>(source + 2)) : -16.0f * scale;
+  const std::byte* fifths = source + (kLeast ? 4 : 2);
+  const auto bits = Load<uint32_t>(fifths);
+  for (int i = 0; i < kBlock / 2; ++i) {
+    const uint8_t pair = Byte(fifths, 4 + i);
+    const auto low = static_cast<int>((pair & 15u) | (bits >> i & 1u) << 4);
+    const auto high = static_cast<int>((pair >> 4) | (bits >> (i + 16) & 1u) << 4);
+    out[i] = static_cast<float>(low) * scale + least;
+    out[i + kBlock / 2] = static_cast<float>(high) * scale + least;
+  }
+}
+
 // Q4_K and Q5_K pack eight 6-bit scales and eight 6-bit minima into twelve bytes: the first four of
 // each lie whole in bytes 0-7, whose two upper bits hold the upper bits of the last four.
 struct ScaleAndMin {
@@ -218,6 +246,9 @@ void DequantizeRowPortable(DataType type, const std::byte* source, int64_t count
     case DataType::kQ5_K: return Blocks<kSuperBlock, 176, K45Block<true>>(source, count, out);
     case DataType::kQ6_K: return Blocks<kSuperBlock, 210, Q6KBlock>(source, count, out);
     case DataType::kF8E4M3: return F8Table(source, count, out);
+    case DataType::kQ4_1: return Blocks<kBlock, 20, Q4_1Block>(source, count, out);
+    case DataType::kQ5_0: return Blocks<kBlock, 22, Q5Block<false>>(source, count, out);
+    case DataType::kQ5_1: return Blocks<kBlock, 24, Q5Block<true>>(source, count, out);
     case DataType::kOther: return;
   }
 }
