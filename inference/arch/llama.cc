@@ -1,7 +1,5 @@
 #include "inference/arch/llama.h"
 
-#include <algorithm>
-
 #include "inference/ops/norm.h"
 #include "inference/ops/swiglu.h"
 
@@ -10,9 +8,9 @@ namespace portcullis::inference {
 Result<Gemm> Llama::LoadBiasedGemm(Role role, Role bias, int64_t layer, int64_t outputs,
                                    int64_t inputs, bool required) const {
   BOOST_OUTCOME_TRY(const auto matrix, weights_.GetMatrix(role, layer, outputs, inputs));
-  if (!required && !weights_.Has(bias, layer)) return Gemm(matrix, {}, {.precision = options_.precision});
+  if (!required && !weights_.Has(bias, layer)) return Gemm(matrix, {}, gemm_options());
   BOOST_OUTCOME_TRY(auto values, weights_.GetVector(bias, layer, outputs));
-  return Gemm(matrix, std::move(values), {.precision = options_.precision});
+  return Gemm(matrix, std::move(values), gemm_options());
 }
 
 Result<Llama::Layer> Llama::LoadLayer(int64_t index) const {
@@ -57,7 +55,7 @@ KvShape Llama::CacheShape() const {
           options_.kv_type};
 }
 
-void Llama::RunLayers(const Batch& batch) {
+void Llama::RunLayers(Batch& batch) {
   for (int64_t index = 0; index < config_.layers; ++index) {
     const Layer& layer = layers_[static_cast<size_t>(index)];
     RunAttention(batch, layer, index);
@@ -65,7 +63,7 @@ void Llama::RunLayers(const Batch& batch) {
   }
 }
 
-void Llama::RunAttention(const Batch& batch, const Layer& layer, int64_t index) {
+void Llama::RunAttention(Batch& batch, const Layer& layer, int64_t index) {
   const int64_t rows = batch.rows;
   const int64_t tokens = batch.token_rows;
   const int64_t hidden = config_.hidden_size;
@@ -84,19 +82,19 @@ void Llama::RunAttention(const Batch& batch, const Layer& layer, int64_t index) 
                              {&layer.key, normed, hidden, rows, key, keys, tokens},
                              {&layer.value, normed, hidden, rows, value, keys, tokens}};
   RunGemms(workers_, inputs);
-  NormalizeHeads(layer.query_norm, rows * config_.heads, query);
-  NormalizeHeads(layer.key_norm, rows * config_.kv_heads, key);
-  Rotate(batch, config_.heads, head, query, queries);
-  Rotate(batch, config_.kv_heads, head, key, keys);
-
+  workers_.Run(rows, WorthSpreading(rows), [&](int64_t row, int) {
+    NormalizeHeads(layer.query_norm, config_.heads, query + row * queries);
+    NormalizeHeads(layer.key_norm, config_.kv_heads, key + row * keys);
+    RotateRow(batch, row, config_.heads, head, query + row * queries);
+    RotateRow(batch, row, config_.kv_heads, head, key + row * keys);
+  });
   Attend(batch, index, query, key, value, attended);
-
   const GemmCall output{&layer.output, attended, queries, rows, projected, hidden, tokens};
   RunGemms(workers_, {&output, 1});
-  AddToHidden(batch, projected);
+  batch.addend = projected;
 }
 
-void Llama::RunFeedForward(const Batch& batch, const Layer& layer) {
+void Llama::RunFeedForward(Batch& batch, const Layer& layer) {
   const int64_t rows = batch.rows;
   const int64_t tokens = batch.token_rows;
   const int64_t hidden = config_.hidden_size;
@@ -110,20 +108,19 @@ void Llama::RunFeedForward(const Batch& batch, const Layer& layer) {
   const GemmCall inputs[] = {{&layer.gate, normed, hidden, rows, gate, inner, tokens},
                              {&layer.up, normed, hidden, rows, up, inner, tokens}};
   RunGemms(workers_, inputs);
-  workers_.Run(rows, rows > 1, [&](int64_t row, int) {
+  workers_.Run(rows, WorthSpreading(rows), [&](int64_t row, int) {
     SwiGlu(gate + row * inner, up + row * inner, inner);
   });
   const GemmCall output{&layer.down, gate, inner, rows, projected, hidden, tokens};
   RunGemms(workers_, {&output, 1});
-  AddToHidden(batch, projected);
+  batch.addend = projected;
 }
 
-void Llama::NormalizeHeads(const std::vector<float>& weight, int64_t heads, float* x) {
+void Llama::NormalizeHeads(const std::vector<float>& weight, int64_t heads, float* x) const {
   if (weight.empty()) return;
   const int64_t head = config_.head_dimensions;
   for (int64_t i = 0; i < heads; ++i) {
-    RmsNorm(x + i * head, weight.data(), head, static_cast<float>(config_.norm_epsilon),
-            x + i * head);
+    RmsNorm(x + i * head, weight.data(), head, epsilon(), x + i * head);
   }
 }
 

@@ -25,10 +25,10 @@ class Llama final : public Transformer {
   Result<Gemm> LoadBiasedGemm(Role role, Role bias, int64_t layer, int64_t outputs, int64_t inputs,
                               bool required) const;
   KvShape CacheShape() const override;
-  void RunLayers(const Batch& batch) override;
-  void RunAttention(const Batch& batch, const Layer& layer, int64_t index);
-  void RunFeedForward(const Batch& batch, const Layer& layer);
-  void NormalizeHeads(const std::vector<float>& weight, int64_t heads, float* x);
+  void RunLayers(Batch& batch) override;
+  void RunAttention(Batch& batch, const Layer& layer, int64_t index);
+  void RunFeedForward(Batch& batch, const Layer& layer);
+  void NormalizeHeads(const std::vector<float>& weight, int64_t heads, float* x) const;
 
   std::vector<Layer> layers_;
   Buffer normed_, query_, key_, value_, attended_, projected_, gate_, up_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "inference/model/pack_source.h"
 #include "inference/ops/dequantize.h"
 #include "inference/ops/norm.h"
 #include "inference/ops/vector.h"
@@ -29,6 +30,10 @@ Transformer::Transformer(Weights weights, const ModelConfig& config, const LoadO
 
 Result<void> Transformer::Initialize(ModelInfo info) {
   info_ = std::move(info);
+  if (!options_.pack_cache.empty()) {
+    pack_store_.UseCache(PackCachePath(options_.pack_cache, weights_),
+                         PackSourceOf(weights_, info_.sha256));
+  }
   std::vector<float> divisors;
   if (weights_.Has(Role::kRopeFactors)) {
     BOOST_OUTCOME_TRY(divisors,
@@ -45,20 +50,22 @@ Result<void> Transformer::Initialize(ModelInfo info) {
                     LoadGemm(config_.tied_embeddings ? Role::kEmbedding : Role::kOutput, 0,
                              config_.vocab_size, config_.hidden_size));
   kv_shape_ = CacheShape();
-  const int64_t page_bytes = config_.layers * LayerBytes(kv_shape_);
+  const int64_t page_bytes = cache_layers() * LayerBytes(kv_shape_);
   if (!pool_.Initialize(page_bytes, options_.kv_bytes)) {
     return Error{Code::kOutOfMemory,
                  "no memory for keys and values: the budget is " +
                      std::to_string(options_.kv_bytes) + " bytes, and a page of " +
                      std::to_string(kKvBlock) + " tokens takes " + std::to_string(page_bytes)};
   }
-  return LoadLayers();
+  BOOST_OUTCOME_TRY(LoadLayers());
+  pack_store_.SaveCache();  // where it cannot be written, the next start packs again
+  return boost::outcome_v2::success();
 }
 
 Result<Gemm> Transformer::LoadGemm(Role role, int64_t layer, int64_t outputs, int64_t inputs,
                                    Part part) const {
   BOOST_OUTCOME_TRY(const auto matrix, weights_.GetMatrix(role, layer, outputs, inputs, part));
-  return Gemm(matrix, {}, {.precision = options_.precision});
+  return Gemm(matrix, {}, gemm_options());
 }
 
 int64_t Transformer::SequenceBytes(int64_t capacity_tokens) const {
@@ -83,13 +90,18 @@ Result<std::unique_ptr<Sequence>> Transformer::NewSequence(int64_t capacity_toke
   return sequence;
 }
 
+KvSequence* Transformer::Own(Sequence* sequence) const {
+  auto* own = dynamic_cast<KvSequence*>(sequence);
+  return own != nullptr && own->owner() == this ? own : nullptr;
+}
+
 // Gives the number of logit rows.
 Result<int64_t> Transformer::CheckSteps(std::span<const Step> steps) const {
   std::unordered_set<const Sequence*> seen;
   int64_t rows = 0;
   for (const auto& step : steps) {
-    const auto* sequence = dynamic_cast<const KvSequence*>(step.sequence);
-    if (sequence == nullptr || sequence->owner() != this || !seen.insert(sequence).second) {
+    const auto* sequence = Own(step.sequence);
+    if (sequence == nullptr || !seen.insert(sequence).second) {
       return Error{Code::kInvalidArgument,
                    "every step needs a sequence of this model, each at most once"};
     }
@@ -181,23 +193,16 @@ void Transformer::AddToBatch(const Step& step, int64_t logit_row, std::span<floa
 
 void Transformer::RunBatch(std::span<float> logits) {
   const int64_t hidden = config_.hidden_size;
-  const int64_t pairs = rope_.pairs();
   batch_.hidden = hidden_.Get(batch_.rows * hidden);
-  float* cosines = cosines_.Get(batch_.rows * pairs);
-  float* sines = sines_.Get(batch_.rows * pairs);
-  batch_.cosines = cosines;
-  batch_.sines = sines;
-  for (int64_t row = 0; row < batch_.rows; ++row) {
-    DequantizeRow(embedding_.type, embedding_.row(batch_.tokens[static_cast<size_t>(row)]), hidden,
-                  batch_.hidden + row * hidden);
-  }
-  for (const auto& segment : batch_.segments) {
-    for (int64_t i = 0; i < segment.tokens; ++i) {
-      const int64_t row = segment.row + i;
-      rope_.Angles(segment.position + i, cosines + row * pairs, sines + row * pairs);
-    }
-  }
+  batch_.addend = nullptr;
+  workers_.Run(batch_.rows, WorthSpreading(batch_.rows), [&](int64_t row, int) {
+    const int64_t token = batch_.tokens[static_cast<size_t>(row)];
+    DequantizePart(embedding_, token, 0, hidden, batch_.hidden + row * hidden);
+  });
+  SetAngles(batch_, cosines_, sines_);
   RunLayers(batch_);
+  AddPending(batch_);
+  AfterLayers(batch_);
   ComputeLogits(logits);
   for (int64_t row = 0; row < batch_.rows; ++row) {
     const Step* step = batch_.pooled[static_cast<size_t>(row)];
@@ -226,7 +231,7 @@ void Transformer::ComputeLogits(std::span<float> logits) {
     if (first < 0) first = place;
     adjacent = adjacent && place == first + count;
     RmsNorm(batch_.hidden + row * hidden, output_norm_.data(), hidden,
-            static_cast<float>(config_.norm_epsilon), selected + count++ * hidden);
+            epsilon(), selected + count++ * hidden);
   }
   if (count == 0) return;
   float* out = adjacent ? logits.data() + first * vocab : selected_logits_.Get(count * vocab);
@@ -245,7 +250,7 @@ void Transformer::Pool(int64_t row, const Step& step) {
   const int64_t hidden = config_.hidden_size;
   float* normed = selected_.Get(hidden);
   RmsNorm(batch_.hidden + row * hidden, output_norm_.data(), hidden,
-          static_cast<float>(config_.norm_epsilon), normed);
+          epsilon(), normed);
   if (step.pooling == Pooling::kLast) {
     std::copy_n(normed, hidden, step.embedding.data());
   } else {
@@ -272,49 +277,87 @@ bool Transformer::AllFinite(std::span<const Step> steps, std::span<const float> 
   return all;
 }
 
-void Transformer::Attend(const Batch& batch, int64_t layer, const float* queries,
-                         const float* keys, const float* values, float* out) {
+void Transformer::Normalize(Batch& batch, const std::vector<float>& weight, float* out) {
+  const int64_t hidden = config_.hidden_size;
+  workers_.Run(batch.rows, WorthSpreading(batch.rows), [&](int64_t row, int) {
+    float* x = batch.hidden + row * hidden;
+    if (batch.addend != nullptr) {
+      AddRmsNorm(x, batch.addend + row * hidden, weight.data(), hidden, epsilon(),
+                 out + row * hidden);
+    } else {
+      RmsNorm(x, weight.data(), hidden, epsilon(), out + row * hidden);
+    }
+  });
+  batch.addend = nullptr;
+}
+
+void Transformer::AddPending(Batch& batch) {
+  if (batch.addend == nullptr) return;
+  const int64_t hidden = config_.hidden_size;
+  workers_.Run(batch.rows, WorthSpreading(batch.rows), [&](int64_t row, int) {
+    AddScaled(1.0f, batch.addend + row * hidden, hidden, batch.hidden + row * hidden);
+  });
+  batch.addend = nullptr;
+}
+
+void Transformer::SetAngles(Batch& batch, Buffer& cosines, Buffer& sines) {
+  const int64_t pairs = rope_.pairs();
+  float* cosine = cosines.Get(batch.rows * pairs);
+  float* sine = sines.Get(batch.rows * pairs);
+  batch.cosines = cosine;
+  batch.sines = sine;
+  for (const auto& segment : batch.segments) {
+    for (int64_t i = 0; i < segment.tokens; ++i) {
+      const int64_t row = segment.row + i;
+      rope_.Angles(segment.position + i, cosine + row * pairs, sine + row * pairs);
+    }
+  }
+}
+
+void Transformer::RotateRow(const Batch& batch, int64_t row, int64_t heads, int64_t head_stride,
+                            float* x) const {
+  rope_.Apply(batch.cosines + row * rope_.pairs(), batch.sines + row * rope_.pairs(), heads,
+              head_stride, x);
+}
+
+void Transformer::Store(const Batch& batch, int64_t layer, const float* keys,
+                        const float* values) {
   const int64_t offset = layer * LayerBytes(kv_shape_);
   const int64_t key_row = kv_shape_.heads * kv_shape_.key_size;
   const int64_t value_row = kv_shape_.heads * kv_shape_.value_size;
+  store_tasks_.clear();
+  for (const auto& segment : batch.segments) {
+    for (int64_t done = 0; done < segment.tokens;) {
+      const int64_t position = segment.position + done;
+      const int64_t slot = position % kKvBlock;
+      const int64_t count = std::min(kKvBlock - slot, segment.tokens - done);
+      store_tasks_.push_back({segment.sequence->blocks()[position / kKvBlock] + offset, slot,
+                              segment.row + done, count});
+      done += count;
+    }
+  }
+  // A block is one thread's alone: segments are of different sequences.
+  workers_.Run(static_cast<int64_t>(store_tasks_.size()), WorthSpreading(batch.rows),
+               [&](int64_t index, int) {
+                 const StoreTask& task = store_tasks_[static_cast<size_t>(index)];
+                 StoreKv(kv_shape_, task.block, task.slot, task.count, keys + task.row * key_row,
+                         key_row, values + task.row * value_row, value_row);
+               });
+}
+
+void Transformer::Attend(const Batch& batch, int64_t layer, const float* queries,
+                         const float* keys, const float* values, float* out) {
+  Store(batch, layer, keys, values);
   attention_calls_.clear();
   for (const auto& segment : batch.segments) {
     attention_calls_.push_back({queries + segment.row * config_.heads * kv_shape_.key_size,
                                 segment.tokens, segment.position, segment.sequence->blocks(),
                                 out + segment.row * config_.heads * kv_shape_.value_size});
-    for (int64_t done = 0; done < segment.tokens;) {
-      const int64_t position = segment.position + done;
-      const int64_t slot = position % kKvBlock;
-      const int64_t count = std::min(kKvBlock - slot, segment.tokens - done);
-      const int64_t row = segment.row + done;
-      StoreKv(kv_shape_, segment.sequence->blocks()[position / kKvBlock] + offset, slot, count,
-              keys + row * key_row, key_row, values + row * value_row, value_row);
-      done += count;
-    }
   }
   attention_.Run(workers_,
-                 {config_.heads, static_cast<float>(config_.softmax_scale), kv_shape_, offset},
+                 {config_.heads, static_cast<float>(config_.softmax_scale), kv_shape_,
+                  layer * LayerBytes(kv_shape_)},
                  attention_calls_);
-}
-
-void Transformer::Normalize(const Batch& batch, const std::vector<float>& weight, float* out) {
-  const int64_t hidden = config_.hidden_size;
-  workers_.Run(batch.rows, batch.rows > 8, [&](int64_t row, int) {
-    RmsNorm(batch.hidden + row * hidden, weight.data(), hidden,
-            static_cast<float>(config_.norm_epsilon), out + row * hidden);
-  });
-}
-
-void Transformer::AddToHidden(const Batch& batch, const float* addend) {
-  AddScaled(1.0f, addend, batch.rows * config_.hidden_size, batch.hidden);
-}
-
-void Transformer::Rotate(const Batch& batch, int64_t heads, int64_t head_stride, float* x,
-                         int64_t row_stride) {
-  workers_.Run(batch.rows, batch.rows > 8, [&](int64_t row, int) {
-    rope_.Apply(batch.cosines + row * rope_.pairs(), batch.sines + row * rope_.pairs(), heads,
-                head_stride, x + row * row_stride);
-  });
 }
 
 }  // namespace portcullis::inference

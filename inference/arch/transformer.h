@@ -15,6 +15,7 @@
 #include "inference/ops/attention.h"
 #include "inference/ops/buffer.h"
 #include "inference/ops/gemm.h"
+#include "inference/ops/pack_store.h"
 #include "inference/ops/rope.h"
 #include "inference/ops/workers.h"
 
@@ -38,6 +39,7 @@ struct Batch {
   std::vector<int64_t> logit_rows;  // of a row: its row of the call's logits, or -1
   std::vector<const Step*> pooled;  // of a row: the step whose embedding it enters, or null
   float* hidden = nullptr;          // [rows][hidden size], the residual stream
+  const float* addend = nullptr;    // null, or of the same shape: still to be added to it
   const float* cosines = nullptr;   // [rows][rope pairs]
   const float* sines = nullptr;
 };
@@ -66,25 +68,46 @@ class Transformer : public Model {
   virtual Result<void> LoadLayers() = 0;
   // Of one layer's keys and values.
   virtual KvShape CacheShape() const = 0;
+  virtual int64_t cache_layers() const { return config_.layers; }
   // Runs all layers over batch.hidden.
-  virtual void RunLayers(const Batch& batch) = 0;
+  virtual void RunLayers(Batch& batch) = 0;
+  // Called with the complete hidden states, before the sequences advance.
+  virtual void AfterLayers(const Batch&) {}
 
   Result<Gemm> LoadGemm(Role role, int64_t layer, int64_t outputs, int64_t inputs,
                         Part part = {}) const;
-  void Normalize(const Batch& batch, const std::vector<float>& weight, float* out);
-  // Puts the rows' keys and values in the cache of one layer and attends over it, into `out`
-  // [rows][heads][value size]. `values` is not read where the cache is latent.
+  GemmOptions gemm_options() const {
+    return {.precision = options_.precision, .store = &pack_store_, .mapped = true};
+  }
+  float epsilon() const { return static_cast<float>(config_.norm_epsilon); }
+  const Matrix& embedding() const { return embedding_; }
+  const std::vector<float>& output_norm() const { return output_norm_; }
+  const Gemm& output() const { return output_; }
+  // Null where the sequence is none of this model's.
+  KvSequence* Own(Sequence* sequence) const;
+
+  // Whether work of a row's size on so many rows repays waking other threads.
+  static bool WorthSpreading(int64_t rows) { return rows > 8; }
+  // Completes the residual stream, and normalises it into `out`.
+  void Normalize(Batch& batch, const std::vector<float>& weight, float* out);
+  void AddPending(Batch& batch);
+  // Fills cosines and sines [rows][rope pairs] for the rows' positions.
+  void SetAngles(Batch& batch, Buffer& cosines, Buffer& sines);
+  // Rotates heads that are `head_stride` apart.
+  void RotateRow(const Batch& batch, int64_t row, int64_t heads, int64_t head_stride,
+                 float* x) const;
+  // Puts the rows' keys and values in the cache of one layer. `values` is not read where the cache
+  // is latent.
+  void Store(const Batch& batch, int64_t layer, const float* keys, const float* values);
+  // The same, then attends over it into `out` [rows][heads][value size].
   void Attend(const Batch& batch, int64_t layer, const float* queries, const float* keys,
               const float* values, float* out);
-  // hidden += addend
-  void AddToHidden(const Batch& batch, const float* addend);
-  // Rotates each row's heads, which start at x + row · row_stride.
-  void Rotate(const Batch& batch, int64_t heads, int64_t head_stride, float* x, int64_t row_stride);
 
   Weights weights_;
   ModelConfig config_;
   LoadOptions options_;
   Workers workers_;
+  mutable PackStore pack_store_{workers_};  // outlives the layers' Gemms
   Rope rope_;
 
  private:
@@ -102,6 +125,11 @@ class Transformer : public Model {
   Attention attention_;
   Batch batch_;
   std::vector<AttentionCall> attention_calls_;
+  struct StoreTask {
+    std::byte* block;
+    int64_t slot, row, count;
+  };
+  std::vector<StoreTask> store_tasks_;
   Matrix embedding_;
   std::vector<float> output_norm_;
   Gemm output_;

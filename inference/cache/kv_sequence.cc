@@ -22,6 +22,7 @@ void KvSequence::Truncate(int64_t length) {
   if (length >= length_) return;
   length_ = std::max<int64_t>(length, 0);
   ShrinkTo(PagesFor(length_));
+  recent_.count = std::clamp<int64_t>(length_ - recent_.first, 0, recent_.count);
 }
 
 bool KvSequence::Reserve(int64_t tokens) {
@@ -50,6 +51,11 @@ bool KvSequence::MakeWritable() {
   return true;
 }
 
+bool KvSequence::Writable(int64_t position) const {
+  const auto index = static_cast<size_t>(position / kKvBlock);
+  return index < pages_.size() && pages_[index]->references == 1;
+}
+
 bool KvSequence::Adopt(const Sequence& other, int64_t tokens) {
   const auto* source = dynamic_cast<const KvSequence*>(&other);
   if (length_ != 0 || source == nullptr || source == this || source->owner_ != owner_ ||
@@ -72,6 +78,7 @@ bool KvSequence::Adopt(const Sequence& other, int64_t tokens) {
     Append(last[0]);
   }
   length_ = tokens;
+  recent_.count = 0;
   return true;
 }
 

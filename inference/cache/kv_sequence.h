@@ -10,6 +10,19 @@
 
 namespace portcullis::inference {
 
+// Final hidden states of the last positions computed, for a model that drafts.
+struct RecentStates {
+  int64_t first = 0;            // position
+  int64_t count = 0;
+  std::vector<float> hidden;    // [count][hidden size]
+
+  // Null where that position's is not there.
+  const float* At(int64_t position, int64_t hidden_size) const {
+    if (position < first || position >= first + count) return nullptr;
+    return hidden.data() + (position - first) * hidden_size;
+  }
+};
+
 class KvSequence final : public Sequence {
  public:
   // `owner` is the model, `pool` its pool; `context` is the most tokens a sequence may have.
@@ -26,7 +39,10 @@ class KvSequence final : public Sequence {
   const void* owner() const { return owner_; }
   // Makes the page of the next position its own; false: no page is free for the copy.
   bool MakeWritable();
+  // Whether the page of a position is there and belongs to this sequence alone.
+  bool Writable(int64_t position) const;
   void Advance(int64_t tokens) { length_ += tokens; }
+  RecentStates& recent() { return recent_; }
   // The pages' memory in order, for as long as neither of the functions above is called.
   std::byte* const* blocks() const { return blocks_.data(); }
 
@@ -40,6 +56,7 @@ class KvSequence final : public Sequence {
   int64_t length_ = 0;
   std::vector<Page*> pages_;
   std::vector<std::byte*> blocks_;  // their data
+  RecentStates recent_;
 };
 
 }  // namespace portcullis::inference

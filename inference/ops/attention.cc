@@ -218,22 +218,28 @@ void Attention::Run(Workers& workers, const AttentionShape& shape,
     all_rows += call.tokens * shape.heads;
   }
   const bool parallel = work >= kParallelWork && workers.threads() > 1;
-  // Every thread shall get some tiles; the sizes of tiles do not change results.
-  const int64_t wanted = parallel ? 4 * workers.threads() : 1;
-  const int64_t tile_rows = std::clamp<int64_t>(RoundUp(all_rows / wanted, 4), 4, kTileRows);
-  const bool scarce = (all_rows + tile_rows - 1) / tile_rows < wanted;
+  // Every thread shall get as much to do; the sizes of tiles do not change results.
+  int64_t natural = 0;
+  for (const auto& call : calls) {
+    natural += shape.kv.heads * ((call.tokens * group + kTileRows - 1) / kTileRows);
+  }
+  const int64_t threads = parallel ? workers.threads() : 1;
+  const bool scarce = natural < threads || (natural < 4 * threads && natural % threads != 0);
+  const int64_t tile_rows =
+      scarce ? std::clamp<int64_t>(RoundUp(all_rows / threads, 4), 4, kTileRows) : kTileRows;
 
   tiles_.clear();
   int64_t partial_floats = 0;
   for (const auto& call : calls) {
     const int64_t rows = call.tokens * group;
     const int64_t splits = (call.position + call.tokens + kSplit - 1) / kSplit;
-    // Rows of one token see the same splits.
-    const bool apart = scarce && parallel && call.tokens == 1 && splits > 1;
+    // Rows of one token see the same splits. Splitting positions reads every key once only.
+    const bool apart = scarce && parallel && call.tokens == 1 && splits >= 2 * threads;
+    const int64_t own_rows = apart ? kTileRows : tile_rows;
     for (int64_t head = 0; head < shape.kv.heads; ++head) {
       // The last rows first: they have the most to do.
-      for (int64_t row = (rows - 1) / tile_rows * tile_rows; row >= 0; row -= tile_rows) {
-        Tile tile{&call, head, row, std::min(tile_rows, rows - row)};
+      for (int64_t row = (rows - 1) / own_rows * own_rows; row >= 0; row -= own_rows) {
+        Tile tile{&call, head, row, std::min(own_rows, rows - row)};
         if (!apart) {
           tiles_.push_back(tile);
           continue;

@@ -117,11 +117,18 @@ PORTCULLIS_AVX512 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stri
 template <class T>
 void MultiplyTransposedAs(int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
                           const T* b, int64_t b_stride, float* c, int64_t c_stride) {
+  // b comes from the second-level cache: the more rows share what is loaded, the better.
   int64_t row = 0;
+  for (; row + 6 <= rows; row += 6) {
+    Dots<6>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
+  }
   for (; row + 4 <= rows; row += 4) {
     Dots<4>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
   }
-  for (; row < rows; ++row) {
+  for (; row + 2 <= rows; row += 2) {
+    Dots<2>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
+  }
+  if (row < rows) {
     Dots<1>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
   }
 }

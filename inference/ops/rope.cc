@@ -1,8 +1,12 @@
 #include "inference/ops/rope.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+
+#include "inference/ops/cpu.h"
 
 namespace portcullis::inference {
 namespace {
@@ -35,6 +39,49 @@ double Llama3Frequency(const RopeConfig& config, double frequency) {
   return frequency / config.factor * (1.0 - kept) + frequency * kept;
 }
 
+void RotatePairs(const float* cosines, const float* sines, int64_t begin, int64_t pairs,
+                 bool adjacent, float* values) {
+  const int64_t step = adjacent ? 2 : 1;
+  const int64_t other = adjacent ? 1 : pairs;
+  for (int64_t i = begin; i < pairs; ++i) {
+    const float a = values[i * step];
+    const float b = values[i * step + other];
+    values[i * step] = a * cosines[i] - b * sines[i];
+    values[i * step + other] = a * sines[i] + b * cosines[i];
+  }
+}
+
+__attribute__((target("avx2,fma"))) void RotateAdjacentAvx2(const float* cosines,
+                                                            const float* sines, int64_t pairs,
+                                                            float* values) {
+  const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+  int64_t i = 0;
+  for (; i + 4 <= pairs; i += 4) {
+    const __m256 cosine = _mm256_permutevar8x32_ps(
+        _mm256_castps128_ps256(_mm_loadu_ps(cosines + i)), twice);
+    const __m256 sine =
+        _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(sines + i)), twice);
+    const __m256 x = _mm256_loadu_ps(values + 2 * i);
+    const __m256 crossed = _mm256_mul_ps(_mm256_permute_ps(x, 0b10110001), sine);
+    _mm256_storeu_ps(values + 2 * i, _mm256_fmaddsub_ps(x, cosine, crossed));
+  }
+  RotatePairs(cosines, sines, i, pairs, true, values);
+}
+
+__attribute__((target("avx2,fma"))) void RotateHalvesAvx2(const float* cosines, const float* sines,
+                                                          int64_t pairs, float* values) {
+  int64_t i = 0;
+  for (; i + 8 <= pairs; i += 8) {
+    const __m256 cosine = _mm256_loadu_ps(cosines + i);
+    const __m256 sine = _mm256_loadu_ps(sines + i);
+    const __m256 a = _mm256_loadu_ps(values + i);
+    const __m256 b = _mm256_loadu_ps(values + pairs + i);
+    _mm256_storeu_ps(values + i, _mm256_fmsub_ps(a, cosine, _mm256_mul_ps(b, sine)));
+    _mm256_storeu_ps(values + pairs + i, _mm256_fmadd_ps(a, sine, _mm256_mul_ps(b, cosine)));
+  }
+  RotatePairs(cosines, sines, i, pairs, false, values);
+}
+
 }  // namespace
 
 Rope::Rope(const RopeConfig& config, std::span<const float> divisors)
@@ -64,16 +111,15 @@ void Rope::Angles(int64_t position, float* cosines, float* sines) const {
 
 void Rope::Apply(const float* cosines, const float* sines, int64_t heads, int64_t head_stride,
                  float* x) const {
-  const int64_t half = pairs();
-  const int64_t step = interleaved_ ? 2 : 1;
-  const int64_t other = interleaved_ ? 1 : half;
+  const bool vectors = HasAvx2();
   for (int64_t head = 0; head < heads; ++head) {
     float* values = x + head * head_stride;
-    for (int64_t i = 0; i < half; ++i) {
-      const float a = values[i * step];
-      const float b = values[i * step + other];
-      values[i * step] = a * cosines[i] - b * sines[i];
-      values[i * step + other] = a * sines[i] + b * cosines[i];
+    if (!vectors) {
+      RotatePairs(cosines, sines, 0, pairs(), interleaved_, values);
+    } else if (interleaved_) {
+      RotateAdjacentAvx2(cosines, sines, pairs(), values);
+    } else {
+      RotateHalvesAvx2(cosines, sines, pairs(), values);
     }
   }
 }

@@ -17,6 +17,10 @@ std::filesystem::path SharedModels() {
 std::unique_ptr<Model> LoadOrFail(const std::filesystem::path& path, int threads) {
   LoadOptions options;
   options.threads = threads;
+  return LoadOrFail(path, std::move(options));
+}
+
+std::unique_ptr<Model> LoadOrFail(const std::filesystem::path& path, LoadOptions options) {
   options.hash = false;
   auto model = Model::Load(path, options);
   if (!model) {

@@ -17,6 +17,7 @@ std::filesystem::path SharedModels();
 
 // Loads or fails the test; null after a failure.
 std::unique_ptr<Model> LoadOrFail(const std::filesystem::path& path, int threads = 0);
+std::unique_ptr<Model> LoadOrFail(const std::filesystem::path& path, LoadOptions options);
 
 // Computes `tokens` in chunks of at most `chunk`, and gives the logits of the last position.
 std::vector<float> LastLogits(Model& model, std::span<const int32_t> tokens,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 namespace portcullis::inference {
@@ -13,28 +14,47 @@ class Reference {
  public:
   explicit Reference(const TinyModel& model) : model_(model), config_(model.config) {}
 
-  std::vector<float> Run(std::span<const int32_t> tokens) {
-    Vector x;
+  // Final hidden states, normalised.
+  std::vector<Vector> Hidden(std::span<const int32_t> tokens) {
+    std::vector<Vector> states;
     for (size_t position = 0; position < tokens.size(); ++position) {
-      x = Row("model.embed_tokens.weight", tokens[position]);
-      for (int64_t layer = 0; layer < config_.layers; ++layer) {
-        const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-        const Vector normed = Norm(x, prefix + "input_layernorm.weight");
-        const bool latent = config_.architecture == Architecture::kDeepseek;
-        Add(x, latent ? LatentAttention(prefix, layer, normed, position)
-                      : GroupedAttention(prefix, layer, normed, position));
-        const Vector inner = Norm(x, prefix + "post_attention_layernorm.weight");
-        const bool dense = config_.moe.experts == 0 || layer < config_.moe.dense_layers;
-        Add(x, dense ? FeedForward(prefix + "mlp.", inner) : Mixture(prefix + "mlp.", inner));
-      }
+      Vector x = Row("model.embed_tokens.weight", tokens[position]);
+      for (int64_t layer = 0; layer < config_.layers; ++layer) Block(x, layer, position);
+      states.push_back(Norm(x, "model.norm.weight"));
     }
-    const Vector normed = Norm(x, "model.norm.weight");
+    return states;
+  }
+
+  std::vector<float> Logits(const Vector& hidden) const {
     const Vector logits = Multiply(
-        config_.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight", normed);
+        config_.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight", hidden);
     return {logits.begin(), logits.end()};
   }
 
+  // One position of the prediction layer: the hidden state of `position` and the token after it
+  // give the state that predicts the token two after.
+  Vector Predict(const Vector& hidden, int32_t next, size_t position) {
+    const std::string prefix = "model.layers." + std::to_string(config_.layers) + ".";
+    Vector both = Norm(Row("model.embed_tokens.weight", next), prefix + "enorm.weight");
+    const Vector state = Norm(hidden, prefix + "hnorm.weight");
+    both.insert(both.end(), state.begin(), state.end());
+    Vector x = Multiply(prefix + "eh_proj.weight", both);
+    Block(x, config_.layers, position);
+    return Norm(x, prefix + "shared_head.norm.weight");
+  }
+
  private:
+  void Block(Vector& x, int64_t layer, size_t position) {
+    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+    const Vector normed = Norm(x, prefix + "input_layernorm.weight");
+    const bool latent = config_.architecture == Architecture::kDeepseek;
+    Add(x, latent ? LatentAttention(prefix, layer, normed, position)
+                  : GroupedAttention(prefix, layer, normed, position));
+    const Vector inner = Norm(x, prefix + "post_attention_layernorm.weight");
+    const bool dense = config_.moe.experts == 0 || layer < config_.moe.dense_layers;
+    Add(x, dense ? FeedForward(prefix + "mlp.", inner) : Mixture(prefix + "mlp.", inner));
+  }
+
   const TinyTensor& Get(const std::string& name) const { return model_.tensors.at(name); }
 
   Vector Row(const std::string& name, int64_t row) const {
@@ -78,17 +98,52 @@ class Reference {
     return {x.begin() + begin, x.begin() + begin + count};
   }
 
+  // Turns per position of a pair, after the context extension.
+  double Frequency(size_t pair, size_t half) const {
+    const auto& rope = config_.rope;
+    const double dimensions = 2.0 * static_cast<double>(half);
+    const double plain =
+        std::pow(rope.theta, -2.0 * static_cast<double>(pair) / dimensions);
+    const auto original = static_cast<double>(rope.original_context);
+    const double full_turn = 2.0 * std::numbers::pi;
+    if (rope.scaling == RopeScaling::kLinear) return plain / rope.factor;
+    if (rope.scaling == RopeScaling::kLlama3) {
+      const double wavelength = full_turn / plain;
+      if (wavelength < original / rope.high_frequency_factor) return plain;
+      if (wavelength > original / rope.low_frequency_factor) return plain / rope.factor;
+      const double smooth = (original / wavelength - rope.low_frequency_factor) /
+                            (rope.high_frequency_factor - rope.low_frequency_factor);
+      return (1 - smooth) * plain / rope.factor + smooth * plain;
+    }
+    if (rope.scaling == RopeScaling::kYarn) {
+      const auto pair_of = [&](double turns) {
+        return dimensions * std::log(original / (turns * full_turn)) / (2 * std::log(rope.theta));
+      };
+      const double low = std::max(std::floor(pair_of(rope.beta_fast)), 0.0);
+      const double high = std::min(std::ceil(pair_of(rope.beta_slow)), dimensions - 1);
+      const double ramp = std::clamp((static_cast<double>(pair) - low) / (high - low), 0.0, 1.0);
+      return plain / rope.factor * ramp + plain * (1 - ramp);
+    }
+    return plain;
+  }
+
+  double Mscale(double mscale) const { return 0.1 * mscale * std::log(config_.rope.factor) + 1; }
+
+  double Magnitude() const {
+    if (config_.rope.scaling != RopeScaling::kYarn) return 1;
+    if (model_.mscale == 0) return Mscale(1);
+    return Mscale(model_.mscale) / Mscale(model_.mscale_all);
+  }
+
   Vector Rotate(Vector x, size_t position, bool interleaved) const {
     const size_t half = x.size() / 2;
     for (size_t i = 0; i < half; ++i) {
-      const double angle = static_cast<double>(position) *
-                           std::pow(config_.rope.theta, -static_cast<double>(i) /
-                                                            static_cast<double>(half));
+      const double angle = static_cast<double>(position) * Frequency(i, half);
       double& a = x[interleaved ? 2 * i : i];
       double& b = x[interleaved ? 2 * i + 1 : i + half];
       const double turned = a * std::cos(angle) - b * std::sin(angle);
-      b = a * std::sin(angle) + b * std::cos(angle);
-      a = turned;
+      b = (a * std::sin(angle) + b * std::cos(angle)) * Magnitude();
+      a = turned * Magnitude();
     }
     return x;
   }
@@ -98,9 +153,13 @@ class Reference {
                 const std::vector<Vector>& values) const {
     Vector weights(keys.size());
     double sum = 0;
+    double scale = 1.0 / std::sqrt(static_cast<double>(query.size()));
+    if (config_.rope.scaling == RopeScaling::kYarn && model_.mscale_all != 0) {
+      scale *= Mscale(model_.mscale_all) * Mscale(model_.mscale_all);
+    }
     for (size_t i = 0; i < keys.size(); ++i) {
       const double score = std::inner_product(query.begin(), query.end(), keys[i].begin(), 0.0);
-      sum += weights[i] = std::exp(score / std::sqrt(static_cast<double>(query.size())));
+      sum += weights[i] = std::exp(score * scale);
     }
     Vector out(values[0].size());
     for (size_t i = 0; i < keys.size(); ++i) {
@@ -227,7 +286,36 @@ class Reference {
 }  // namespace
 
 std::vector<float> ReferenceLogits(const TinyModel& model, std::span<const int32_t> tokens) {
-  return Reference(model).Run(tokens);
+  Reference reference(model);
+  return reference.Logits(reference.Hidden(tokens).back());
+}
+
+std::vector<std::vector<float>> ReferenceHidden(const TinyModel& model,
+                                                std::span<const int32_t> tokens) {
+  std::vector<std::vector<float>> states;
+  for (const Vector& state : Reference(model).Hidden(tokens)) {
+    states.emplace_back(state.begin(), state.end());
+  }
+  return states;
+}
+
+ReferenceDraft ReferencePropose(const TinyModel& model, std::span<const int32_t> tokens,
+                                int32_t last, int64_t count) {
+  Reference reference(model);
+  const auto states = reference.Hidden(tokens);
+  Vector state;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    state = reference.Predict(states[i], i + 1 < tokens.size() ? tokens[i + 1] : last, i);
+  }
+  ReferenceDraft draft;
+  for (size_t position = tokens.size();; ++position) {
+    const auto logits = reference.Logits(state);
+    if (draft.tokens.empty()) draft.logits = logits;
+    draft.tokens.push_back(
+        static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin()));
+    if (static_cast<int64_t>(draft.tokens.size()) == count) return draft;
+    state = reference.Predict(state, draft.tokens.back(), position);
+  }
 }
 
 }  // namespace portcullis::inference

@@ -20,10 +20,13 @@ struct TinyTensor {
   std::vector<float> values;
 };
 
-// Tensors have their Hugging Face names.
+// Tensors have their Hugging Face names. Of the configuration, only what a file would say is used:
+// not the numbers that follow from it (softmax_scale, rope.magnitude).
 struct TinyModel {
   ModelConfig config;
   std::map<std::string, TinyTensor> tensors;
+  double mscale = 0;  // YaRN's, 0: not given
+  double mscale_all = 0;
 };
 
 // Random weights for a configuration; values are exact in bf16.
@@ -34,5 +37,18 @@ void WriteTinyModel(const TinyModel& model, const std::filesystem::path& folder,
 
 // Logits after the last token.
 std::vector<float> ReferenceLogits(const TinyModel& model, std::span<const int32_t> tokens);
+
+// Hidden state of every token after the final norm.
+std::vector<std::vector<float>> ReferenceHidden(const TinyModel& model,
+                                                std::span<const int32_t> tokens);
+
+// What the multi-token prediction layer says after `tokens` and then `last`: logits of the first
+// draft, and `count` greedy drafts.
+struct ReferenceDraft {
+  std::vector<float> logits;
+  std::vector<int32_t> tokens;
+};
+ReferenceDraft ReferencePropose(const TinyModel& model, std::span<const int32_t> tokens,
+                                int32_t last, int64_t count);
 
 }  // namespace portcullis::inference

@@ -40,6 +40,7 @@ struct Variant {
   const char* name;
   ModelConfig (*base)();
   void (*change)(ModelConfig&);
+  double mscale = 0;
 };
 
 class ReferenceTest : public testing::TestWithParam<Variant> {};
@@ -47,7 +48,9 @@ class ReferenceTest : public testing::TestWithParam<Variant> {};
 TEST_P(ReferenceTest, LogitsAgree) {
   ModelConfig config = GetParam().base();
   GetParam().change(config);
-  const TinyModel tiny = MakeTinyModel(config, 7);
+  TinyModel tiny = MakeTinyModel(config, 7);
+  tiny.mscale = GetParam().mscale;
+  tiny.mscale_all = GetParam().mscale;
   const TempFolder folder;
   WriteTinyModel(tiny, folder.path(), DataType::kF32);
   const auto model = LoadOrFail(folder.path());
@@ -81,6 +84,29 @@ INSTANTIATE_TEST_SUITE_P(
                 [](ModelConfig& c) {
                   c.architecture = Architecture::kQwen3, c.type = "qwen3", c.head_norm = true;
                 }},
+        Variant{"OneValuePerVocabulary", GroupedConfig, [](ModelConfig& c) { c.vocab_size = 1; }},
+        Variant{"LinearRope", GroupedConfig,
+                [](ModelConfig& c) {
+                  c.rope.scaling = RopeScaling::kLinear, c.rope.factor = 3.5;
+                  c.rope.original_context = 50;
+                }},
+        Variant{"Llama3Rope", GroupedConfig,
+                [](ModelConfig& c) {
+                  c.rope.scaling = RopeScaling::kLlama3, c.rope.factor = 8;
+                  c.rope.original_context = 60, c.rope.low_frequency_factor = 1;
+                  c.rope.high_frequency_factor = 4, c.head_dimensions = 32;
+                }},
+        Variant{"QwenYarn", GroupedConfig,
+                [](ModelConfig& c) {
+                  c.architecture = Architecture::kQwen2, c.type = "qwen2", c.qkv_bias = true;
+                  c.rope.scaling = RopeScaling::kYarn, c.rope.factor = 4;
+                  c.rope.original_context = 50, c.head_dimensions = 32;
+                }},
+        Variant{"DeepseekYarn", LatentConfig,
+                [](ModelConfig& c) {
+                  c.rope.scaling = RopeScaling::kYarn, c.rope.factor = 40;
+                  c.rope.original_context = 16, c.mla.rope_dimensions = 16;
+                }, 0.707},
         Variant{"LongRows", GroupedConfig,
                 [](ModelConfig& c) { c.hidden_size = 1100, c.intermediate_size = 2051; }},
         Variant{"Deepseek", LatentConfig, [](ModelConfig&) {}},
@@ -103,12 +129,51 @@ INSTANTIATE_TEST_SUITE_P(
                   c.type = "deepseek_v2", c.mla.q_lora_rank = 0;
                   c.moe = {5, 2, 2, 18, 1, 1, 1, false, false, false, 1.0};
                 }},
+        Variant{"IgnoredDraftLayer", LatentConfig, [](ModelConfig& c) { c.draft_layers = 1; }},
+        Variant{"OneHeadOneExpert", LatentConfig,
+                [](ModelConfig& c) {
+                  c.heads = c.kv_heads = 1;
+                  c.moe = {1, 1, 0, 18, 1, 1, 0, true, true, true, 0.5};
+                }},
         Variant{"V2Groups", LatentConfig,
                 [](ModelConfig& c) {
                   c.type = "deepseek_v2";
                   c.moe = {9, 3, 1, 18, 3, 2, 1, false, false, false, 16.0};
                 }}),
     [](const auto& one) { return one.param.name; });
+
+TEST(ReferenceTest, EmbeddingsAreThePooledFinalHiddenStates) {
+  const TinyModel tiny = MakeTinyModel(GroupedConfig(), 5);
+  const TempFolder folder;
+  WriteTinyModel(tiny, folder.path(), DataType::kF32);
+  const auto model = LoadOrFail(folder.path());
+  ASSERT_NE(model, nullptr);
+  const std::vector<int32_t> tokens = {5, 99, 0, 42, 17, 3, 3, 100, 8};
+  const auto states = ReferenceHidden(tiny, tokens);
+  std::vector<float> sum(60, 0.0f);
+  for (const auto& state : states) {
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += state[i];
+  }
+  const auto embed = [&](Pooling pooling, size_t chunk) {
+    auto sequence = model->NewSequence(20).value();
+    std::vector<float> embedding(60, 0.0f);
+    for (std::span<const int32_t> left = tokens; !left.empty();) {
+      const auto some = left.first(std::min(chunk, left.size()));
+      left = left.subspan(some.size());
+      const Step step{sequence.get(),      some,      LogitRows::kNone,
+                      TokenRole::kPrompt, embedding, pooling};
+      EXPECT_TRUE(model->Forward({&step, 1}, {}));
+    }
+    return embedding;
+  };
+  EXPECT_LE(MaxDifference(embed(Pooling::kLast, 9), states.back()), 1e-4);
+  EXPECT_LE(MaxDifference(embed(Pooling::kSum, 9), sum), 1e-4);
+  EXPECT_EQ(MaxDifference(embed(Pooling::kSum, 4), embed(Pooling::kSum, 9)), 0.0);
+  auto sequence = model->NewSequence(20).value();
+  std::vector<float> wrong(59);
+  const Step step{sequence.get(), tokens, LogitRows::kNone, TokenRole::kPrompt, wrong};
+  EXPECT_EQ(model->Forward({&step, 1}, {}).error().code, Code::kInvalidArgument);
+}
 
 TEST(ReferenceTest, Bf16AndShardsGiveTheSameLogits) {
   const TinyModel tiny = MakeTinyModel(LatentConfig(), 3);

@@ -79,7 +79,59 @@ void MakeGroupedAttention(Maker& make, const std::string& self, const ModelConfi
   }
 }
 
-boost::json::object ConfigJson(const ModelConfig& config) {
+void MakeLayer(Maker& make, int64_t layer, const ModelConfig& config) {
+  const auto& moe = config.moe;
+  const int64_t hidden = config.hidden_size;
+  const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+  make.Norm(prefix + "input_layernorm.weight", hidden);
+  make.Norm(prefix + "post_attention_layernorm.weight", hidden);
+  if (config.architecture == Architecture::kDeepseek) {
+    MakeLatentAttention(make, prefix + "self_attn.", config);
+  } else {
+    MakeGroupedAttention(make, prefix + "self_attn.", config);
+  }
+  if (moe.experts == 0 || layer < moe.dense_layers) {
+    make.FeedForward(prefix + "mlp.", hidden, config.intermediate_size);
+    return;
+  }
+  make.Matrix(prefix + "mlp.gate.weight", moe.experts, hidden);
+  if (moe.correction_bias) make.Bias(prefix + "mlp.gate.e_score_correction_bias", moe.experts);
+  for (int64_t expert = 0; expert < moe.experts; ++expert) {
+    make.FeedForward(prefix + "mlp.experts." + std::to_string(expert) + ".", hidden,
+                     moe.intermediate_size);
+  }
+  if (moe.shared_experts > 0) {
+    make.FeedForward(prefix + "mlp.shared_experts.", hidden,
+                     moe.shared_experts * moe.intermediate_size);
+  }
+}
+
+boost::json::object RopeScalingJson(const TinyModel& model) {
+  const auto& rope = model.config.rope;
+  boost::json::object json;
+  json["factor"] = rope.factor;
+  json["original_max_position_embeddings"] = rope.original_context;
+  switch (rope.scaling) {
+    case RopeScaling::kNone: break;
+    case RopeScaling::kLinear: json["rope_type"] = "linear"; break;
+    case RopeScaling::kLlama3:
+      json["rope_type"] = "llama3";
+      json["low_freq_factor"] = rope.low_frequency_factor;
+      json["high_freq_factor"] = rope.high_frequency_factor;
+      break;
+    case RopeScaling::kYarn:
+      json["type"] = "yarn";
+      json["beta_fast"] = rope.beta_fast;
+      json["beta_slow"] = rope.beta_slow;
+      if (model.mscale != 0) json["mscale"] = model.mscale;
+      if (model.mscale_all != 0) json["mscale_all_dim"] = model.mscale_all;
+      break;
+  }
+  return json;
+}
+
+boost::json::object ConfigJson(const TinyModel& model) {
+  const ModelConfig& config = model.config;
   boost::json::object json;
   const bool latent = config.architecture == Architecture::kDeepseek;
   json["model_type"] = config.type;
@@ -93,6 +145,7 @@ boost::json::object ConfigJson(const ModelConfig& config) {
   json["rms_norm_eps"] = config.norm_epsilon;
   json["rope_theta"] = config.rope.theta;
   json["tie_word_embeddings"] = config.tied_embeddings;
+  if (config.rope.scaling != RopeScaling::kNone) json["rope_scaling"] = RopeScalingJson(model);
   if (!latent) {
     json["head_dim"] = config.head_dimensions;
     json["attention_bias"] = config.qkv_bias;
@@ -104,6 +157,7 @@ boost::json::object ConfigJson(const ModelConfig& config) {
   json["qk_nope_head_dim"] = config.mla.nope_dimensions;
   json["qk_rope_head_dim"] = config.mla.rope_dimensions;
   json["v_head_dim"] = config.mla.value_dimensions;
+  json["num_nextn_predict_layers"] = config.draft_layers;
   const auto& moe = config.moe;
   if (moe.experts == 0) return json;
   json["n_routed_experts"] = moe.experts;
@@ -137,33 +191,18 @@ TinyModel MakeTinyModel(const ModelConfig& config, uint32_t seed) {
   TinyModel model{config, {}};
   Maker make(model, seed);
   const int64_t hidden = config.hidden_size;
-  const auto& moe = config.moe;
   make.Matrix("model.embed_tokens.weight", config.vocab_size, hidden);
   make.Norm("model.norm.weight", hidden);
   if (!config.tied_embeddings) make.Matrix("lm_head.weight", config.vocab_size, hidden);
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
+  for (int64_t layer = 0; layer < config.layers + config.draft_layers; ++layer) {
+    MakeLayer(make, layer, config);
+  }
+  for (int64_t layer = config.layers; layer < config.layers + config.draft_layers; ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-    make.Norm(prefix + "input_layernorm.weight", hidden);
-    make.Norm(prefix + "post_attention_layernorm.weight", hidden);
-    if (config.architecture == Architecture::kDeepseek) {
-      MakeLatentAttention(make, prefix + "self_attn.", config);
-    } else {
-      MakeGroupedAttention(make, prefix + "self_attn.", config);
-    }
-    if (moe.experts == 0 || layer < moe.dense_layers) {
-      make.FeedForward(prefix + "mlp.", hidden, config.intermediate_size);
-      continue;
-    }
-    make.Matrix(prefix + "mlp.gate.weight", moe.experts, hidden);
-    if (moe.correction_bias) make.Bias(prefix + "mlp.gate.e_score_correction_bias", moe.experts);
-    for (int64_t expert = 0; expert < moe.experts; ++expert) {
-      make.FeedForward(prefix + "mlp.experts." + std::to_string(expert) + ".", hidden,
-                       moe.intermediate_size);
-    }
-    if (moe.shared_experts > 0) {
-      make.FeedForward(prefix + "mlp.shared_experts.", hidden,
-                       moe.shared_experts * moe.intermediate_size);
-    }
+    make.Norm(prefix + "enorm.weight", hidden);
+    make.Norm(prefix + "hnorm.weight", hidden);
+    make.Matrix(prefix + "eh_proj.weight", hidden, 2 * hidden);
+    make.Norm(prefix + "shared_head.norm.weight", hidden);
   }
   return model;
 }
@@ -175,7 +214,7 @@ void WriteTinyModel(const TinyModel& model, const std::filesystem::path& folder,
     std::fwrite(bytes.data(), 1, bytes.size(), file);
     std::fclose(file);
   };
-  write("config.json", boost::json::serialize(ConfigJson(model.config)));
+  write("config.json", boost::json::serialize(ConfigJson(model)));
   std::vector<boost::json::object> headers(static_cast<size_t>(shards));
   std::vector<std::string> data(static_cast<size_t>(shards));
   boost::json::object index;
