@@ -5,11 +5,12 @@
 
 #include <cerrno>
 
-#include "audit/scan.h"
 #include "audit/signer.h"
 
 namespace portcullis::audit {
 namespace {
+
+constexpr size_t kMaxHeaderFrame = 512;
 
 // The root over the leaves inside the frames themselves: the second computation.
 Result<CompactRange> RootOfFrames(CompactRange tree, std::string_view frames) {
@@ -43,13 +44,13 @@ Result<Appender> Appender::Open(std::filesystem::path log_folder, LogTail tail, 
 Result<void> Appender::OpenLast() {
   if (tail_.segments == 0) return Ok();
   const std::filesystem::path path = log_folder_ / "segments" / SegmentName(tail_.last_segment);
-  BOOST_OUTCOME_TRY(const std::string content, ReadFile(path, kMaxSegmentFile));
+  BOOST_OUTCOME_TRY(const std::string content, ReadFileRange(path, 0, kMaxHeaderFrame));
   const ParsedFrame parsed = ParseFrame(content);
   if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kSegment) {
     return Error{Code::kTampered, "segment `" + path.string() + "` has no header"};
   }
   BOOST_OUTCOME_TRY(const SegmentHeader header, DecodeSegmentHeader(parsed.frame.body));
-  if (header.writer != identity_.key) return Ok();
+  if (header.writer != identity_.day.key || header.day != identity_.day.day) return Ok();
   BOOST_OUTCOME_TRY(file_, OpenForAppend(path));
   struct stat info {};
   if (::fstat(file_.get(), &info) != 0) return ErrnoError("cannot examine", path, errno);
@@ -59,6 +60,12 @@ Result<void> Appender::OpenLast() {
   return CheckFile();
 }
 
+void Appender::UseKey(DayKey day, const Signature& endorsement) {
+  identity_.day = std::move(day);
+  identity_.endorsement = endorsement;
+  Roll();
+}
+
 Result<void> Appender::BeginSegment() {
   const uint64_t number = tail_.segments == 0 ? 0 : tail_.last_segment + 1;
   const std::filesystem::path path = log_folder_ / "segments" / SegmentName(number);
@@ -66,7 +73,8 @@ Result<void> Appender::BeginSegment() {
   header.number = number;
   header.first_seq = size();
   header.previous_batch = tail_.last_batch;
-  header.writer = identity_.key;
+  header.day = identity_.day.day;
+  header.writer = identity_.day.key;
   header.endorsement = identity_.endorsement;
   header.origin = identity_.origin;
   const std::string body = EncodeSegmentHeader(header);
@@ -159,7 +167,7 @@ Result<void> Appender::Commit(std::string_view frames, std::span<const Hash> lea
   batch.root = next.Root();
   batch.previous_batch = tail_.last_batch;
   batch.segment_hash = segment_hash_;
-  batch.signature = SignEd25519(BatchText(batch, OriginId(identity_.origin)), identity_.secret);
+  batch.signature = SignEd25519(BatchText(batch, OriginId(identity_.origin)), identity_.day.secret);
   const std::string body = EncodeBatch(batch);
   const std::string frame = EncodeFrame(FrameType::kBatch, body);
   BOOST_OUTCOME_TRY(WriteAll(frames, frame));

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "audit/daykey.h"
 #include "audit/error.h"
 #include "audit/file.h"
 #include "audit/merkle.h"
@@ -27,9 +28,8 @@ struct LogTail {
 
 struct WriterIdentity {
   std::string origin;
-  PublicKey key{};
-  certs::SecretBytes secret;    // Ed25519, 64 bytes
-  Signature endorsement{};      // of `key` by the log key
+  DayKey day;
+  Signature endorsement{};      // of the day's key by the log key
 };
 
 class Appender {
@@ -42,7 +42,15 @@ class Appender {
   // `frames` holds the frames; `leaves` their leaf hashes as computed when they were sealed.
   Result<void> Commit(std::string_view frames, std::span<const Hash> leaves);
 
+  // Another day, another key: the next batch begins a new segment.
+  void UseKey(DayKey day, const Signature& endorsement);
+  // The next batch begins a new segment; the present one is then never written again.
+  void Roll() { file_ = Fd(); }
+
   uint64_t size() const { return tail_.tree.size(); }
+  uint64_t segment() const { return tail_.last_segment; }   // number of the one written to
+  uint64_t offset() const { return file_size_; }            // its size
+  const Hash& last_batch() const { return tail_.last_batch; }
   Hash Root() const { return tail_.tree.Root(); }
   bool poisoned() const { return poisoned_; }
   Result<DiskSpace> Space() { return ops_->Space(folder_.get()); }

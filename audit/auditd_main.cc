@@ -41,13 +41,14 @@ constexpr bool kSanitized = false;
 #endif
 
 struct Arguments {
-  std::string log, keys, socket, origin, auditor_public;
+  std::string log, keys, socket, origin, auditor_public, officers, witnesses, seen;
   bool init = false;
   bool no_sandbox = false;
   unsigned heartbeat = 60;
   uint64_t min_free = 64u << 20;
   unsigned max_wait_ms = 250;
-  std::vector<uid_t> allow_uids;
+  std::vector<uid_t> allow_uids, admin_uids;
+  unsigned expiry_seconds = 3600;
 };
 
 int Trouble(const Error& error) {
@@ -96,7 +97,10 @@ int Serve(const Arguments& arguments) {
   server_options.log = say;
   server_options.socket_path = arguments.socket;
   server_options.allowed_uids.insert(::geteuid());
+  server_options.allowed_uids.insert(0);
   server_options.allowed_uids.insert(arguments.allow_uids.begin(), arguments.allow_uids.end());
+  server_options.admin_uids.insert(arguments.admin_uids.begin(), arguments.admin_uids.end());
+  server_options.allowed_uids.insert(arguments.admin_uids.begin(), arguments.admin_uids.end());
   if (::sd_listen_fds(1) >= 1) {
     server_options.inherited_fd = SD_LISTEN_FDS_START;
     server_options.socket_path.clear();
@@ -110,6 +114,7 @@ int Serve(const Arguments& arguments) {
       const auto folder = std::filesystem::path(server_options.socket_path).parent_path();
       writable.push_back(folder.empty() ? "." : folder);
     }
+    if (!arguments.seen.empty()) writable.push_back(arguments.seen);
     if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY")) writable.push_back(credentials);
     (void)EmptyRoot();  // OpenSSL reads its configuration now, while it can
     spdlog::info("{}", RestrictPaths(writable));
@@ -122,6 +127,8 @@ int Serve(const Arguments& arguments) {
   options.heartbeat_seconds = static_cast<uint16_t>(arguments.heartbeat);
   options.min_free_bytes = arguments.min_free;
   options.max_wait = std::chrono::milliseconds(arguments.max_wait_ms);
+  options.expiry_interval = std::chrono::seconds(arguments.expiry_seconds);
+  options.seen_by_witness = arguments.seen;
   options.log = say;
   options.on_poison = [&](const Error& error) {
     spdlog::critical("{}; this process ends and the log is checked at the next start", error.message);
@@ -158,6 +165,7 @@ int Serve(const Arguments& arguments) {
   }
   const Status status = writer.GetStatus();
   spdlog::info("serving log {} with {} records", status.origin, status.log_size);
+  spdlog::info("{}", kNoCounterWords);
   ::sd_notify(0, "READY=1");
   io.run();
   spdlog::info("stopped");
@@ -177,9 +185,15 @@ int Main(int argc, char** argv) {
   app.add_option("--max-wait-ms", arguments.max_wait_ms, "refuse appends that queued longer")
       ->check(CLI::Range(10, 60000));
   app.add_option("--allow-uid", arguments.allow_uids, "a further user that may connect");
+  app.add_option("--admin-uid", arguments.admin_uids, "a user that may release, hold and erase");
+  app.add_option("--seen", arguments.seen, "a checkpoint just fetched from a witness: refuse to be older");
+  app.add_option("--expiry-seconds", arguments.expiry_seconds, "between looks for keys whose time ran out")
+      ->check(CLI::Range(1, 86400));
   app.add_flag("--no-sandbox", arguments.no_sandbox, "run without seccomp and Landlock");
   app.add_flag("--init", arguments.init, "create the log and its keys, then end");
   app.add_option("--auditor-pub", arguments.auditor_public, "with --init: the auditors' public keys");
+  app.add_option("--officers", arguments.officers, "with --init: keys of who may override a refused start");
+  app.add_option("--witnesses", arguments.witnesses, "with --init: keys of the log's witnesses");
   CLI11_PARSE(app, argc, argv);
 
   spdlog::set_default_logger(std::make_shared<spdlog::logger>(
@@ -195,7 +209,8 @@ int Main(int argc, char** argv) {
     if (arguments.auditor_public.empty() || arguments.origin.empty()) {
       return Trouble(Error{Code::kInvalidArgument, "--init needs --origin NAME and --auditor-pub FILE"});
     }
-    auto done = InitLog({arguments.log, arguments.keys, arguments.origin, arguments.auditor_public});
+    auto done = InitLog({arguments.log, arguments.keys, arguments.origin, arguments.auditor_public,
+                         arguments.officers, arguments.witnesses});
     return done ? 0 : Trouble(done.error());
   }
   if (!LockMemory()) spdlog::info("memory is not locked as a whole (RLIMIT_MEMLOCK); keys are");

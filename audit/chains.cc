@@ -14,50 +14,57 @@ std::span<uint8_t> ChainTable::Key(size_t slot) {
   return keys_.bytes().subspan(slot * kKeySize, kKeySize);
 }
 
-std::optional<ChainTable::Link> ChainTable::Current(const Tag& subject, uint32_t epoch,
+std::optional<ChainTable::Link> ChainTable::Current(const Owner& owner, uint32_t epoch,
                                                     uint64_t now_us) {
-  const auto found = chains_.find(subject);
+  const auto found = chains_.find(owner);
   if (found == chains_.end()) return std::nullopt;
   const Chain& chain = found->second;
   if (chain.index >= kMaxRecords || chain.epoch != epoch || now_us - chain.born_us > kMaxAgeUs) {
-    Forget(subject);
+    Forget(owner);
     return std::nullopt;
   }
   return Link{chain.chain, chain.index, chain.wrap_set_hash, Key(chain.slot)};
 }
 
-std::span<const uint8_t> ChainTable::Begin(const Tag& subject, uint32_t epoch, uint64_t chain,
+std::span<const uint8_t> ChainTable::Begin(const Owner& owner, uint32_t epoch, uint64_t chain,
                                            uint64_t now_us) {
-  Forget(subject);
+  Forget(owner);
   if (free_.empty()) {
     const auto oldest = std::min_element(chains_.begin(), chains_.end(), [](const auto& a, const auto& b) {
       return a.second.born_us < b.second.born_us;
     });
-    Forget(Tag(oldest->first));
+    Forget(Owner(oldest->first));
   }
   const size_t slot = free_.back();
   free_.pop_back();
   randombytes_buf(Key(slot).data(), kKeySize);
-  chains_[subject] = Chain{slot, chain, 0, epoch, now_us, {}};
+  chains_[owner] = Chain{slot, chain, 0, epoch, now_us, {}};
   return Key(slot);
 }
 
-void ChainTable::SetWrap(const Tag& subject, const Hash& wrap_set_hash) {
-  chains_.at(subject).wrap_set_hash = wrap_set_hash;
+void ChainTable::SetWrap(const Owner& owner, const Hash& wrap_set_hash) {
+  chains_.at(owner).wrap_set_hash = wrap_set_hash;
 }
 
-void ChainTable::Advance(const Tag& subject) {
-  Chain& chain = chains_.at(subject);
+void ChainTable::Advance(const Owner& owner) {
+  Chain& chain = chains_.at(owner);
   AdvanceChain(Key(chain.slot));
   ++chain.index;
 }
 
-void ChainTable::Forget(const Tag& subject) {
-  const auto found = chains_.find(subject);
+void ChainTable::Forget(const Owner& owner) {
+  const auto found = chains_.find(owner);
   if (found == chains_.end()) return;
   sodium_memzero(Key(found->second.slot).data(), kKeySize);
   free_.push_back(found->second.slot);
   chains_.erase(found);
+}
+
+void ChainTable::ForgetSubject(const Tag& subject) {
+  for (auto next = chains_.begin(); next != chains_.end();) {
+    const auto chain = next++;
+    if (chain->first.key.subject == subject) Forget(Owner(chain->first));
+  }
 }
 
 void ChainTable::Clear() {

@@ -1,4 +1,4 @@
-// Key chains: one per subject, for at most an hour or 4096 records. A chain's keys live here and
+// Key chains: one per subject key and jurisdiction, for at most an hour or 4096 records. A chain's keys live here and
 // nowhere else, in one block of secret memory, and each key is overwritten by its successor, so that a
 // memory image opens nothing older. CHAINS in FORMAT.md. One thread (the writer's).
 #pragma once
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "audit/event.h"
+#include "audit/record.h"
 #include "certs/secret.h"
 
 namespace portcullis::audit {
@@ -19,6 +20,14 @@ class ChainTable {
   static constexpr size_t kMaxChains = 4096;
   static constexpr uint32_t kMaxRecords = 4096;
   static constexpr uint64_t kMaxAgeUs = 3600ull * 1000 * 1000;
+
+  // Whose chain, and for whom it is wrapped.
+  struct Owner {
+    SubjectKeyId key;
+    std::string jurisdiction;
+
+    auto operator<=>(const Owner&) const = default;
+  };
 
   // The place of one record in its subject's chain. `key` is valid until the next call.
   struct Link {
@@ -30,14 +39,16 @@ class ChainTable {
 
   ChainTable();
   // The live chain of the subject, if there is one that may take another record now.
-  std::optional<Link> Current(const Tag& subject, uint32_t epoch, uint64_t now_us);
+  std::optional<Link> Current(const Owner& owner, uint32_t epoch, uint64_t now_us);
   // A new random chain; the oldest gives way when the table is full. Returns its first key, to be
   // wrapped; SetWrap must follow.
-  std::span<const uint8_t> Begin(const Tag& subject, uint32_t epoch, uint64_t chain, uint64_t now_us);
-  void SetWrap(const Tag& subject, const Hash& wrap_set_hash);
+  std::span<const uint8_t> Begin(const Owner& owner, uint32_t epoch, uint64_t chain, uint64_t now_us);
+  void SetWrap(const Owner& owner, const Hash& wrap_set_hash);
   // Replaces the current key by its successor.
-  void Advance(const Tag& subject);
-  void Forget(const Tag& subject);
+  void Advance(const Owner& owner);
+  void Forget(const Owner& owner);
+  // All chains of the subject: its keys are about to go.
+  void ForgetSubject(const Tag& subject);
   // Forgets every chain: after a failed commit, and at the end.
   void Clear();
   size_t size() const { return chains_.size(); }
@@ -55,7 +66,7 @@ class ChainTable {
 
   certs::SecretBytes keys_;
   std::vector<size_t> free_;
-  std::map<Tag, Chain> chains_;
+  std::map<Owner, Chain> chains_;
 };
 
 }  // namespace portcullis::audit

@@ -75,12 +75,21 @@ Result<Status> Client::GetStatus() {
   return Error{Code::kBadFrame, "auditd sent an unexpected reply"};
 }
 
-Result<std::string> Client::GetProof(uint64_t seq) {
-  BOOST_OUTCOME_TRY(FromAuditd reply, Exchange(EncodeProofRequest(++correlation_, seq)));
+Result<Proof> Client::GetProof(uint64_t seq, std::string_view subject) {
+  BOOST_OUTCOME_TRY(FromAuditd reply, Exchange(EncodeProofRequest(++correlation_, seq, subject)));
   Proof* proof = std::get_if<Proof>(&reply);
   if (proof == nullptr) return Error{Code::kBadFrame, "auditd sent an unexpected reply"};
   if (proof->error_code != 0) return Refused(proof->error_code, proof->error);
-  return std::move(proof->text);
+  return std::move(*proof);
+}
+
+Result<std::string> Client::Act(std::string name, std::map<std::string, std::string> arguments) {
+  BOOST_OUTCOME_TRY(FromAuditd reply,
+                    Exchange(EncodeAct({++correlation_, std::move(name), std::move(arguments)})));
+  ActReply* answer = std::get_if<ActReply>(&reply);
+  if (answer == nullptr) return Error{Code::kBadFrame, "auditd sent an unexpected reply"};
+  if (answer->error_code != 0) return Refused(answer->error_code, answer->error);
+  return std::move(answer->text);
 }
 
 }  // namespace portcullis::audit

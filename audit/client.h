@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 
@@ -20,7 +21,9 @@ class Client {
   // Each waits for its reply. A refusal comes back as an error with the code of the reply.
   Result<Ack> Append(std::span<const Event> events);
   Result<Status> GetStatus();
-  Result<std::string> GetProof(uint64_t seq);
+  // Empty subject: of any record, for tools on the box.
+  Result<Proof> GetProof(uint64_t seq, std::string_view subject = {});
+  Result<std::string> Act(std::string name, std::map<std::string, std::string> arguments);
 
  private:
   Client() = default;

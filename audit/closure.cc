@@ -20,7 +20,7 @@ void ClosureChecker::Fail(bool tampered, uint64_t seq, std::string message) {
   if (!fault_) fault_ = ClosureFault{tampered, seq, std::move(message)};
 }
 
-void ClosureChecker::Take(const Leaf& leaf) {
+void ClosureChecker::Take(const Leaf& leaf, bool erased) {
   if (!begun_ || leaf.boot != boot_) {
     TakeBoot(leaf);
   } else {
@@ -30,7 +30,15 @@ void ClosureChecker::Take(const Leaf& leaf) {
   }
   CheckKey(leaf);
   CheckRequest(leaf);
-  if (leaf.kind == Kind::kRecovery) ++recoveries_;
+  if (leaf.kind == Kind::kRecovery) ++(leaf.outcome == 2 ? overrides_ : recoveries_);
+  if (leaf.kind == Kind::kErase) TakeErasure(leaf);
+  if (leaf.kind == Kind::kHold) TakeHold(leaf);
+  if (leaf.clock != ClockState::kSynchronised) ++unsynchronised_;
+  if (erased) {
+    ++erased_;
+    auto& span = erased_keys_.try_emplace(SubjectKeyOf(leaf), leaf.seq, leaf.seq).first->second;
+    span.second = leaf.seq;
+  }
   if (leaf.kind == Kind::kHeartbeat) last_beat_us_ = leaf.mono_us;
   last_kind_ = leaf.kind;
   last_wall_us_ = leaf.wall_us;
@@ -111,7 +119,47 @@ void ClosureChecker::CheckRequest(const Leaf& leaf) {
   open_.erase(request);
 }
 
+void ClosureChecker::TakeErasure(const Leaf& leaf) {
+  const auto outcome = static_cast<EraseOutcome>(leaf.outcome);
+  if (outcome == EraseOutcome::kExpired) expired_[{leaf.retention, leaf.period}] = leaf.seq;
+  if (outcome != EraseOutcome::kBegun) return;
+  for (size_t i = 0; i < leaf.tag_count; ++i) {
+    erase_subjects_[leaf.tags[i]] = leaf.seq;
+    if (const auto held = held_.find(leaf.tags[i]); held != held_.end() && held->second > 0) {
+      Fail(true, leaf.seq, Name(leaf) + " erases a subject under legal hold");
+    }
+  }
+}
+
+void ClosureChecker::TakeHold(const Leaf& leaf) {
+  const int change = static_cast<HoldOutcome>(leaf.outcome) == HoldOutcome::kPlaced ? 1 : -1;
+  for (size_t i = 0; i < leaf.tag_count; ++i) held_[leaf.tags[i]] += change;
+}
+
+bool ClosureChecker::KeyDestroyed(const Leaf& leaf) const {
+  const auto subject = erase_subjects_.find(leaf.subject);
+  if (subject != erase_subjects_.end() && leaf.seq < subject->second) return true;
+  const auto expired = expired_.find({leaf.retention, leaf.period});
+  return expired != expired_.end() && leaf.seq < expired->second;
+}
+
+// Every payload that is gone needs an ERASE after it.
+void ClosureChecker::CheckErased() {
+  for (const auto& [key, span] : erased_keys_) {
+    Leaf last;
+    last.subject = key.subject;
+    last.retention = key.retention;
+    last.period = key.period;
+    last.seq = span.second;
+    if (!KeyDestroyed(last)) {
+      Fail(false, span.first, "the payload of record " + std::to_string(span.first) +
+                                  " is gone, and no ERASE record says so");
+    }
+  }
+}
+
 void ClosureChecker::Finish() {
+  CheckErased();
   if (open_.empty() || !stopped()) return;
   Fail(false, open_.begin()->first,
        "REQ record " + std::to_string(open_.begin()->first) + " has no RESP and no ABORT");

@@ -1,5 +1,5 @@
 // The rules about the meaning of a sequence of records, checked one record after another: every REQ has
-// a DECISION and an end, boots begin with BOOT, time does not run back within a boot, heartbeats come,
+// a DECISION and an end, nothing is erased without an ERASE that covers it and none under a hold, boots begin with BOOT, time does not run back within a boot, heartbeats come,
 // keys belong to their records. CLOSURE in FORMAT.md. Not thread-safe.
 #pragma once
 
@@ -22,7 +22,7 @@ struct ClosureFault {
 
 class ClosureChecker {
  public:
-  void Take(const Leaf& leaf);
+  void Take(const Leaf& leaf, bool erased = false);
   // After the last record. The requests that the running boot has not ended yet are no fault.
   void Finish();
 
@@ -30,6 +30,11 @@ class ClosureChecker {
   uint64_t requests() const { return requests_; }
   uint64_t open_requests() const { return open_.size(); }
   uint64_t recoveries() const { return recoveries_; }
+  uint64_t overrides() const { return overrides_; }
+  uint64_t erased() const { return erased_; }
+  uint64_t unsynchronised() const { return unsynchronised_; }  // records without a trusted clock
+  // True when an ERASE before the present record says that this record's key is gone. For an opener.
+  bool KeyDestroyed(const Leaf& leaf) const;
   bool stopped() const { return last_kind_ == Kind::kStop; }
 
  private:
@@ -49,6 +54,9 @@ class ClosureChecker {
   void CheckTime(const Leaf& leaf);
   void CheckKey(const Leaf& leaf);
   void CheckRequest(const Leaf& leaf);
+  void TakeErasure(const Leaf& leaf);
+  void TakeHold(const Leaf& leaf);
+  void CheckErased();
 
   std::optional<ClosureFault> fault_;
   std::map<uint64_t, Request> open_;     // by seq of the REQ
@@ -60,7 +68,11 @@ class ClosureChecker {
   uint64_t last_wall_us_ = 0, last_mono_us_ = 0;
   uint64_t last_beat_us_ = 0;
   uint16_t heartbeat_seconds_ = 0;
-  uint64_t requests_ = 0, recoveries_ = 0;
+  uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0;
+  std::map<SubjectKeyId, std::pair<uint64_t, uint64_t>> erased_keys_;  // first and last seq erased
+  std::map<Tag, uint64_t> erase_subjects_;                             // latest ERASE of the subject
+  std::map<std::pair<uint16_t, uint16_t>, uint64_t> expired_;          // latest, by class and week
+  std::map<Tag, int> held_;                                            // holds that are in force
 };
 
 }  // namespace portcullis::audit

@@ -40,12 +40,15 @@ uint32_t EpochOf(uint64_t wall_us) {
 }
 
 Composer::Composer(std::string_view origin, const Id& boot, uint64_t next_seq,
-                   std::unique_ptr<KeyStore> keys, std::vector<AuditorKey> auditors, Clock clock)
+                   std::unique_ptr<KeyStore> keys, AuditorPolicy auditors, Clock clock)
     : origin_(OriginId(origin)), boot_(boot), keys_(std::move(keys)), auditors_(std::move(auditors)),
       clock_(std::move(clock)), record_key_(kKeySize), next_seq_(next_seq), settled_seq_(next_seq) {}
 
 Result<void> Composer::Check(const Event& event, uint64_t parent) const {
   const auto invalid = [](const char* why) { return Error{Code::kInvalidEvent, why}; };
+  if (!event.jurisdiction.empty() && !ValidJurisdiction(event.jurisdiction)) {
+    return invalid("a jurisdiction is 1 to 16 of A-Z, 0-9 and `-`");
+  }
   if (event.tags.size() > 4) return invalid("an event has at most 4 tags");
   if (parent != kNoParent && parent >= next_seq_) return invalid("the parent is not in the log");
   if (event.kind == Kind::kReq && open_.size() >= kMaxOpenRequests) {
@@ -144,18 +147,26 @@ Result<void> Composer::AddOne(const Event& event, uint64_t parent, Composed& out
   for (size_t i = 0; i < event.tags.size(); ++i) {
     BOOST_OUTCOME_TRY(leaf.tags[i], BlindTag("tag", event.tags[i], leaf.epoch));
   }
+  for (size_t i = 0; i < event.about.size() && i < leaf.tags.size(); ++i) {
+    leaf.tags[i] = event.about[i];
+    leaf.tag_count = static_cast<uint8_t>(i + 1);
+  }
+  leaf.retention = event.retention_days;
+  leaf.period = event.about_period;
   std::string payload;
   if (event.parts.empty()) {
     leaf.seq = next_seq_;
     NoPayload(leaf);
   } else {
-    BOOST_OUTCOME_TRY(const ChainTable::Link link, LinkFor(leaf));
+    leaf.period = PeriodOf(now.wall_us);
+    const ChainTable::Owner owner{SubjectKeyOf(leaf), event.jurisdiction};
+    BOOST_OUTCOME_TRY(const ChainTable::Link link, LinkFor(leaf, owner));
     leaf.seq = next_seq_;
     leaf.chain = link.chain;
     leaf.chain_index = link.index;
     leaf.wrap_set_hash = link.wrap_set_hash;
     DeriveRecordKey(link.key, leaf.seq, record_key_);
-    chains_.Advance(leaf.subject);
+    chains_.Advance(owner);
     payload = sealer_.Seal(leaf, event.parts, record_key_);
     record_key_.Wipe();
   }
@@ -180,10 +191,25 @@ Result<Tag> Composer::BlindTag(std::string_view label, std::string_view text, ui
   return tag;
 }
 
+Result<Tag> Composer::SubjectTag(std::string_view subject, uint32_t epoch) {
+  BOOST_OUTCOME_TRY(keys_->TagKey(epoch));
+  return BlindTag("subject", subject, epoch);
+}
+
+Result<std::vector<Tag>> Composer::SubjectTags(std::string_view subject) {
+  BOOST_OUTCOME_TRY(const std::vector<uint32_t> epochs, keys_->Epochs());
+  std::vector<Tag> tags;
+  for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
+    BOOST_OUTCOME_TRY(const Tag tag, BlindTag("subject", subject, *epoch));
+    tags.push_back(tag);
+  }
+  return tags;
+}
+
 // The subject's live chain, or a new one whose KEY record goes into the batch now.
-Result<ChainTable::Link> Composer::LinkFor(const Leaf& proto) {
-  if (auto link = chains_.Current(proto.subject, proto.epoch, proto.mono_us)) return *link;
-  BOOST_OUTCOME_TRY(const certs::SecretBytes subject_key, keys_->SubjectKeyOrCreate(proto.subject));
+Result<ChainTable::Link> Composer::LinkFor(const Leaf& proto, const ChainTable::Owner& owner) {
+  if (auto link = chains_.Current(owner, proto.epoch, proto.mono_us)) return *link;
+  BOOST_OUTCOME_TRY(const certs::SecretBytes subject_key, keys_->SubjectKeyOrCreate(owner.key));
   Leaf key;
   key.kind = Kind::kKey;
   key.clock = proto.clock;
@@ -194,15 +220,18 @@ Result<ChainTable::Link> Composer::LinkFor(const Leaf& proto) {
   key.wall_us = proto.wall_us;
   key.mono_us = proto.mono_us;
   key.subject = proto.subject;
+  key.retention = proto.retention;
+  key.period = proto.period;
   key.chain = key.seq;
-  const auto chain_0 = chains_.Begin(proto.subject, proto.epoch, key.chain, proto.mono_us);
-  const WrapContext context{origin_, proto.subject, proto.epoch, key.chain};
-  const std::string wrap_set = MakeWrapSet(context, chain_0, subject_key, auditors_);
+  const auto chain_0 = chains_.Begin(owner, proto.epoch, key.chain, proto.mono_us);
+  const WrapContext context{origin_, owner.key, proto.epoch, key.chain};
+  const std::string wrap_set =
+      MakeWrapSet(context, owner.jurisdiction, chain_0, subject_key, auditors_.For(owner.jurisdiction));
   key.wrap_set_hash = Sha256(wrap_set);
-  chains_.SetWrap(proto.subject, key.wrap_set_hash);
+  chains_.SetWrap(owner, key.wrap_set_hash);
   const std::string payload = ClearPayload(key, wrap_set);
   PutRecord(key, payload);
-  return *chains_.Current(proto.subject, proto.epoch, proto.mono_us);
+  return *chains_.Current(owner, proto.epoch, proto.mono_us);
 }
 
 void Composer::PutRecord(const Leaf& leaf, std::string_view payload) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/auditors.h"
 #include "audit/chains.h"
 #include "audit/error.h"
 #include "audit/event.h"
@@ -44,7 +45,14 @@ class Composer {
   using OpenRequests = std::map<uint64_t, Id>;
 
   Composer(std::string_view origin, const Id& boot, uint64_t next_seq, std::unique_ptr<KeyStore> keys,
-           std::vector<AuditorKey> auditors, Clock clock);
+           AuditorPolicy auditors, Clock clock);
+
+  KeyStore& keys() { return *keys_; }
+  // The subject's tag in every epoch that the key store knows, newest first.
+  Result<std::vector<Tag>> SubjectTags(std::string_view subject);
+  Result<Tag> SubjectTag(std::string_view subject, uint32_t epoch);
+  // No further record under the subject's present keys.
+  void ForgetSubject(const Tag& subject) { chains_.ForgetSubject(subject); }
 
   // Adds the records of one append to the batch. On an error the batch is as it was before.
   Result<Composed> Add(std::span<const Event> events);
@@ -74,14 +82,14 @@ class Composer {
   Result<void> Check(const Event& event, uint64_t parent) const;
   Result<void> AddOne(const Event& event, uint64_t parent, Composed& out);
   Result<Tag> BlindTag(std::string_view label, std::string_view text, uint32_t epoch);
-  Result<ChainTable::Link> LinkFor(const Leaf& proto);
+  Result<ChainTable::Link> LinkFor(const Leaf& proto, const ChainTable::Owner& owner);
   void PutRecord(const Leaf& leaf, std::string_view payload);
   void Track(const Event& event, uint64_t seq, uint64_t parent);
 
   const Id origin_;
   const Id boot_;
   std::unique_ptr<KeyStore> keys_;
-  const std::vector<AuditorKey> auditors_;
+  const AuditorPolicy auditors_;
   const Clock clock_;
   ChainTable chains_;
   Sealer sealer_;
@@ -99,5 +107,6 @@ class Composer {
 };
 
 uint32_t EpochOf(uint64_t wall_us);  // the calendar year, UTC
+inline uint32_t DayOf(uint64_t wall_us) { return static_cast<uint32_t>(wall_us / kDayUs); }
 
 }  // namespace portcullis::audit

@@ -34,6 +34,7 @@ enum class Code : uint16_t {
   kExists = 316,
   kPermission = 317,
   kKeys = 318,          // a key file is missing, damaged or readable by others
+  kHeld = 319,          // a legal hold forbids the erasure
 };
 
 struct Error {

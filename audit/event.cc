@@ -48,8 +48,20 @@ std::optional<Kind> KindFromName(std::string_view name) {
 }
 
 bool IsInternal(Kind kind) {
-  return kind == Kind::kKey || kind == Kind::kHeartbeat || kind == Kind::kBoot ||
-         kind == Kind::kStop || kind == Kind::kClock || kind == Kind::kRecovery;
+  switch (kind) {
+    case Kind::kKey:
+    case Kind::kRelease:
+    case Kind::kErase:
+    case Kind::kHold:
+    case Kind::kHeartbeat:
+    case Kind::kBoot:
+    case Kind::kStop:
+    case Kind::kClock:
+    case Kind::kRecovery:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string_view PartName(PartType type) {

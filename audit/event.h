@@ -24,15 +24,16 @@ enum class Kind : uint8_t {
   kAdmin = 5,       // an administrator's act
   kConfig = 6,      // configuration put in force
   kKey = 7,         // written by auditd: the wrapped chain key that later records refer to
-  kRelease = 8,     // a subject key was released to an auditor
+  kRelease = 8,     // written by auditd: subject keys were released to an auditor
   kAuditRead = 9,   // an auditor read records
-  kErase = 10,
-  kHold = 11,
+  kErase = 10,      // written by auditd; outcome: EraseOutcome
+  kHold = 11,       // written by auditd; outcome: HoldOutcome
   kHeartbeat = 12,  // written by auditd; outcome: the interval in seconds
   kBoot = 13,       // written by auditd; outcome: the heartbeat interval in seconds
   kStop = 14,       // written by auditd: an orderly end
   kClock = 15,      // written by auditd: the wall clock was set or its synchronisation changed
-  kRecovery = 16,   // written by auditd: unclean end found at start. outcome 1: a torn tail was cut
+  kRecovery = 16,   // written by auditd: unclean end found at start. outcome 1: a torn tail was cut,
+                    // 2: two officers overrode a refused start
   kAbuse = 17,
   kSiege = 18,
 };
@@ -41,6 +42,10 @@ std::optional<Kind> KindFromNumber(uint8_t number);
 std::optional<Kind> KindFromName(std::string_view name);
 // Kinds that only auditd itself may write.
 bool IsInternal(Kind kind);
+
+// DO NOT CHANGE THESE ENUM VALUES: outcomes of ERASE and HOLD records.
+enum class EraseOutcome : uint16_t { kBegun = 1, kDone = 2, kRefusedByHold = 3, kExpired = 4 };
+enum class HoldOutcome : uint16_t { kPlaced = 1, kLifted = 2 };
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every record on disk.
 enum class PartType : uint8_t {
@@ -72,8 +77,13 @@ struct Event {
   std::string tenant;            // on disk only as a keyed tag
   Hash policy_hash{}, model_hash{};
   uint16_t outcome = 0;          // RESP, ABORT: HTTP status. DECISION: 1 allowed, 2 refused, 3 treated
+  uint16_t retention_days = 0;   // the content's key is destroyed after so many days; 0: kept
+  std::string jurisdiction;      // whose auditors may read, like "DE"; empty: those of all (auditors.h)
   std::vector<std::string> tags; // at most 4 search terms; on disk only as keyed tags
   std::vector<Part> parts;       // at most one of each type
+  // Of ERASE, HOLD and RELEASE, set by auditd only: whom the act is about, and which keys.
+  std::vector<Tag> about;
+  uint16_t about_period = 0;
 };
 
 }  // namespace portcullis::audit

@@ -112,6 +112,33 @@ Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view con
   return Ok();
 }
 
+Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return ErrnoError("cannot open", path, errno);
+  std::string content(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::pread(fd.get(), content.data() + done, size - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError("cannot read", path, errno);
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+Result<void> OverwriteFile(const std::filesystem::path& path, size_t size) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoError("cannot open", path, errno);
+  const std::string zeros(size, '\0');
+  if (::pwrite(fd.get(), zeros.data(), zeros.size(), 0) != static_cast<ssize_t>(size) ||
+      ::fdatasync(fd.get()) != 0) {
+    return ErrnoError("cannot overwrite", path, errno);
+  }
+  return Ok();
+}
+
 Result<Fd> LockFile(const std::filesystem::path& path) {
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return ErrnoError("cannot open lock", path, errno);

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "audit/daykey.h"
 #include "audit/file.h"
 #include "audit/merkle.h"
 #include "audit/signer.h"
@@ -26,18 +27,16 @@ Result<void> NewKey(const std::filesystem::path& path, const char* type) {
   return Ok();
 }
 
-Result<std::vector<AuditorKey>> ReadAuditors(const std::filesystem::path& path) {
-  auto raw = certs::ReadPublicKeyFile(path, kAuditorPublicType, sizeof(AuditorKey));
-  if (!raw) return FromCerts(raw.error());
-  if (raw.value().size() > kMaxAuditors) {
-    return Error{Code::kKeys, "`" + path.string() + "` names more than 16 auditors"};
-  }
-  std::vector<AuditorKey> keys;
-  for (const auto& bytes : raw.value()) {
-    AuditorKey& key = keys.emplace_back();
-    std::copy(bytes.begin(), bytes.end(), key.begin());
-  }
-  return keys;
+constexpr std::string_view kAuditorsHeader = "portcullis audit auditors v2\n";
+constexpr size_t kMaxPublicFile = 64 << 10;
+
+// Copies a file of verifier keys after a look at it.
+Result<void> CopyVerifierKeys(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (from.empty()) return Ok();
+  BOOST_OUTCOME_TRY(const std::string text, ReadFile(from, kMaxPublicFile));
+  auto keys = ParseVerifierKeys(text);
+  if (!keys) return Error{keys.error().code, "`" + from.string() + "`: " + keys.error().message};
+  return ReplaceFile(to, text, true);
 }
 
 }  // namespace
@@ -50,27 +49,65 @@ Result<void> InitLog(const InitOptions& options) {
                      "` must be 1 to 64 of a-z, 0-9, `.`, `-`, `_`, `:` and `/`, like `example.org/audit`"};
   }
   const LogLayout layout(options.log_folder);
+  const KeysLayout keys(options.keys_folder);
   std::error_code ignored;
   if (std::filesystem::exists(layout.public_key(), ignored)) {
     return Error{Code::kExists, "`" + layout.root.string() + "` holds a log already"};
   }
-  BOOST_OUTCOME_TRY(const auto auditors, ReadAuditors(options.auditor_public));
+  BOOST_OUTCOME_TRY(const AuditorPolicy auditors, ReadAuditorsFile(options.auditor_public));
   for (const auto& folder : {options.log_folder, options.keys_folder}) {
     std::filesystem::create_directories(folder.parent_path().empty() ? "." : folder.parent_path(), ignored);
     BOOST_OUTCOME_TRY(MakeFolder(folder));
   }
-  BOOST_OUTCOME_TRY(MakeFolder(layout.segments()));
-  BOOST_OUTCOME_TRY(NewKey(options.keys_folder / "log.key", "ed25519-seed"));
-  BOOST_OUTCOME_TRY(NewKey(options.keys_folder / "writer.key", "ed25519-seed"));
-  BOOST_OUTCOME_TRY(NewKey(options.keys_folder / "store.key", kStoreKeyType));
-  BOOST_OUTCOME_TRY(const std::string listed, ReadFile(options.auditor_public, 1 << 20));
-  BOOST_OUTCOME_TRY(ReplaceFile(options.keys_folder / "auditors.pub", listed, true));
+  BOOST_OUTCOME_TRY(NewKey(keys.log_key(), "ed25519-seed"));
+  if (!certs::CredentialPath("store.key")) {
+    BOOST_OUTCOME_TRY(NewKey(options.keys_folder / "store.key", kStoreKeyType));
+  }
+  BOOST_OUTCOME_TRY(CopyVerifierKeys(options.officers, keys.officers()));
+  BOOST_OUTCOME_TRY(CopyVerifierKeys(options.witnesses, keys.witnesses()));
+  BOOST_OUTCOME_TRY(InstallAuditors(options.keys_folder, options.origin, auditors));
   BOOST_OUTCOME_TRY(OpenKeyStore(options.keys_folder, KeyStore::Mode::kCreate));
-  BOOST_OUTCOME_TRY(Signer::Begin(options.keys_folder, options.origin));
-  BOOST_OUTCOME_TRY(Signer signer, Signer::Open(options.keys_folder, options.origin));
-  BOOST_OUTCOME_TRY(const std::string note, signer.Sign({}, EmptyRoot()));
+  return BeginLog(options.log_folder, options.keys_folder, options.origin);
+}
+
+Result<void> BeginLog(const std::filesystem::path& log_folder, const std::filesystem::path& keys_folder,
+                      const std::string& origin) {
+  const LogLayout layout(log_folder);
+  BOOST_OUTCOME_TRY(MakeFolder(layout.root));
+  BOOST_OUTCOME_TRY(MakeFolder(layout.segments()));
+  BOOST_OUTCOME_TRY(Signer::Begin(keys_folder, origin));
+  BOOST_OUTCOME_TRY(Signer signer, Signer::Open(keys_folder, origin));
+  BOOST_OUTCOME_TRY(const std::string note, signer.Sign({}, EmptyRoot(), {}, nullptr));
   BOOST_OUTCOME_TRY(ReplaceFile(layout.checkpoint(), note, true));
+  BOOST_OUTCOME_TRY(ReplaceFile(layout.days(), signer.SignText(DayListText(origin, {})), true));
   return ReplaceFile(layout.public_key(), FormatVerifierKey(signer.key()) + "\n", true);
+}
+
+Result<void> InstallAuditors(const std::filesystem::path& keys_folder, const std::string& origin,
+                             const AuditorPolicy& policy) {
+  certs::SecretBytes secret;
+  const KeysLayout keys(keys_folder);
+  BOOST_OUTCOME_TRY(const PublicKey key, LoadEd25519(certs::FindKey(keys_folder, "log.key"), secret));
+  const std::string text = origin + "\n" + std::string(kAuditorsHeader) + FormatAuditors(policy);
+  return ReplaceFile(keys.auditors(), SignNote(text, VerifierKey{origin, key}, secret), true);
+}
+
+Result<SignedAuditors> LoadAuditors(const std::filesystem::path& keys_folder, const VerifierKey& log_key) {
+  const std::filesystem::path path = KeysLayout(keys_folder).auditors();
+  BOOST_OUTCOME_TRY(const std::string text, ReadFile(path, kMaxNote));
+  const auto bad = [&path](const std::string& why) {
+    return Error{Code::kTampered, "`" + path.string() + "`: " + why};
+  };
+  const auto note = ParseNote(text);
+  const auto by_log = note ? SignedBy(note.value(), log_key) : Result<bool>(note.error());
+  if (!by_log) return bad(by_log.error().message);
+  const std::string head = log_key.name + "\n" + std::string(kAuditorsHeader);
+  if (!by_log.value() || !note.value().text.starts_with(head)) {
+    return bad("the auditors are not signed by the log key; `portcullis audit keys --set-auditors` does it");
+  }
+  auto policy = ParseAuditors(note.value().text.substr(head.size()));
+  if (!policy) return bad(policy.error().message);
+  return SignedAuditors{std::move(policy.value()), Sha256(note.value().text)};
 }
 
 Result<void> MakeAuditorKey(const std::filesystem::path& path) {
@@ -118,12 +155,32 @@ Result<std::unique_ptr<KeyStore>> OpenKeyStore(const std::filesystem::path& keys
   return KeyStore::Open(keys_folder / "keystore.db", std::move(key.value()), mode);
 }
 
-Result<WriterKeys> LoadWriterKeys(const std::filesystem::path& keys_folder) {
-  WriterKeys keys;
-  BOOST_OUTCOME_TRY(keys.writer_public,
-                    LoadEd25519(certs::FindKey(keys_folder, "writer.key"), keys.writer_secret));
-  BOOST_OUTCOME_TRY(keys.store, OpenKeyStore(keys_folder, KeyStore::Mode::kReadWrite));
-  BOOST_OUTCOME_TRY(keys.auditors, ReadAuditors(keys_folder / "auditors.pub"));
+Result<AuditorKey> ReadAuditorPublic(const std::filesystem::path& path) {
+  auto raw = certs::ReadPublicKeyFile(path, kAuditorPublicType, sizeof(AuditorKey));
+  if (!raw) return FromCerts(raw.error());
+  AuditorKey key;
+  std::copy(raw.value().front().begin(), raw.value().front().end(), key.begin());
+  return key;
+}
+
+Result<void> MakeOfficerKey(const std::filesystem::path& path, const std::string& name) {
+  if (!ValidOrigin(name)) {
+    return Error{Code::kInvalidArgument, "the name must be like `example.org/officer-1`, 1 to 64 of a-z 0-9 . - _ / :"};
+  }
+  BOOST_OUTCOME_TRY(NewKey(path, "ed25519-seed"));
+  certs::SecretBytes secret;
+  BOOST_OUTCOME_TRY(const PublicKey key, LoadEd25519(path, secret));
+  std::filesystem::path public_path = path;
+  public_path += ".pub";
+  return ReplaceFile(public_path, FormatVerifierKey(VerifierKey{name, key}) + "\n", true);
+}
+
+Result<std::vector<VerifierKey>> ReadVerifierKeys(const std::filesystem::path& path) {
+  const auto text = ReadFile(path, kMaxPublicFile);
+  if (!text && text.error().code == Code::kNotFound) return std::vector<VerifierKey>();
+  if (!text) return text.error();
+  auto keys = ParseVerifierKeys(text.value());
+  if (!keys) return Error{keys.error().code, "`" + path.string() + "`: " + keys.error().message};
   return keys;
 }
 

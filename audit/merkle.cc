@@ -149,6 +149,11 @@ Hash CompactRange::Root() const {
   return root;
 }
 
+Result<Hash> RootAt(uint64_t size, const NodeSource& node) {
+  if (size == 0) return EmptyRoot();
+  return RangeRoot(0, size, node);
+}
+
 Result<std::vector<Hash>> InclusionProof(uint64_t index, uint64_t size, const NodeSource& node) {
   if (index >= size) return Error{Code::kNotFound, "inclusion proof: no such record in a tree of this size"};
   std::vector<Hash> proof;

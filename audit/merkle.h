@@ -41,6 +41,8 @@ class CompactRange {
 // The root of the perfect subtree of 2^level leaves that starts at leaf index << level.
 using NodeSource = std::function<Result<Hash>(unsigned level, uint64_t index)>;
 
+// The root of the first `size` leaves.
+Result<Hash> RootAt(uint64_t size, const NodeSource& node);
 Result<std::vector<Hash>> InclusionProof(uint64_t index, uint64_t size, const NodeSource& node);
 Result<std::vector<Hash>> ConsistencyProof(uint64_t old_size, uint64_t size, const NodeSource& node);
 

@@ -13,14 +13,30 @@
 namespace portcullis::audit {
 namespace {
 
-constexpr uint8_t kEd25519 = 1;
 constexpr std::string_view kDash = "\xE2\x80\x94 ";  // U+2014 and a space
 
 Error Bad(const char* what, const std::string& why) {
   return Error{Code::kTampered, std::string(what) + ": " + why};
 }
 
-// Cuts the text up to the next newline off the front; false when there is none.
+Result<NoteSignature> ParseSignatureLine(std::string_view line) {
+  NoteSignature signature;
+  signature.line = line;
+  if (!line.starts_with(kDash)) return Bad("note", "a signature line is malformed");
+  line.remove_prefix(kDash.size());
+  const size_t space = line.find(' ');
+  if (space == std::string_view::npos || space == 0) return Bad("note", "a signature line is malformed");
+  signature.name = line.substr(0, space);
+  auto raw = FromBase64(line.substr(space + 1), 8192);
+  if (!raw || raw.value().size() < 5) return Bad("note", "a signature is not valid base64");
+  ByteReader in(raw.value());
+  signature.key_id = in.Get<uint32_t>();
+  signature.bytes = in.Take(in.left());
+  return signature;
+}
+
+}  // namespace
+
 bool TakeLine(std::string_view& rest, std::string_view& line) {
   const size_t newline = rest.find('\n');
   if (newline == std::string_view::npos) return false;
@@ -34,12 +50,18 @@ Result<uint64_t> ParseDecimal(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || text.empty() ||
       (text.size() > 1 && text[0] == '0')) {
-    return Bad("checkpoint", "the size is not a plain decimal number");
+    return Error{Code::kBadFormat, "not a plain decimal number"};
   }
   return value;
 }
 
-}  // namespace
+Result<Hash> HashFromBase64(std::string_view text) {
+  BOOST_OUTCOME_TRY(const std::string raw, FromBase64(text, 64));
+  Hash hash;
+  if (raw.size() != hash.size()) return Error{Code::kBadFormat, "not a base64 SHA-256"};
+  std::memcpy(hash.data(), raw.data(), hash.size());
+  return hash;
+}
 
 std::string Base64(std::span<const uint8_t> bytes) {
   const size_t size = sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL);
@@ -73,7 +95,7 @@ std::string Hex(std::span<const uint8_t> bytes) {
 uint32_t VerifierKey::Id() const {
   std::string text = name;
   text.push_back('\n');
-  text.push_back(static_cast<char>(kEd25519));
+  text.push_back(static_cast<char>(type));
   text.append(AsText(key));
   const Hash hash = Sha256(text);
   ByteReader in(AsText(hash));
@@ -81,7 +103,7 @@ uint32_t VerifierKey::Id() const {
 }
 
 std::string FormatVerifierKey(const VerifierKey& key) {
-  std::string raw(1, static_cast<char>(kEd25519));
+  std::string raw(1, static_cast<char>(key.type));
   raw.append(AsText(key.key));
   std::array<uint8_t, 4> id;
   StoreBigEndian(key.Id(), id.data());
@@ -99,9 +121,13 @@ Result<VerifierKey> ParseVerifierKey(std::string_view text) {
   key.name = text.substr(0, first);
   if (!ValidOrigin(key.name)) return Bad("verifier key", "the name has a character outside its set");
   auto raw = FromBase64(text.substr(second + 1), 64);
-  if (!raw || raw.value().size() != 33 || static_cast<uint8_t>(raw.value()[0]) != kEd25519) {
+  if (!raw || raw.value().size() != 33) return Bad("verifier key", "not an Ed25519 key");
+  const uint8_t type = static_cast<uint8_t>(raw.value()[0]);
+  if (type != static_cast<uint8_t>(NoteKeyType::kEd25519) &&
+      type != static_cast<uint8_t>(NoteKeyType::kCosignature)) {
     return Bad("verifier key", "not an Ed25519 key");
   }
+  key.type = static_cast<NoteKeyType>(type);
   std::memcpy(key.key.data(), raw.value().data() + 1, key.key.size());
   std::array<uint8_t, 4> id;
   StoreBigEndian(key.Id(), id.data());
@@ -111,63 +137,101 @@ Result<VerifierKey> ParseVerifierKey(std::string_view text) {
   return key;
 }
 
+Result<std::vector<VerifierKey>> ParseVerifierKeys(std::string_view text) {
+  std::vector<VerifierKey> keys;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.empty() || line.front() == '#') continue;
+    BOOST_OUTCOME_TRY(VerifierKey key, ParseVerifierKey(line));
+    if (keys.size() == kMaxNoteSignatures) return Bad("verifier keys", "more than 16");
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+Result<Note> ParseNote(std::string_view note) {
+  if (note.size() > kMaxNote) return Bad("note", "longer than 64 KiB");
+  for (const char c : note) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n') return Bad("note", "a control character");
+  }
+  const size_t blank = note.rfind("\n\n");
+  if (blank == std::string_view::npos) return Bad("note", "no signature");
+  Note out;
+  out.text = note.substr(0, blank + 1);
+  std::string_view rest = note.substr(blank + 2);
+  std::string_view line;
+  while (TakeLine(rest, line)) {
+    if (out.signatures.size() == kMaxNoteSignatures) return Bad("note", "more than 16 signatures");
+    BOOST_OUTCOME_TRY(NoteSignature signature, ParseSignatureLine(line));
+    out.signatures.push_back(std::move(signature));
+  }
+  if (!rest.empty()) return Bad("note", "bytes after the last signature line");
+  if (out.signatures.empty()) return Bad("note", "no signature");
+  return out;
+}
+
+Result<bool> SignedBy(const Note& note, const VerifierKey& key) {
+  bool found = false;
+  for (const NoteSignature& signature : note.signatures) {
+    if (signature.name != key.name || signature.key_id != key.Id()) continue;
+    if (signature.bytes.size() != sizeof(Signature) ||
+        crypto_sign_verify_detached(AsBytes(signature.bytes).data(), AsBytes(note.text).data(),
+                                    note.text.size(), key.key.data()) != 0) {
+      return Bad("note", "the signature of `" + key.name + "` is wrong");
+    }
+    found = true;
+  }
+  return found;
+}
+
+std::string SignatureLine(const VerifierKey& key, std::span<const uint8_t> signature) {
+  std::string raw;
+  ByteWriter out(raw);
+  out.Put(key.Id());
+  out.PutBytes(signature);
+  return std::string(kDash) + key.name + " " + Base64(AsBytes(raw)) + "\n";
+}
+
+std::string SignNote(std::string_view text, const VerifierKey& key, const certs::SecretBytes& secret) {
+  Signature signature;
+  crypto_sign_detached(signature.data(), nullptr, AsBytes(text).data(), text.size(), secret.data());
+  return std::string(text) + "\n" + SignatureLine(key, signature);
+}
+
 std::string CheckpointText(const Checkpoint& checkpoint) {
   return checkpoint.origin + "\n" + std::to_string(checkpoint.size) + "\n" + Base64(checkpoint.root) +
          "\n";
 }
 
+Result<Checkpoint> ParseCheckpointText(std::string_view text) {
+  std::string_view origin, size, root;
+  if (!TakeLine(text, origin) || !TakeLine(text, size) || !TakeLine(text, root)) {
+    return Bad("checkpoint", "fewer than three lines");
+  }
+  Checkpoint checkpoint;
+  checkpoint.origin = origin;
+  if (origin.empty()) return Bad("checkpoint", "no origin");
+  const auto number = ParseDecimal(size);
+  if (!number) return Bad("checkpoint", "the size is not a plain decimal number");
+  checkpoint.size = number.value();
+  const auto hash = HashFromBase64(root);
+  if (!hash) return Bad("checkpoint", "the root is not a base64 SHA-256");
+  checkpoint.root = hash.value();
+  return checkpoint;
+}
+
 std::string SignCheckpoint(const Checkpoint& checkpoint, const VerifierKey& key,
                            const certs::SecretBytes& secret) {
-  const std::string text = CheckpointText(checkpoint);
-  std::array<uint8_t, 4 + sizeof(Signature)> line;
-  StoreBigEndian(key.Id(), line.data());
-  crypto_sign_detached(line.data() + 4, nullptr, AsBytes(text).data(), text.size(), secret.data());
-  return text + "\n" + std::string(kDash) + key.name + " " + Base64(line) + "\n";
+  return SignNote(CheckpointText(checkpoint), key, secret);
 }
 
 Result<Checkpoint> OpenCheckpoint(std::string_view note, const VerifierKey& key) {
-  if (note.size() > kMaxNote) return Bad("checkpoint", "longer than 64 KiB");
-  const size_t blank = note.find("\n\n");
-  if (blank == std::string_view::npos) return Bad("checkpoint", "no signature");
-  const std::string_view text = note.substr(0, blank + 1);
-  std::string_view rest = note.substr(blank + 2);
-  bool signed_by_key = false;
-  std::string_view line;
-  size_t signatures = 0;
-  while (TakeLine(rest, line)) {
-    if (++signatures > kMaxNoteSignatures) return Bad("checkpoint", "more than 16 signatures");
-    if (!line.starts_with(kDash)) return Bad("checkpoint", "a signature line is malformed");
-    line.remove_prefix(kDash.size());
-    const size_t space = line.find(' ');
-    if (space == std::string_view::npos) return Bad("checkpoint", "a signature line is malformed");
-    auto raw = FromBase64(line.substr(space + 1), 4096);
-    if (!raw || raw.value().size() < 5) return Bad("checkpoint", "a signature is not valid base64");
-    ByteReader in(raw.value());
-    if (line.substr(0, space) != key.name || in.Get<uint32_t>() != key.Id()) continue;
-    if (in.left() != sizeof(Signature) ||
-        crypto_sign_verify_detached(AsBytes(in.Take(in.left())).data(), AsBytes(text).data(),
-                                    text.size(), key.key.data()) != 0) {
-      return Bad("checkpoint", "the signature of `" + key.name + "` is wrong");
-    }
-    signed_by_key = true;
-  }
-  if (!rest.empty()) return Bad("checkpoint", "bytes after the last signature line");
+  BOOST_OUTCOME_TRY(const Note parsed, ParseNote(note));
+  BOOST_OUTCOME_TRY(const bool signed_by_key, SignedBy(parsed, key));
   if (!signed_by_key) return Bad("checkpoint", "not signed by the key of `" + key.name + "`");
-
-  std::string_view body = text;
-  std::string_view origin, size, root;
-  if (!TakeLine(body, origin) || !TakeLine(body, size) || !TakeLine(body, root)) {
-    return Bad("checkpoint", "fewer than three lines");
-  }
-  if (origin != key.name) return Bad("checkpoint", "it belongs to another log");
-  Checkpoint checkpoint;
-  checkpoint.origin = origin;
-  BOOST_OUTCOME_TRY(checkpoint.size, ParseDecimal(size));
-  auto raw_root = FromBase64(root, 64);
-  if (!raw_root || raw_root.value().size() != checkpoint.root.size()) {
-    return Bad("checkpoint", "the root is not a base64 SHA-256");
-  }
-  std::memcpy(checkpoint.root.data(), raw_root.value().data(), checkpoint.root.size());
+  BOOST_OUTCOME_TRY(Checkpoint checkpoint, ParseCheckpointText(parsed.text));
+  if (checkpoint.origin != key.name) return Bad("checkpoint", "it belongs to another log");
   return checkpoint;
 }
 

@@ -2,7 +2,6 @@
 
 #include <sodium.h>
 
-#include <charconv>
 #include <cstring>
 
 #include "audit/bytes.h"
@@ -11,12 +10,13 @@
 namespace portcullis::audit {
 namespace {
 
-constexpr std::string_view kReceiptPrefix = "pcr1.";
-constexpr size_t kReceiptBytes = 8 + 32 + 64;
+constexpr std::string_view kReceiptPrefix = "pcr2.";
+constexpr size_t kReceiptBody = 4 + 8 + 32;
+constexpr size_t kReceiptBytes = kReceiptBody + 64;
 constexpr std::string_view kProofHeader = "c2sp.org/tlog-proof@v1\n";
 
 std::string ReceiptText(std::string_view origin, std::string_view seq_and_hash) {
-  std::string text = "portcullis audit receipt v1\n";
+  std::string text = "portcullis audit receipt v2\n";
   text.append(origin);
   text.push_back('\n');
   text.append(seq_and_hash);
@@ -30,12 +30,13 @@ Error BadProofText(const char* why) {
 }  // namespace
 
 std::string MakeReceipt(const Receipt& receipt, std::string_view origin,
-                        const certs::SecretBytes& writer_secret) {
+                        const certs::SecretBytes& day_secret) {
   std::string raw;
   ByteWriter out(raw);
+  out.Put(receipt.day);
   out.Put(receipt.seq);
   out.PutBytes(receipt.leaf_hash);
-  out.PutBytes(SignEd25519(ReceiptText(origin, raw), writer_secret));
+  out.PutBytes(SignEd25519(ReceiptText(origin, raw), day_secret));
   constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
   std::string text(sodium_base64_ENCODED_LEN(kReceiptBytes, kVariant), '\0');
   sodium_bin2base64(text.data(), text.size(), AsBytes(raw).data(), raw.size(), kVariant);
@@ -43,7 +44,9 @@ std::string MakeReceipt(const Receipt& receipt, std::string_view origin,
   return std::string(kReceiptPrefix) + text;
 }
 
-Result<Receipt> OpenReceipt(std::string_view text, std::string_view origin, const PublicKey& writer) {
+namespace {
+
+Result<std::string> ReceiptBytes(std::string_view text) {
   if (!text.starts_with(kReceiptPrefix)) return Error{Code::kBadFormat, "not a receipt"};
   text.remove_prefix(kReceiptPrefix.size());
   std::string raw(kReceiptBytes, '\0');
@@ -54,15 +57,29 @@ Result<Receipt> OpenReceipt(std::string_view text, std::string_view origin, cons
       end != text.data() + text.size() || size != kReceiptBytes) {
     return Error{Code::kBadFormat, "the receipt is cut short or damaged"};
   }
+  return raw;
+}
+
+}  // namespace
+
+Result<Receipt> ReadReceiptUnverified(std::string_view text) {
+  BOOST_OUTCOME_TRY(const std::string raw, ReceiptBytes(text));
   ByteReader in(raw);
   Receipt receipt;
+  receipt.day = in.Get<uint32_t>();
   receipt.seq = in.Get<uint64_t>();
   receipt.leaf_hash = in.GetArray<32>();
-  const Signature signature = in.GetArray<64>();
-  if (!VerifyEd25519(ReceiptText(origin, std::string_view(raw).substr(0, 40)), signature, writer)) {
+  return receipt;
+}
+
+Result<Receipt> OpenReceipt(std::string_view text, std::string_view origin, const PublicKey& day_key) {
+  BOOST_OUTCOME_TRY(const std::string raw, ReceiptBytes(text));
+  Signature signature;
+  std::memcpy(signature.data(), raw.data() + kReceiptBody, signature.size());
+  if (!VerifyEd25519(ReceiptText(origin, std::string_view(raw).substr(0, kReceiptBody)), signature, day_key)) {
     return Error{Code::kTampered, "the receipt's signature is wrong"};
   }
-  return receipt;
+  return ReadReceiptUnverified(text);
 }
 
 std::string FormatProof(const TlogProof& proof) {
@@ -79,27 +96,31 @@ Result<TlogProof> ParseProof(std::string_view text) {
   text.remove_prefix(kProofHeader.size());
   TlogProof proof;
   bool have_index = false;
+  bool have_extra = false;
   for (;;) {
     const size_t newline = text.find('\n');
     if (newline == std::string_view::npos) return BadProofText("no checkpoint");
     std::string_view line = text.substr(0, newline);
     text.remove_prefix(newline + 1);
     if (line.empty()) break;
-    if (!have_index && line.starts_with("extra ")) continue;
+    if (!have_index && !have_extra && line.starts_with("extra ")) {
+      have_extra = true;
+      if (!FromBase64(line.substr(6), kMaxNote)) return BadProofText("the extra data is not base64");
+      continue;
+    }
     if (!have_index) {
       if (!line.starts_with("index ")) return BadProofText("no index line");
       line.remove_prefix(6);
-      const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), proof.index);
-      if (error != std::errc() || end != line.data() + line.size()) return BadProofText("bad index");
+      const auto index = ParseDecimal(line);
+      if (!index) return BadProofText("the index is not a plain decimal number");
+      proof.index = index.value();
       have_index = true;
       continue;
     }
     if (proof.hashes.size() == kMaxProofHashes) return BadProofText("more than 63 hashes");
-    BOOST_OUTCOME_TRY(const std::string raw, FromBase64(line, 64));
-    if (raw.size() != sizeof(Hash)) return BadProofText("a hash has a wrong size");
-    Hash hash;
-    std::memcpy(hash.data(), raw.data(), hash.size());
-    proof.hashes.push_back(hash);
+    const auto hash = HashFromBase64(line);
+    if (!hash) return BadProofText("a hash is not a base64 SHA-256");
+    proof.hashes.push_back(hash.value());
   }
   if (!have_index) return BadProofText("no index line");
   proof.checkpoint = text;

@@ -16,14 +16,16 @@
 namespace portcullis::audit {
 
 struct Receipt {
+  uint32_t day = 0;  // of the key that signed it, days since 1970
   uint64_t seq = 0;
   Hash leaf_hash{};
 };
 
-// `pcr1.<base64url>`: seq, leaf hash and the writer's signature over both and the origin.
-std::string MakeReceipt(const Receipt& receipt, std::string_view origin,
-                        const certs::SecretBytes& writer_secret);
-Result<Receipt> OpenReceipt(std::string_view text, std::string_view origin, const PublicKey& writer);
+// `pcr2.<base64url>`: day, seq, leaf hash and the signature of the day's key over them and the origin.
+std::string MakeReceipt(const Receipt& receipt, std::string_view origin, const certs::SecretBytes& day_secret);
+// What it says, unproved: to find the key of its day.
+Result<Receipt> ReadReceiptUnverified(std::string_view text);
+Result<Receipt> OpenReceipt(std::string_view text, std::string_view origin, const PublicKey& day_key);
 
 struct TlogProof {
   uint64_t index = 0;

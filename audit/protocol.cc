@@ -1,5 +1,7 @@
 #include "audit/protocol.h"
 
+#include <algorithm>
+
 #include "audit/bytes.h"
 
 namespace portcullis::audit {
@@ -8,6 +10,10 @@ namespace {
 constexpr size_t kHeader = 16;  // length u32, version u8, type u8, zero u16, correlation u64
 constexpr size_t kMaxWords = 4096;
 constexpr size_t kMaxProofText = 1 << 16;
+constexpr size_t kMaxLeafBytes = 1 << 12;
+constexpr size_t kMaxArguments = 16;
+constexpr size_t kMaxArgument = 1 << 17;
+constexpr size_t kMaxActText = 32u << 20;
 
 // DO NOT CHANGE THESE ENUM VALUES: both ends of the socket must agree.
 enum FrameType : uint8_t {
@@ -17,6 +23,8 @@ enum FrameType : uint8_t {
   kStatus = 4,
   kProofRequest = 5,
   kProof = 6,
+  kAct = 7,
+  kActReply = 8,
 };
 
 Error BadFrame(const char* why) {
@@ -45,6 +53,7 @@ Result<void> CheckEvent(const Event& event) {
     if (tag.size() > kMaxName) return Error{Code::kTooLarge, "event: a tag is longer than 1024 bytes"};
   }
   if (event.parts.size() > kMaxParts) return Error{Code::kTooLarge, "event: more than 6 parts"};
+  if (event.jurisdiction.size() > kMaxName) return Error{Code::kTooLarge, "event: the jurisdiction is too long"};
   for (size_t i = 0; i < event.parts.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (event.parts[i].type == event.parts[j].type) {
@@ -62,6 +71,8 @@ void PutEvent(ByteWriter& out, const Event& event) {
   out.PutBytes(event.policy_hash);
   out.PutBytes(event.model_hash);
   out.Put(event.outcome);
+  out.Put(event.retention_days);
+  out.PutSized<uint16_t>(event.jurisdiction);
   out.PutSized<uint16_t>(event.subject);
   out.PutSized<uint16_t>(event.tenant);
   out.Put(static_cast<uint8_t>(event.tags.size()));
@@ -83,6 +94,8 @@ Result<Event> GetEvent(ByteReader& in) {
   event.policy_hash = in.GetArray<32>();
   event.model_hash = in.GetArray<32>();
   event.outcome = in.Get<uint16_t>();
+  event.retention_days = in.Get<uint16_t>();
+  event.jurisdiction = in.GetSized<uint16_t>(kMaxName);
   event.subject = in.GetSized<uint16_t>(kMaxName);
   event.tenant = in.GetSized<uint16_t>(kMaxName);
   const size_t tags = in.Get<uint8_t>();
@@ -158,8 +171,36 @@ Result<Proof> ParseProof(uint64_t correlation, std::string_view body) {
   proof.error_code = in.Get<uint32_t>();
   proof.error = in.GetSized<uint16_t>(kMaxWords);
   proof.text = in.GetSized<uint32_t>(kMaxProofText);
+  proof.leaf = in.GetSized<uint16_t>(kMaxLeafBytes);
   if (!in.Finished()) return BadFrame("malformed proof");
   return proof;
+}
+
+Result<ActRequest> ParseAct(uint64_t correlation, std::string_view body) {
+  ByteReader in(body);
+  ActRequest act;
+  act.correlation = correlation;
+  act.name = in.GetSized<uint16_t>(kMaxName);
+  const size_t count = in.Get<uint8_t>();
+  if (count > kMaxArguments) return BadFrame("more than 16 arguments");
+  for (size_t i = 0; i < count; ++i) {
+    std::string key(in.GetSized<uint16_t>(kMaxName));
+    std::string value(in.GetSized<uint32_t>(kMaxArgument));
+    act.arguments.insert_or_assign(std::move(key), std::move(value));
+  }
+  if (!in.Finished()) return BadFrame("malformed act");
+  return act;
+}
+
+Result<ActReply> ParseActReply(uint64_t correlation, std::string_view body) {
+  ByteReader in(body);
+  ActReply reply;
+  reply.correlation = correlation;
+  reply.error_code = in.Get<uint32_t>();
+  reply.error = in.GetSized<uint16_t>(kMaxWords);
+  reply.text = in.GetSized<uint32_t>(kMaxActText);
+  if (!in.Finished()) return BadFrame("malformed reply to an act");
+  return reply;
 }
 
 std::string_view Words(std::string_view text) { return text.substr(0, kMaxWords); }
@@ -191,9 +232,11 @@ std::string EncodeStatusRequest(uint64_t correlation) {
   return Frame(kStatusRequest, correlation, {});
 }
 
-std::string EncodeProofRequest(uint64_t correlation, uint64_t seq) {
+std::string EncodeProofRequest(uint64_t correlation, uint64_t seq, std::string_view subject) {
   std::string body;
-  ByteWriter(body).Put(seq);
+  ByteWriter out(body);
+  out.Put(seq);
+  out.PutSized<uint16_t>(subject.substr(0, kMaxName));
   return Frame(kProofRequest, correlation, body);
 }
 
@@ -233,7 +276,31 @@ std::string EncodeProof(const Proof& proof) {
   out.Put(proof.error_code);
   out.PutSized<uint16_t>(Words(proof.error));
   out.PutSized<uint32_t>(std::string_view(proof.text).substr(0, kMaxProofText));
+  out.PutSized<uint16_t>(std::string_view(proof.leaf).substr(0, kMaxLeafBytes));
   return Frame(kProof, proof.correlation, body);
+}
+
+std::string EncodeAct(const ActRequest& request) {
+  std::string body;
+  ByteWriter out(body);
+  out.PutSized<uint16_t>(std::string_view(request.name).substr(0, kMaxName));
+  out.Put(static_cast<uint8_t>(std::min(request.arguments.size(), kMaxArguments)));
+  size_t count = 0;
+  for (const auto& [key, value] : request.arguments) {
+    if (++count > kMaxArguments) break;
+    out.PutSized<uint16_t>(std::string_view(key).substr(0, kMaxName));
+    out.PutSized<uint32_t>(std::string_view(value).substr(0, kMaxArgument));
+  }
+  return Frame(kAct, request.correlation, body);
+}
+
+std::string EncodeActReply(const ActReply& reply) {
+  std::string body;
+  ByteWriter out(body);
+  out.Put(reply.error_code);
+  out.PutSized<uint16_t>(Words(reply.error));
+  out.PutSized<uint32_t>(std::string_view(reply.text).substr(0, kMaxActText));
+  return Frame(kActReply, reply.correlation, body);
 }
 
 void FrameReader::Feed(std::span<const char> bytes) {
@@ -278,8 +345,13 @@ Result<std::optional<ToAuditd>> FrameReader::NextRequest() {
     case kProofRequest: {
       ByteReader in(raw->body);
       const uint64_t seq = in.Get<uint64_t>();
+      std::string subject(in.GetSized<uint16_t>(kMaxName));
       if (!in.Finished()) return BadFrame("malformed proof request");
-      return std::optional<ToAuditd>(ProofRequest{raw->correlation, seq});
+      return std::optional<ToAuditd>(ProofRequest{raw->correlation, seq, std::move(subject)});
+    }
+    case kAct: {
+      BOOST_OUTCOME_TRY(ActRequest act, ParseAct(raw->correlation, raw->body));
+      return std::optional<ToAuditd>(std::move(act));
     }
     default:
       return BadFrame("not a request");
@@ -302,16 +374,13 @@ Result<std::optional<FromAuditd>> FrameReader::NextReply() {
       BOOST_OUTCOME_TRY(Proof proof, ParseProof(raw->correlation, raw->body));
       return std::optional<FromAuditd>(std::move(proof));
     }
+    case kActReply: {
+      BOOST_OUTCOME_TRY(ActReply reply, ParseActReply(raw->correlation, raw->body));
+      return std::optional<FromAuditd>(std::move(reply));
+    }
     default:
       return BadFrame("not a reply");
   }
-}
-
-Result<std::optional<Ack>> FrameReader::NextAck() {
-  BOOST_OUTCOME_TRY(auto reply, NextReply());
-  if (!reply) return std::optional<Ack>();
-  if (Ack* ack = std::get_if<Ack>(&*reply)) return std::optional<Ack>(std::move(*ack));
-  return BadFrame("expected an acknowledgement");
 }
 
 }  // namespace portcullis::audit

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,7 +17,7 @@
 
 namespace portcullis::audit {
 
-inline constexpr uint8_t kProtocolVersion = 1;
+inline constexpr uint8_t kProtocolVersion = 2;
 inline constexpr size_t kMaxFrame = 64u << 20;  // bytes, header included
 inline constexpr size_t kMaxEvents = 16;        // per append
 inline constexpr size_t kMaxTags = 4;
@@ -59,6 +60,7 @@ struct Status {
 struct ProofRequest {
   uint64_t correlation = 0;
   uint64_t seq = 0;
+  std::string subject{};  // not empty: only when the record is this subject's; otherwise kNotFound
 };
 
 struct Proof {
@@ -66,17 +68,35 @@ struct Proof {
   uint32_t error_code = 0;
   std::string error;
   std::string text;  // C2SP tlog-proof
+  std::string leaf{};  // of the record
 };
 
-using ToAuditd = std::variant<Append, StatusRequest, ProofRequest>;
-using FromAuditd = std::variant<Ack, Status, Proof>;
+// An act of an administrator or an auditor on the log itself: release, hold, lift, erase, keys, witness
+// (acts.h says which and with what arguments). Recorded before it is done.
+struct ActRequest {
+  uint64_t correlation = 0;
+  std::string name;
+  std::map<std::string, std::string> arguments;
+};
+
+struct ActReply {
+  uint64_t correlation = 0;
+  uint32_t error_code = 0;
+  std::string error;
+  std::string text;  // what the act gives: a release file, JSON, a request to a witness
+};
+
+using ToAuditd = std::variant<Append, StatusRequest, ProofRequest, ActRequest>;
+using FromAuditd = std::variant<Ack, Status, Proof, ActReply>;
 
 Result<std::string> EncodeAppend(uint64_t correlation, std::span<const Event> events);
 std::string EncodeStatusRequest(uint64_t correlation);
-std::string EncodeProofRequest(uint64_t correlation, uint64_t seq);
+std::string EncodeProofRequest(uint64_t correlation, uint64_t seq, std::string_view subject = {});
+std::string EncodeAct(const ActRequest& request);
 std::string EncodeAck(const Ack& ack);
 std::string EncodeStatus(const Status& status);
 std::string EncodeProof(const Proof& proof);
+std::string EncodeActReply(const ActReply& reply);
 
 // Collects bytes from a stream and hands out whole frames. Holds at most one frame more than it was
 // fed; a frame that announces more than kMaxFrame is refused from its header alone.
@@ -86,8 +106,6 @@ class FrameReader {
   // Empty optional: more bytes are needed.
   Result<std::optional<ToAuditd>> NextRequest();
   Result<std::optional<FromAuditd>> NextReply();
-  // For a client that only appends: any other reply is an error.
-  Result<std::optional<Ack>> NextAck();
   size_t buffered() const { return buffer_.size() - start_; }
 
  private:

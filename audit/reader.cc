@@ -3,6 +3,8 @@
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/scan.h"
+#include "audit/segment_parse.h"
+#include "audit/tiles.h"
 
 namespace portcullis::audit {
 namespace {
@@ -19,6 +21,7 @@ class Finder : public ScanVisitor {
     out_.leaf = record.leaf;
     out_.leaf_hash = record.leaf_hash;
     out_.payload = record.payload;
+    out_.erased = record.erased;
     if (const auto key = keys_.find(record.leaf.chain); key != keys_.end() && record.leaf.parts > 0) {
       out_.key_leaf = key->second.first;
       out_.key_payload = key->second.second;
@@ -33,11 +36,77 @@ class Finder : public ScanVisitor {
   std::map<uint64_t, std::pair<Leaf, std::string>> keys_;
 };
 
+// The record of that seq in a parsed segment.
+const ParsedRecord* RecordIn(const ParsedSegment& segment, uint64_t seq) {
+  if (!segment.has_header || seq < segment.header.first_seq) return nullptr;
+  const uint64_t at = seq - segment.header.first_seq;
+  if (at >= segment.records.size() || segment.records[at].leaf.seq != seq) return nullptr;
+  return &segment.records[at];
+}
+
+// The segments by their first seqs, read from their headers.
+class SegmentMap {
+ public:
+  static Result<SegmentMap> Read(const std::filesystem::path& log_folder, const VerifierKey& key) {
+    SegmentMap map;
+    map.folder_ = log_folder / "segments";
+    BOOST_OUTCOME_TRY(const auto numbers, ListSegments(log_folder));
+    for (const uint64_t number : numbers) {
+      BOOST_OUTCOME_TRY(const auto header, ReadSegmentHeader(map.folder_ / SegmentName(number), key));
+      map.first_seqs_[header.header.first_seq] = number;
+    }
+    return map;
+  }
+  Result<ParsedSegment> SegmentOf(uint64_t seq, const VerifierKey& key) const {
+    auto after = first_seqs_.upper_bound(seq);
+    if (after == first_seqs_.begin()) return Error{Code::kNotFound, "no segment holds this record"};
+    return ParseSegmentFile(folder_ / SegmentName(std::prev(after)->second), key, {});
+  }
+
+ private:
+  std::filesystem::path folder_;
+  std::map<uint64_t, uint64_t> first_seqs_;
+};
+
+Result<void> ProveIncluded(const Hash& leaf_hash, uint64_t seq, const Checkpoint& head, const TileReader& tiles) {
+  BOOST_OUTCOME_TRY(const auto proof, InclusionProof(seq, head.size, [&](unsigned level, uint64_t index) {
+                      return tiles.Node(level, index);
+                    }));
+  return VerifyInclusion(leaf_hash, seq, head.size, proof, head.root);
+}
+
+Result<LoadedRecord> LoadProved(const std::filesystem::path& log_folder, const VerifierKey& key, uint64_t seq) {
+  const LogLayout layout(log_folder);
+  BOOST_OUTCOME_TRY(const std::string note, ReadFile(layout.checkpoint(), kMaxNote));
+  BOOST_OUTCOME_TRY(const Checkpoint head, OpenCheckpoint(note, key));
+  const TileReader tiles(layout.tiles(), head.size);
+  BOOST_OUTCOME_TRY(const SegmentMap map, SegmentMap::Read(log_folder, key));
+  const Error missing{Code::kNotFound, "no such record under the checkpoint"};
+  BOOST_OUTCOME_TRY(const ParsedSegment segment, map.SegmentOf(seq, key));
+  const ParsedRecord* found = RecordIn(segment, seq);
+  if (found == nullptr) return missing;
+  BOOST_OUTCOME_TRY(ProveIncluded(found->hash, seq, head, tiles));
+  LoadedRecord record;
+  record.leaf = found->leaf;
+  record.leaf_hash = found->hash;
+  record.payload = found->payload;
+  record.erased = found->erased;
+  if (found->leaf.parts == 0 || found->leaf.kind == Kind::kKey) return record;
+  BOOST_OUTCOME_TRY(const ParsedSegment earlier, map.SegmentOf(found->leaf.chain, key));
+  const ParsedRecord* chain = RecordIn(earlier, found->leaf.chain);
+  if (chain == nullptr) return missing;
+  BOOST_OUTCOME_TRY(ProveIncluded(chain->hash, chain->leaf.seq, head, tiles));
+  record.key_leaf = chain->leaf;
+  record.key_payload = chain->payload;
+  return record;
+}
+
 }  // namespace
 
-RecordOpener::RecordOpener(std::string_view origin, KeyStore* store,
-                           const certs::SecretBytes* auditor_secret)
-    : origin_(OriginId(origin)), store_(store), auditor_secret_(auditor_secret), record_key_(kKeySize) {}
+RecordOpener::RecordOpener(std::string_view origin, SubjectKeySource* keys,
+                           std::vector<const certs::SecretBytes*> auditor_secrets)
+    : origin_(OriginId(origin)), keys_(keys), auditor_secrets_(std::move(auditor_secrets)),
+      record_key_(kKeySize) {}
 
 void RecordOpener::TakeKey(const Leaf& leaf, std::string_view payload) {
   if (payload.size() < kPartEntrySize) return;
@@ -46,7 +115,7 @@ void RecordOpener::TakeKey(const Leaf& leaf, std::string_view payload) {
 }
 
 Result<std::vector<Part>> RecordOpener::Open(const Leaf& leaf, std::string_view payload) {
-  if (store_ == nullptr || auditor_secret_ == nullptr) {
+  if (keys_ == nullptr || auditor_secrets_.empty()) {
     return Error{Code::kKeys, "an auditor key and the subject's key are needed to open records"};
   }
   const auto found = chains_.find(leaf.chain);
@@ -55,11 +124,10 @@ Result<std::vector<Part>> RecordOpener::Open(const Leaf& leaf, std::string_view 
   }
   Chain& chain = found->second;
   if (chain.key.empty() || chain.index > leaf.chain_index) {
-    auto subject_key = store_->SubjectKey(leaf.subject);
+    auto subject_key = keys_->SubjectKey(SubjectKeyOf(leaf));
     if (!subject_key) return subject_key.error();
-    const WrapContext context{origin_, leaf.subject, leaf.epoch, leaf.chain};
-    BOOST_OUTCOME_TRY(chain.key,
-                      OpenWrapSet(chain.wrap_set, context, subject_key.value(), *auditor_secret_));
+    const WrapContext context{origin_, SubjectKeyOf(leaf), leaf.epoch, leaf.chain};
+    BOOST_OUTCOME_TRY(chain.key, OpenWrapSet(chain.wrap_set, context, subject_key.value(), auditor_secrets_));
     chain.index = 0;
   }
   for (; chain.index < leaf.chain_index; ++chain.index) AdvanceChain(chain.key.bytes());
@@ -71,6 +139,7 @@ Result<std::vector<Part>> RecordOpener::Open(const Leaf& leaf, std::string_view 
 
 Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const VerifierKey& key,
                                 uint64_t seq) {
+  if (auto proved = LoadProved(log_folder, key, seq)) return proved;
   LoadedRecord record;
   Finder finder(seq, record);
   ScanOptions options;

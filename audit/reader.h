@@ -1,5 +1,6 @@
-// Opening records: from a log folder, an auditor's secret key and the subject keys of a key store to
-// the content. What `portcullis audit show` and the decrypting verifier share. Not thread-safe.
+// Opening records: from a log folder, the auditors' secret keys and the subjects' keys (from a release
+// file, or on the box from the key store) to the content. What `portcullis audit show` and the
+// decrypting verifier share. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,9 @@ namespace portcullis::audit {
 // Opens records that come in log order (chains only go forward). Keeps a bounded number of chains.
 class RecordOpener {
  public:
-  // `store` and `auditor_secret` must outlive the opener; null: every Open fails with kKeys.
-  RecordOpener(std::string_view origin, KeyStore* store, const certs::SecretBytes* auditor_secret);
+  // `keys` and the secrets must outlive the opener. Two secrets for records of two-person mode.
+  RecordOpener(std::string_view origin, SubjectKeySource* keys,
+               std::vector<const certs::SecretBytes*> auditor_secrets);
 
   // A KEY record: keeps its wrap set.
   void TakeKey(const Leaf& leaf, std::string_view payload);
@@ -38,8 +40,8 @@ class RecordOpener {
   static constexpr size_t kMaxChains = 8192;
 
   const Id origin_;
-  KeyStore* const store_;
-  const certs::SecretBytes* const auditor_secret_;
+  SubjectKeySource* const keys_;
+  const std::vector<const certs::SecretBytes*> auditor_secrets_;
   Sealer sealer_;
   certs::SecretBytes record_key_;
   std::map<uint64_t, Chain> chains_;  // by seq of the KEY record; the oldest go first
@@ -49,10 +51,12 @@ struct LoadedRecord {
   Leaf leaf;
   Hash leaf_hash{};
   std::string payload;
+  bool erased = false;
   std::string key_payload;  // of the KEY record of its chain; empty when it has no encrypted part
   Leaf key_leaf;
 };
-// Finds a record (and its KEY record) by reading the log from the start, which checks it on the way.
+// Finds a record and its KEY record, and checks both under the signed checkpoint by way of the tiles;
+// where that is not possible (not under a checkpoint yet, a tile damaged), by reading the whole log.
 Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const VerifierKey& key,
                                 uint64_t seq);
 

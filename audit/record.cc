@@ -10,6 +10,7 @@ namespace {
 Error BadLeaf(const char* why) { return Error{Code::kTampered, std::string("leaf: ") + why}; }
 
 constexpr uint16_t kFlagClear = 1;
+constexpr uint16_t kFlagStream = 2;
 
 }  // namespace
 
@@ -39,6 +40,8 @@ std::string EncodeLeaf(const Leaf& leaf) {
   for (const Tag& tag : leaf.tags) out.PutBytes(tag);
   out.Put(leaf.chain);
   out.Put(leaf.chain_index);
+  out.Put(leaf.retention);
+  out.Put(leaf.period);
   out.PutBytes(leaf.wrap_set_hash);
   out.PutBytes(leaf.key_commit);
   out.Put(leaf.payload_size);
@@ -50,7 +53,9 @@ Result<Leaf> DecodeLeaf(std::string_view bytes) {
   if (bytes.size() != kLeafSize) return BadLeaf("wrong size");
   ByteReader in(bytes);
   Leaf leaf;
-  if (in.Get<uint8_t>() != kRecordVersion) return BadLeaf("unknown version");
+  if (in.Get<uint8_t>() != kRecordVersion) {
+    return BadLeaf("another version of the format (this program reads version 2)");
+  }
   const auto kind = KindFromNumber(in.Get<uint8_t>());
   if (!kind) return BadLeaf("unknown kind");
   leaf.kind = *kind;
@@ -77,11 +82,17 @@ Result<Leaf> DecodeLeaf(std::string_view bytes) {
   for (Tag& tag : leaf.tags) tag = in.GetArray<16>();
   leaf.chain = in.Get<uint64_t>();
   leaf.chain_index = in.Get<uint32_t>();
+  leaf.retention = in.Get<uint16_t>();
+  leaf.period = in.Get<uint16_t>();
   leaf.wrap_set_hash = in.GetArray<32>();
   leaf.key_commit = in.GetArray<32>();
   leaf.payload_size = in.Get<uint32_t>();
   leaf.ct_hash = in.GetArray<32>();
   return leaf;
+}
+
+uint16_t PeriodOf(uint64_t wall_us) {
+  return static_cast<uint16_t>(wall_us / kDayUs / kPeriodDays);
 }
 
 std::string EncodePartTable(const std::vector<PartEntry>& entries) {
@@ -91,7 +102,7 @@ std::string EncodePartTable(const std::vector<PartEntry>& entries) {
   for (const PartEntry& entry : entries) {
     out.Put(static_cast<uint8_t>(entry.type));
     out.Put(entry.pad_class);
-    out.Put(entry.clear ? kFlagClear : uint16_t{0});
+    out.Put(entry.clear ? kFlagClear : entry.stream ? kFlagStream : uint16_t{0});
     out.Put(entry.size);
     out.PutBytes(entry.nonce);
     out.PutBytes(entry.stored_hash);
@@ -114,8 +125,9 @@ Result<std::vector<PartEntry>> DecodePartTable(std::string_view payload, size_t 
     entry.type = *type;
     entry.pad_class = in.Get<uint8_t>();
     const uint16_t flags = in.Get<uint16_t>();
-    if ((flags & ~kFlagClear) != 0) return bad("unknown flags");
+    if (flags > kFlagStream) return bad("unknown flags");
     entry.clear = flags == kFlagClear;
+    entry.stream = flags == kFlagStream;
     entry.size = in.Get<uint32_t>();
     entry.nonce = in.GetArray<24>();
     entry.stored_hash = in.GetArray<32>();

@@ -13,10 +13,10 @@
 
 namespace portcullis::audit {
 
-inline constexpr uint8_t kRecordVersion = 1;
-inline constexpr size_t kLeafSize = 364;
+inline constexpr uint8_t kRecordVersion = 2;
+inline constexpr size_t kLeafSize = 368;
 // The associated data of the payload: the leaf up to, and without, ct_hash.
-inline constexpr size_t kLeafBoundSize = 332;
+inline constexpr size_t kLeafBoundSize = 336;
 inline constexpr size_t kPartEntrySize = 96;
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every record on disk.
@@ -42,6 +42,8 @@ struct Leaf {
   std::array<Tag, 4> tags{};
   uint64_t chain = 0;          // seq of the KEY record with the wraps; 0: no encrypted part
   uint32_t chain_index = 0;
+  uint16_t retention = 0;      // days the content is kept; 0: no limit
+  uint16_t period = 0;         // of the subject key: weeks since 1970 (PeriodOf); 0: no encrypted part
   Hash wrap_set_hash{};        // SHA-256 of that record's wrap set
   Hash key_commit{};           // commits to the record key
   uint32_t payload_size = 0;   // part table and ciphertexts
@@ -50,6 +52,21 @@ struct Leaf {
   bool operator==(const Leaf&) const = default;
 };
 
+// Subject keys are one a week, so that a release and an expiry can cover a span of time.
+uint16_t PeriodOf(uint64_t wall_us);
+inline constexpr uint64_t kDayUs = 86'400'000'000;
+inline constexpr unsigned kPeriodDays = 7;
+
+// Names a subject key: whose, of which retention class and week.
+struct SubjectKeyId {
+  Tag subject{};
+  uint16_t retention = 0;
+  uint16_t period = 0;
+
+  auto operator<=>(const SubjectKeyId&) const = default;
+};
+inline SubjectKeyId SubjectKeyOf(const Leaf& leaf) { return {leaf.subject, leaf.retention, leaf.period}; }
+
 std::string EncodeLeaf(const Leaf& leaf);
 Result<Leaf> DecodeLeaf(std::string_view bytes);
 
@@ -57,6 +74,7 @@ struct PartEntry {
   PartType type = PartType::kMetadata;
   uint8_t pad_class = 0;
   bool clear = false;               // bytes are stored as they are (wrap sets)
+  bool stream = false;              // encrypted in chunks (secretstream), the last one marked as such
   uint32_t size = 0;                // stored bytes, with the tag of the cipher
   std::array<uint8_t, 24> nonce{};
   Hash stored_hash{};               // SHA-256 of the stored bytes

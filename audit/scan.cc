@@ -1,55 +1,67 @@
-// A scan is a loop over segments, in each a loop over frames. Records are held back until their BATCH
-// frame comes; then count, tree size, root, links and signature are compared at once and the records
-// are handed on. What follows the last good batch of the last segment is the tail: "torn" when no
-// signed batch frame hides in it (a crash in the middle of a write), otherwise damage.
+// A scan is a loop over parsed segments. In each, batch after batch: count, tree size, root and links are
+// compared at once and the records are handed on. What follows the last good batch of the last segment
+// is the tail: "torn" when no signed batch frame hides in it (a crash in the middle of a write),
+// otherwise damage. While this thread joins one segment, others parse the next ones.
 
 #include "audit/scan.h"
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
+#include <future>
 #include <thread>
 
-#include "audit/bytes.h"
+#include "audit/daykey.h"
 #include "audit/file.h"
-#include "audit/seal.h"
-#include "audit/signer.h"
+#include "audit/segment_parse.h"
 
 namespace portcullis::audit {
 namespace {
 
-struct Pending {
-  Leaf leaf;
-  Hash hash;
-  std::string_view payload;
-};
+constexpr uint64_t kDaySlackUs = 3'600'000'000;  // between reading the clock and beginning a segment
+constexpr size_t kBatchFrame = kFrameHeader + 180;
 
 class Scanner {
  public:
   Scanner(std::filesystem::path folder, const VerifierKey& key, const ScanOptions& options,
           ScanVisitor* visitor)
-      : folder_(std::move(folder)), key_(key), options_(options), visitor_(visitor),
-        origin_(OriginId(key.name)) {}
+      : folder_(std::move(folder)), key_(key), options_(options), visitor_(visitor) {}
 
   ScanResult Run() {
     NoteRoot(CompactRange());
+    result_.roots = noted_;
     auto listed = ListSegments(folder_);
     if (!listed) {
       Fail(listed.error().code, 0, listed.error().message);
       return std::move(result_);
     }
     const std::vector<uint64_t>& numbers = listed.value();
-    for (size_t i = 0; i < numbers.size() && !result_.fault; ++i) {
+    for (size_t i = 0; i < numbers.size(); ++i) {
       if (numbers[i] != i) {
-        Fail(Code::kTampered, Expected(), "segment " + SegmentName(i) + " is missing");
+        Fail(Code::kTampered, 0, "segment " + SegmentName(i) + " is missing");
+        missing_from_ = i;
         break;
       }
-      ScanSegment(numbers[i], i + 1 == numbers.size());
     }
+    const uint64_t count = missing_from_.value_or(numbers.size());
+    result_.segments = count;
+    const std::optional<Fault> missing = std::exchange(result_.fault, std::nullopt);
+    uint64_t first = 0;
+    if (options_.start) {
+      if (auto begun = Begin(*options_.start, count); !begun) {
+        Fail(begun.error().code, Expected(), begun.error().message);
+        return std::move(result_);
+      }
+      first = options_.start->segment;
+    }
+    JoinAll(first, count);
+    if (missing && !result_.fault) Fail(missing->code, Expected(), missing->message);
     return std::move(result_);
   }
 
  private:
   uint64_t Expected() const { return result_.tree.size(); }
+  std::filesystem::path Path(uint64_t number) const { return folder_ / "segments" / SegmentName(number); }
 
   void Fail(Code code, uint64_t seq, std::string message) {
     result_.fault = Fault{code, seq, std::move(message)};
@@ -59,167 +71,190 @@ class Scanner {
     if (std::find(options_.root_sizes.begin(), options_.root_sizes.end(), tree.size()) !=
         options_.root_sizes.end()) {
       noted_[tree.size()] = tree.Root();
-      if (tree.size() == 0) result_.roots[0] = noted_[0];
     }
   }
 
-  void ScanSegment(uint64_t number, bool last) {
-    const std::filesystem::path path = folder_ / "segments" / SegmentName(number);
-    result_.last_segment = number;
-    ++result_.segments;
-    result_.good_bytes = 0;
-    constexpr int kTries = 100;
-    for (int attempt = 0;; ++attempt) {
-      auto content = ReadFile(path, kMaxSegmentFile);
-      if (!content) {
-        Fail(content.error().code, Expected(), content.error().message);
-        return;
+  // The batch that ends where the start is said to be must be the one that is known.
+  Result<void> Begin(const ScanStart& start, uint64_t count) {
+    if (start.segment >= count) return Error{Code::kRolledBack, "the segment of the signed head is missing"};
+    BOOST_OUTCOME_TRY(const HeaderAndHash header, ReadSegmentHeader(Path(start.segment), key_));
+    if (start.offset < kBatchFrame) return Error{Code::kTampered, "the start lies before any batch"};
+    BOOST_OUTCOME_TRY(const std::string frame,
+                      ReadFileRange(Path(start.segment), start.offset - kBatchFrame, kBatchFrame));
+    const ParsedFrame parsed = ParseFrame(frame);
+    if (frame.size() < kBatchFrame) return Error{Code::kRolledBack, "the log ends before the signed head"};
+    if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kBatch ||
+        Sha256(parsed.frame.body) != start.last_batch) {
+      return Error{Code::kForked, "the batch of the signed head is not the one in the log"};
+    }
+    result_.tree = start.tree;
+    result_.last_batch = start.last_batch;
+    result_.last_segment = start.segment;
+    result_.good_bytes = start.offset;
+    writer_ = header.header.writer;
+    day_ = header.header.day;
+    segment_hash_ = header.hash;
+    NoteRoot(result_.tree);
+    result_.roots.insert(noted_.begin(), noted_.end());
+    return Ok();
+  }
+
+  ParseFrom From(uint64_t number, uint64_t first) const {
+    if (options_.start && number == first) return ParseFrom{options_.start->offset, writer_};
+    return {};
+  }
+
+  void JoinAll(uint64_t first, uint64_t count) {
+    const unsigned threads = options_.threads > 0
+                                 ? options_.threads
+                                 : std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
+    std::deque<std::future<ParsedSegment>> ahead;
+    uint64_t next = first;
+    for (uint64_t number = first; number < count && !result_.fault; ++number) {
+      for (; next < count && ahead.size() < threads; ++next) {
+        const auto parse = [path = Path(next), key = key_, from = From(next, first)] {
+          return ParseSegmentFile(path, key, from);
+        };
+        const bool alone = threads == 1 || (next == number && next + 1 == count);
+        ahead.push_back(std::async(alone ? std::launch::deferred : std::launch::async, parse));
       }
+      ParsedSegment parsed = ahead.front().get();
+      ahead.pop_front();
+      result_.last_segment = number;
+      if (parsed.base == 0) result_.good_bytes = 0;
+      Join(parsed, number, number + 1 == count);
+      RetryLive(number, number + 1 == count);
+      if (visitor_ != nullptr && !result_.fault) visitor_->OnSegment(header_, Expected());
+    }
+    for (auto& rest : ahead) rest.wait();
+  }
+
+  // A writer at work may be in the middle of this group commit.
+  void RetryLive(uint64_t number, bool last) {
+    constexpr int kTries = 100;
+    for (int attempt = 0; last && options_.live && result_.fault && attempt < kTries; ++attempt) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
       result_.fault.reset();
       result_.torn = false;
-      Walk(content.value(), number, last);
-      result_.tail_bytes = content.value().size() - result_.good_bytes;
-      // A writer at work may be in the middle of this group commit.
-      if (!result_.fault || !last || !options_.live || attempt == kTries) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      const ParsedSegment parsed = ParseSegmentFile(Path(number), key_, {result_.good_bytes, writer_});
+      Join(parsed, number, last);
     }
   }
 
-  // Goes on from good_bytes.
-  void Walk(std::string_view content, uint64_t number, bool last) {
-    pending_.clear();
-    if (result_.good_bytes > content.size()) {
-      return Fail(Code::kTampered, Expected(), "segment " + SegmentName(number) + " shrank");
+  void Join(const ParsedSegment& parsed, uint64_t number, bool last) {
+    const auto where = [&](uint64_t at) {
+      return "segment " + SegmentName(number) + ", byte " + std::to_string(at) + ": ";
+    };
+    result_.tail_bytes = 0;
+    if (parsed.stop == ParsedSegment::Stop::kUnreadable) {
+      return Fail(parsed.why.code, Expected(), parsed.why.message);
     }
-    std::string_view rest = content.substr(result_.good_bytes);
-    while (!rest.empty() || result_.good_bytes == 0) {
-      const ParsedFrame parsed = ParseFrame(rest);
-      const uint64_t seq = Expected() + pending_.size();
-      if (parsed.state != FrameState::kWhole) {
-        return FailTail(rest, last, seq, Where(number, content, rest) + parsed.why);
-      }
-      const bool header_place = rest.data() == content.data();
-      if (header_place != (parsed.frame.type == FrameType::kSegment)) {
-        return FailTail(rest, last, seq,
-                        Where(number, content, rest) + "a segment header must be its first frame, and only that");
-      }
-      Result<void> done = Ok();
-      if (parsed.frame.type == FrameType::kSegment) done = TakeHeader(parsed.frame.body, number);
-      if (parsed.frame.type == FrameType::kRecord) done = TakeRecord(parsed.frame.body, seq);
-      if (parsed.frame.type == FrameType::kBatch) done = TakeBatch(parsed.frame.body);
-      if (!done) {
-        const uint64_t bad = parsed.frame.type == FrameType::kRecord ? seq : Expected();
-        return Fail(Code::kTampered, bad, Where(number, content, rest) + done.error().message);
-      }
-      rest.remove_prefix(parsed.frame.size);
-      if (parsed.frame.type != FrameType::kRecord) result_.good_bytes = content.size() - rest.size();
-    }
-    if (!pending_.empty()) {
-      FailTail(rest, last, Expected(), "segment " + SegmentName(number) +
-                                           ": the last records have no batch frame");
-    }
-  }
-
-  static std::string Where(uint64_t number, std::string_view content, std::string_view rest) {
-    return "segment " + SegmentName(number) + ", byte " + std::to_string(content.size() - rest.size()) +
-           ": ";
-  }
-
-  // Decides whether the tail is torn or damaged.
-  void FailTail(std::string_view rest, bool last, uint64_t seq, std::string message) {
-    result_.torn = last && !HoldsSignedBatch(rest);
-    Fail(Code::kTampered, seq, std::move(message));
-  }
-
-  // Looks for any frame in the bytes that the writer signed for this or a later batch.
-  bool HoldsSignedBatch(std::string_view bytes) const {
-    static constexpr std::string_view kMagic = "PCLF";
-    for (size_t at = bytes.find(kMagic); at != std::string_view::npos; at = bytes.find(kMagic, at + 1)) {
-      const ParsedFrame parsed = ParseFrame(bytes.substr(at));
-      if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kBatch) continue;
-      const auto batch = DecodeBatch(parsed.frame.body);
-      if (batch && VerifyEd25519(BatchText(batch.value(), origin_), batch.value().signature, writer_)) {
-        return true;
+    if (parsed.has_header) {
+      if (auto taken = TakeHeader(parsed, number); !taken) {
+        return Fail(Code::kTampered, Expected(), where(0) + taken.error().message);
       }
     }
-    return false;
+    size_t record = 0;
+    for (const ParsedBatch& batch : parsed.batches) {
+      if (!TakeBatch(parsed, batch, record, where)) return;
+      record = batch.records;
+    }
+    const uint64_t file_end = parsed.base + parsed.content.size();
+    result_.tail_bytes = file_end - std::min(file_end, result_.good_bytes);
+    // Records whose batch frame did not come.
+    for (size_t i = record; i < parsed.records.size(); ++i) {
+      const uint64_t seq = Expected() + (i - record);
+      if (!CheckPlace(parsed.records[i].leaf, seq, where(result_.good_bytes))) return;
+    }
+    const uint64_t pending = parsed.records.size() - record;
+    if (parsed.stop == ParsedSegment::Stop::kContent) {
+      return Fail(parsed.why.code == Code::kBadFormat ? Code::kBadFormat : Code::kTampered,
+                  Expected() + (parsed.stop_in_record ? pending : 0), where(parsed.stop_at) + parsed.why.message);
+    }
+    if (parsed.stop == ParsedSegment::Stop::kFrame) {
+      result_.torn = last && !parsed.signed_tail;
+      return Fail(Code::kTampered, Expected() + pending, where(parsed.stop_at) + parsed.why.message);
+    }
+    if (pending > 0) {
+      result_.torn = last;
+      Fail(Code::kTampered, Expected(),
+           "segment " + SegmentName(number) + ": the last records have no batch frame");
+    }
   }
 
-  Result<void> TakeHeader(std::string_view body, uint64_t number) {
+  Result<void> TakeHeader(const ParsedSegment& parsed, uint64_t number) {
     const auto bad = [](const char* why) {
       return Error{Code::kTampered, std::string("segment header: ") + why};
     };
-    BOOST_OUTCOME_TRY(const SegmentHeader header, DecodeSegmentHeader(body));
-    if (header.origin != key_.name) return bad("it belongs to a log of another origin");
-    if (header.number != number) return bad("its number is not that of its file");
-    if (header.first_seq != Expected()) return bad("records before this segment are missing or too many");
-    if (header.previous_batch != result_.last_batch) return bad("it does not follow the batch before it");
-    if (!VerifyEd25519(EndorsementText(header.origin, header.writer), header.endorsement, key_.key)) {
-      return bad("the writer's key is not endorsed by the log key");
-    }
-    writer_ = header.writer;
-    segment_hash_ = Sha256(body);
+    if (parsed.header.number != number) return bad("its number is not that of its file");
+    if (parsed.header.first_seq != Expected()) return bad("records before this segment are missing or too many");
+    if (parsed.header.previous_batch != result_.last_batch) return bad("it does not follow the batch before it");
+    writer_ = parsed.header.writer;
+    day_ = parsed.header.day;
+    segment_hash_ = parsed.header_hash;
+    header_ = parsed.header;
+    result_.good_bytes = parsed.header_end;
     return Ok();
   }
 
-  Result<void> TakeRecord(std::string_view body, uint64_t seq) {
-    if (body.size() < kLeafSize) return Error{Code::kTampered, "record frame: shorter than a leaf"};
-    const std::string_view leaf_bytes = body.substr(0, kLeafSize);
-    BOOST_OUTCOME_TRY(Leaf leaf, DecodeLeaf(leaf_bytes));
+  bool CheckPlace(const Leaf& leaf, uint64_t seq, const std::string& where) {
     if (leaf.seq != seq) {
-      return Error{Code::kTampered, "record " + std::to_string(leaf.seq) + " stands where record " +
-                                        std::to_string(seq) + " belongs"};
+      Fail(Code::kTampered, seq, where + "record " + std::to_string(leaf.seq) + " stands where record " +
+                                     std::to_string(seq) + " belongs");
+      return false;
     }
-    if (leaf.origin != origin_) return Error{Code::kTampered, "the record belongs to another log"};
-    const std::string_view payload = body.substr(kLeafSize);
-    BOOST_OUTCOME_TRY(CheckPayload(leaf, payload));
-    pending_.push_back(Pending{leaf, LeafHash(leaf_bytes), payload});
-    return Ok();
+    const uint64_t begin = day_ * kDayUs;
+    if (leaf.wall_us + kDaySlackUs < begin || leaf.wall_us > begin + kDayUs + kDaySlackUs) {
+      Fail(Code::kTampered, seq, where + "record " + std::to_string(seq) + " is not of " + DayName(day_) +
+                                     ", the day of the key that signs it");
+      return false;
+    }
+    return true;
   }
 
-  Result<void> TakeBatch(std::string_view body) {
-    const auto bad = [](const char* why) {
-      return Error{Code::kTampered, std::string("batch frame: ") + why};
+  template <class Where>
+  bool TakeBatch(const ParsedSegment& parsed, const ParsedBatch& batch, size_t first, const Where& where) {
+    const auto bad = [&](const char* why) {
+      Fail(Code::kTampered, Expected(), where(batch.end) + "batch frame: " + why);
+      return false;
     };
-    BOOST_OUTCOME_TRY(const Batch batch, DecodeBatch(body));
     CompactRange next = result_.tree;
-    for (const Pending& record : pending_) {
-      next.Append(record.hash);
+    for (size_t i = first; i < batch.records; ++i) {
+      if (!CheckPlace(parsed.records[i].leaf, next.size(), where(result_.good_bytes))) return false;
+      next.Append(parsed.records[i].hash);
       NoteRoot(next);
     }
-    if (pending_.empty()) return bad("it closes no record");
-    if (batch.first_seq != Expected() || batch.count != pending_.size() ||
-        batch.tree_size != next.size()) {
+    if (batch.records == first) return bad("it closes no record");
+    if (batch.batch.first_seq != Expected() || batch.batch.count != batch.records - first ||
+        batch.batch.tree_size != next.size()) {
       return bad("count or sequence does not fit its records");
     }
-    if (batch.previous_batch != result_.last_batch) return bad("it does not follow the batch before it");
-    if (batch.segment_hash != segment_hash_) return bad("it belongs to another segment");
-    if (batch.root != next.Root()) return bad("the root does not fit the leaves: one of them was changed");
-    if (!VerifyEd25519(BatchText(batch, origin_), batch.signature, writer_)) {
-      return bad("the writer's signature is wrong");
-    }
+    if (batch.batch.previous_batch != result_.last_batch) return bad("it does not follow the batch before it");
+    if (batch.batch.segment_hash != segment_hash_) return bad("it belongs to another segment");
+    if (batch.batch.root != next.Root()) return bad("the root does not fit the leaves: one of them was changed");
     result_.tree = std::move(next);
-    result_.last_batch = Sha256(body);
+    result_.last_batch = batch.hash;
+    result_.good_bytes = batch.end;
     ++result_.batches;
     for (const auto& [size, root] : noted_) result_.roots[size] = root;
-    if (visitor_ != nullptr) {
-      for (const Pending& record : pending_) {
-        visitor_->OnRecord(ScannedRecord{record.leaf, record.hash, record.payload});
-      }
+    if (visitor_ == nullptr) return true;
+    for (size_t i = first; i < batch.records; ++i) {
+      const ParsedRecord& record = parsed.records[i];
+      visitor_->OnRecord(ScannedRecord{record.leaf, record.hash, record.bytes, record.payload, record.erased});
     }
-    pending_.clear();
-    return Ok();
+    return true;
   }
 
   const std::filesystem::path folder_;
   const VerifierKey& key_;
   const ScanOptions& options_;
   ScanVisitor* const visitor_;
-  const Id origin_;
   ScanResult result_;
+  std::optional<uint64_t> missing_from_;
   std::map<uint64_t, Hash> noted_;
-  std::vector<Pending> pending_;
+  SegmentHeader header_;
   PublicKey writer_{};
+  uint32_t day_ = 0;
   Hash segment_hash_{};
 };
 

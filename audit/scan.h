@@ -1,7 +1,8 @@
-// Reads a log from its first byte and checks everything that needs no other file: frames, leaf hashes,
-// payload hashes, contiguity, batch roots, the chain of batches, the writer's signatures and their
-// endorsement by the log key. What verify.h and recover.h share. Memory: one segment at a time.
-// A record reaches the visitor only after its whole batch was found good.
+// Reads a log and checks everything that needs no other file: frames, leaf hashes, payload hashes,
+// contiguity, batch roots, the chain of batches, the signatures of the day keys and their endorsement by
+// the log key. What verify.h and recover.h share. Segments are parsed on several threads (segment_parse.h)
+// and joined in order on the caller's; memory: one segment a thread. A record reaches the visitor only
+// after its whole batch was found good.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +22,20 @@ namespace portcullis::audit {
 struct ScannedRecord {
   const Leaf& leaf;
   const Hash& leaf_hash;
-  std::string_view payload;
+  std::string_view leaf_bytes;
+  std::string_view payload;  // empty when erased
+  bool erased = false;       // the payload was destroyed, the leaf stands
 };
 
 class ScanVisitor {
  public:
   virtual ~ScanVisitor() = default;
   virtual void OnRecord(const ScannedRecord& record) = 0;
+  // After each segment: for progress, and for who wants to know the day keys.
+  virtual void OnSegment(const SegmentHeader& header, uint64_t records_so_far) {
+    (void)header;
+    (void)records_so_far;
+  }
 };
 
 struct Fault {
@@ -41,7 +49,7 @@ struct ScanResult {
   Hash last_batch{};                    // SHA-256 of the last batch's body
   std::map<uint64_t, Hash> roots;       // at the sizes asked for, where reached
   uint64_t batches = 0;
-  uint64_t segments = 0;
+  uint64_t segments = 0;                // in the folder
   uint64_t last_segment = 0;            // number, when segments > 0
   uint64_t good_bytes = 0;              // of the last segment: end of its last good batch, or header
   uint64_t tail_bytes = 0;              // of the last segment: what follows
@@ -49,9 +57,19 @@ struct ScanResult {
   std::optional<Fault> fault;           // set when the scan stopped early or the tail is torn
 };
 
+// Where to begin, when the part before is known.
+struct ScanStart {
+  uint64_t segment = 0;
+  uint64_t offset = 0;    // end of the batch below
+  Hash last_batch{};
+  CompactRange tree;      // up to that batch
+};
+
 struct ScanOptions {
   std::vector<uint64_t> root_sizes;
   bool live = false;                    // a writer is at work: a torn tail is read again
+  std::optional<ScanStart> start;       // none: from the first byte
+  unsigned threads = 0;                 // 0: as many as the machine has, at most 8
 };
 
 ScanResult ScanLog(const std::filesystem::path& log_folder, const VerifierKey& key,
@@ -59,6 +77,5 @@ ScanResult ScanLog(const std::filesystem::path& log_folder, const VerifierKey& k
 
 // The segments in order; a gap or a foreign name is the caller's to judge.
 Result<std::vector<uint64_t>> ListSegments(const std::filesystem::path& log_folder);
-inline constexpr uint64_t kMaxSegmentFile = 256u << 20;
 
 }  // namespace portcullis::audit

@@ -18,11 +18,9 @@ namespace {
 constexpr size_t kTag = crypto_aead_xchacha20poly1305_ietf_ABYTES;
 constexpr size_t kNonce = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 constexpr size_t kLengthPrefix = 4;
-constexpr uint8_t kWrapVersion = 1;
-constexpr size_t kContextSize = 16 + 16 + 4 + 8;
-constexpr size_t kBoxSize = kKeySize + kContextSize + crypto_box_SEALBYTES;
-constexpr size_t kWrapSize = kBoxSize + kTag;
-static_assert(kNonce == 24 && kTag == 16);
+constexpr size_t kChunkTag = crypto_secretstream_xchacha20poly1305_ABYTES;
+static_assert(kNonce == 24 && kTag == 16 && kChunkTag == 17);
+static_assert(crypto_secretstream_xchacha20poly1305_HEADERBYTES == kNonce);
 
 void KeyedHash(std::span<uint8_t> out, std::span<const uint8_t> key, std::string_view label,
                std::string_view context = {}) {
@@ -59,17 +57,54 @@ std::string AssociatedData(const Leaf& leaf, PartType type, size_t index) {
   return data;
 }
 
-std::string EncodeContext(const WrapContext& context) {
-  std::string text;
-  ByteWriter out(text);
-  out.PutBytes(context.origin);
-  out.PutBytes(context.subject);
-  out.Put(context.epoch);
-  out.Put(context.chain);
-  return text;
-}
+size_t Chunks(size_t plain) { return (plain + kStreamChunk - 1) / kStreamChunk; }
 
 Error Damaged(const char* why) { return Error{Code::kTampered, std::string("sealed payload: ") + why}; }
+
+// The chunks of a long part, each bound to the leaf, the last one tagged FINAL.
+void SealStream(uint8_t* out, std::string_view plain, std::string_view data, PartEntry& entry,
+                const certs::SecretBytes& key) {
+  crypto_secretstream_xchacha20poly1305_state state;
+  crypto_secretstream_xchacha20poly1305_init_push(&state, entry.nonce.data(), key.data());
+  while (!plain.empty()) {
+    const std::string_view chunk = plain.substr(0, kStreamChunk);
+    plain.remove_prefix(chunk.size());
+    const unsigned char tag = plain.empty() ? crypto_secretstream_xchacha20poly1305_TAG_FINAL
+                                            : crypto_secretstream_xchacha20poly1305_TAG_MESSAGE;
+    crypto_secretstream_xchacha20poly1305_push(&state, out, nullptr, AsBytes(chunk).data(), chunk.size(),
+                                               AsBytes(data).data(), data.size(), tag);
+    out += chunk.size() + kChunkTag;
+  }
+  sodium_memzero(&state, sizeof state);
+}
+
+Result<std::string> OpenStream(std::string_view stored, std::string_view data, const PartEntry& entry,
+                               const certs::SecretBytes& key) {
+  crypto_secretstream_xchacha20poly1305_state state;
+  if (crypto_secretstream_xchacha20poly1305_init_pull(&state, entry.nonce.data(), key.data()) != 0) {
+    return Damaged("the header of a long part is not valid");
+  }
+  std::string plain;
+  plain.reserve(stored.size());
+  bool final = false;
+  while (!stored.empty() && !final) {
+    const std::string_view chunk = stored.substr(0, kStreamChunk + kChunkTag);
+    stored.remove_prefix(chunk.size());
+    if (chunk.size() <= kChunkTag) break;
+    const size_t at = plain.size();
+    plain.resize(at + chunk.size() - kChunkTag);
+    unsigned char tag = 0;
+    if (crypto_secretstream_xchacha20poly1305_pull(
+            &state, reinterpret_cast<uint8_t*>(plain.data() + at), nullptr, &tag, AsBytes(chunk).data(),
+            chunk.size(), AsBytes(data).data(), data.size()) != 0) {
+      return Damaged("a chunk of a long part does not decrypt");
+    }
+    final = tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL;
+  }
+  sodium_memzero(&state, sizeof state);
+  if (!final || !stored.empty()) return Damaged("a long part does not end with its final chunk");
+  return plain;
+}
 
 uint8_t* Mutable(std::string& text, size_t at) { return reinterpret_cast<uint8_t*>(text.data() + at); }
 
@@ -97,13 +132,17 @@ Sealer::Sealer() : part_key_(kKeySize) {}
 
 std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key) {
   std::vector<PartEntry> entries(parts.size());
+  std::vector<size_t> plain_sizes(parts.size());
   size_t total = parts.size() * kPartEntrySize;
   leaf.pad_class = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const Padding padding = PaddedSize(kLengthPrefix + parts[i].bytes.size());
+    plain_sizes[i] = padding.size;
     entries[i].type = parts[i].type;
     entries[i].pad_class = padding.pad_class;
-    entries[i].size = static_cast<uint32_t>(padding.size + kTag);
+    entries[i].stream = parts[i].bytes.size() >= kStreamFrom;
+    const size_t tags = entries[i].stream ? Chunks(padding.size) * kChunkTag : kTag;
+    entries[i].size = static_cast<uint32_t>(padding.size + tags);
     leaf.pad_class = std::max(leaf.pad_class, padding.pad_class);
     total += entries[i].size;
   }
@@ -117,14 +156,22 @@ std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::S
     PartEntry& entry = entries[i];
     DerivePartKey(record_key, entry.type, part_key_);
     entry.key_commit = Commitment(part_key_.bytes(), leaf.seq);
-    randombytes_buf(entry.nonce.data(), entry.nonce.size());
     uint8_t* place = Mutable(payload, at);
-    StoreBigEndian(static_cast<uint32_t>(parts[i].bytes.size()), place);
-    std::memcpy(place + kLengthPrefix, parts[i].bytes.data(), parts[i].bytes.size());
     const std::string data = AssociatedData(leaf, entry.type, i);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(place, nullptr, place, entry.size - kTag,
-                                               AsBytes(data).data(), data.size(), nullptr,
-                                               entry.nonce.data(), part_key_.data());
+    if (entry.stream) {
+      std::string plain(plain_sizes[i], '\0');
+      StoreBigEndian(static_cast<uint32_t>(parts[i].bytes.size()), Mutable(plain, 0));
+      std::memcpy(plain.data() + kLengthPrefix, parts[i].bytes.data(), parts[i].bytes.size());
+      SealStream(place, plain, data, entry, part_key_);
+      sodium_memzero(plain.data(), plain.size());
+    } else {
+      randombytes_buf(entry.nonce.data(), entry.nonce.size());
+      StoreBigEndian(static_cast<uint32_t>(parts[i].bytes.size()), place);
+      std::memcpy(place + kLengthPrefix, parts[i].bytes.data(), parts[i].bytes.size());
+      crypto_aead_xchacha20poly1305_ietf_encrypt(place, nullptr, place, entry.size - kTag,
+                                                 AsBytes(data).data(), data.size(), nullptr,
+                                                 entry.nonce.data(), part_key_.data());
+    }
     entry.stored_hash = Sha256(std::string_view(payload).substr(at, entry.size));
     at += entry.size;
   }
@@ -133,6 +180,19 @@ std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::S
   std::memcpy(payload.data(), table.data(), table.size());
   leaf.ct_hash = Sha256(table);
   return payload;
+}
+
+Result<std::string> Sealer::OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index,
+                                     std::string_view stored) {
+  const std::string data = AssociatedData(leaf, entry.type, index);
+  if (entry.stream) return OpenStream(stored, data, entry, part_key_);
+  std::string plain(stored.size() - kTag, '\0');
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+          Mutable(plain, 0), nullptr, nullptr, AsBytes(stored).data(), stored.size(),
+          AsBytes(data).data(), data.size(), entry.nonce.data(), part_key_.data()) != 0) {
+    return Damaged("a part does not decrypt under its key and leaf");
+  }
+  return plain;
 }
 
 Result<std::vector<Part>> Sealer::Open(const Leaf& leaf, std::string_view payload,
@@ -150,16 +210,10 @@ Result<std::vector<Part>> Sealer::Open(const Leaf& leaf, std::string_view payloa
     if (Commitment(part_key_.bytes(), leaf.seq) != entry.key_commit) {
       return Damaged("a part key is not the one its entry commits to");
     }
-    const std::string data = AssociatedData(leaf, entry.type, i);
-    std::string plain(entry.size - kTag, '\0');
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            Mutable(plain, 0), nullptr, nullptr, AsBytes(payload.substr(at, entry.size)).data(),
-            entry.size, AsBytes(data).data(), data.size(), entry.nonce.data(), part_key_.data()) != 0) {
-      return Damaged("a part does not decrypt under its key and leaf");
-    }
+    BOOST_OUTCOME_TRY(const std::string plain, OpenPart(leaf, entry, i, payload.substr(at, entry.size)));
     ByteReader in(plain);
     const size_t length = in.Get<uint32_t>();
-    if (length > in.left()) return Damaged("a part is longer than its padding");
+    if (in.failed() || length > in.left()) return Damaged("a part is longer than its padding");
     parts.push_back(Part{entry.type, plain.substr(kLengthPrefix, length)});
     at += entry.size;
   }
@@ -202,87 +256,6 @@ Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view p
     at += entry.size;
   }
   return entries;
-}
-
-std::string MakeWrapSet(const WrapContext& context, std::span<const uint8_t> chain_0,
-                        const certs::SecretBytes& subject_key, std::span<const AuditorKey> auditors) {
-  const std::string bound = EncodeContext(context);
-  std::string text;
-  ByteWriter out(text);
-  out.Put(kWrapVersion);
-  out.PutText(bound);
-  out.Put(static_cast<uint8_t>(auditors.size()));
-  certs::SecretBytes plain(kKeySize + kContextSize);
-  std::memcpy(plain.data(), chain_0.data(), kKeySize);
-  std::memcpy(plain.data() + kKeySize, bound.data(), bound.size());
-  for (const AuditorKey& auditor : auditors) {
-    const AuditorKeyId id = KeyIdOf(auditor);
-    std::array<uint8_t, kNonce> nonce;
-    randombytes_buf(nonce.data(), nonce.size());
-    std::array<uint8_t, kWrapSize> wrap;
-    crypto_box_seal(wrap.data(), plain.data(), plain.size(), auditor.data());
-    const std::string data = bound + std::string(AsText(id));
-    crypto_aead_xchacha20poly1305_ietf_encrypt(wrap.data(), nullptr, wrap.data(), kBoxSize,
-                                               AsBytes(data).data(), data.size(), nullptr, nonce.data(),
-                                               subject_key.data());
-    out.PutBytes(id);
-    out.PutBytes(nonce);
-    out.PutBytes(wrap);
-  }
-  return text;
-}
-
-Result<WrapContext> ReadWrapContext(std::string_view wrap_set) {
-  ByteReader in(wrap_set);
-  const uint8_t version = in.Get<uint8_t>();
-  WrapContext context;
-  context.origin = in.GetArray<16>();
-  context.subject = in.GetArray<16>();
-  context.epoch = in.Get<uint32_t>();
-  context.chain = in.Get<uint64_t>();
-  const size_t count = in.Get<uint8_t>();
-  if (in.failed() || version != kWrapVersion || count == 0 || count > kMaxAuditors ||
-      in.left() != count * (sizeof(AuditorKeyId) + kNonce + kWrapSize)) {
-    return Damaged("the wrap set is malformed");
-  }
-  return context;
-}
-
-Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
-                                       const certs::SecretBytes& subject_key,
-                                       const certs::SecretBytes& auditor_secret) {
-  BOOST_OUTCOME_TRY(const WrapContext context, ReadWrapContext(wrap_set));
-  if (!(context == expected)) return Damaged("the wrap set belongs to another record");
-  AuditorKey public_key;
-  if (auditor_secret.size() != kKeySize ||
-      crypto_scalarmult_base(public_key.data(), auditor_secret.data()) != 0) {
-    return Error{Code::kKeys, "the auditor key is not an X25519 secret key"};
-  }
-  const AuditorKeyId wanted = KeyIdOf(public_key);
-  const std::string bound = EncodeContext(context);
-  ByteReader in(wrap_set.substr(1 + kContextSize));
-  const size_t count = in.Get<uint8_t>();
-  for (size_t i = 0; i < count; ++i) {
-    const AuditorKeyId id = in.GetArray<8>();
-    const auto nonce = in.GetArray<kNonce>();
-    const auto wrap = in.GetArray<kWrapSize>();
-    if (id != wanted) continue;
-    const std::string data = bound + std::string(AsText(id));
-    std::array<uint8_t, kBoxSize> box;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(box.data(), nullptr, nullptr, wrap.data(), wrap.size(),
-                                                   AsBytes(data).data(), data.size(), nonce.data(),
-                                                   subject_key.data()) != 0) {
-      return Damaged("the wrap does not open under this subject key");
-    }
-    certs::SecretBytes plain(kKeySize + kContextSize);
-    if (crypto_box_seal_open(plain.data(), box.data(), box.size(), public_key.data(),
-                             auditor_secret.data()) != 0 ||
-        std::memcmp(plain.data() + kKeySize, bound.data(), bound.size()) != 0) {
-      return Damaged("the wrap does not open under this auditor key");
-    }
-    return certs::SecretBytes::CopyOf(plain.bytes().first(kKeySize));
-  }
-  return Error{Code::kKeys, "this record is not sealed to the auditor key given"};
 }
 
 }  // namespace portcullis::audit

@@ -1,8 +1,9 @@
 // Sealing: how the content of a record becomes bytes that the gateway's machine cannot read back.
 // Every part has its own key, derived from the record key, which the subject's key chain gives
 // (chains.h). A chain's first key is wrapped to each auditor and then, once more, under the subject's
-// key, so that the box alone cannot read, nor an auditor without the release of the subject key.
-// SEALING in FORMAT.md. Pure but for random nonces; not thread-safe (a Sealer keeps scratch keys).
+// key, so that the box alone cannot read, nor an auditor without the release of the subject key. In
+// two-person mode each pair of auditors gets the two halves of an XOR. Long parts are encrypted in
+// chunks whose last one is marked, so that a part cut short does not open. SEALING in FORMAT.md. Pure but for random nonces; not thread-safe (a Sealer keeps scratch keys).
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,19 @@ namespace portcullis::audit {
 
 inline constexpr size_t kKeySize = 32;
 inline constexpr size_t kMaxAuditors = 16;
+inline constexpr size_t kMaxTwoPerson = 5;        // auditors of a two-person jurisdiction: 10 pairs
+inline constexpr size_t kStreamFrom = 1u << 20;   // content of this size or more is encrypted in chunks
+inline constexpr size_t kStreamChunk = 64u << 10;
 
 using AuditorKey = std::array<uint8_t, 32>;  // X25519 public key
 using AuditorKeyId = std::array<uint8_t, 8>; // first 8 bytes of SHA-256(public key)
 AuditorKeyId KeyIdOf(const AuditorKey& key);
+
+// The auditors a record is sealed to.
+struct SealTo {
+  std::vector<AuditorKey> auditors;
+  bool two_person = false;  // any two of them together
+};
 
 // DEK = BLAKE2b-256(key chain_i, "portcullis dek v1" ‖ seq)
 void DeriveRecordKey(std::span<const uint8_t> chain, uint64_t seq, certs::SecretBytes& record_key);
@@ -42,6 +52,9 @@ class Sealer {
                                  const certs::SecretBytes& record_key);
 
  private:
+  Result<std::string> OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index,
+                               std::string_view stored);
+
   certs::SecretBytes part_key_;
 };
 
@@ -55,20 +68,28 @@ Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view p
 // What a wrap set is bound to.
 struct WrapContext {
   Id origin{};
-  Tag subject{};
+  SubjectKeyId key;
   uint32_t epoch = 0;
   uint64_t chain = 0;  // seq of the KEY record
 
   bool operator==(const WrapContext&) const = default;
 };
 
-std::string MakeWrapSet(const WrapContext& context, std::span<const uint8_t> chain_0,
-                        const certs::SecretBytes& subject_key, std::span<const AuditorKey> auditors);
-// The context in the clear part, without any key.
-Result<WrapContext> ReadWrapContext(std::string_view wrap_set);
-// chain_0, with the subject's key and one auditor's secret key.
+struct WrapSetHead {
+  WrapContext context;
+  std::string jurisdiction;  // empty: none
+  bool two_person = false;
+  std::vector<AuditorKeyId> auditors;  // one per wrap
+};
+
+std::string MakeWrapSet(const WrapContext& context, std::string_view jurisdiction,
+                        std::span<const uint8_t> chain_0, const certs::SecretBytes& subject_key,
+                        const SealTo& to);
+// What the clear part says, without any key.
+Result<WrapSetHead> ReadWrapSet(std::string_view wrap_set);
+// chain_0, with the subject's key and the secret keys of one auditor, or two in two-person mode.
 Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
                                        const certs::SecretBytes& subject_key,
-                                       const certs::SecretBytes& auditor_secret);
+                                       std::span<const certs::SecretBytes* const> auditor_secrets);
 
 }  // namespace portcullis::audit

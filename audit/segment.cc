@@ -11,7 +11,7 @@ namespace portcullis::audit {
 namespace {
 
 constexpr uint32_t kMagic = 0x50434C46;  // "PCLF"
-constexpr uint8_t kSegmentVersion = 1;
+constexpr uint8_t kSegmentVersion = 2;
 constexpr size_t kBatchBody = 8 + 4 + 8 + 32 + 32 + 32 + 64;
 constexpr size_t kMaxOrigin = 64;
 
@@ -63,7 +63,7 @@ ParsedFrame ParseFrame(std::string_view bytes) {
   const uint32_t crc = in.Get<uint32_t>();
   const uint8_t type = in.Get<uint8_t>();
   if (length > kMaxFrameBody) return bad("length out of bounds");
-  if (type < 1 || type > 3) return bad("unknown type of frame");
+  if (type < 1 || type > 4) return bad("unknown type of frame");
   if (in.Get<uint8_t>() != 0 || in.Get<uint16_t>() != 0) return bad("reserved bytes are set");
   if (bytes.size() - kFrameHeader < length) return torn("the file ends inside a frame");
   if (Crc32c(bytes.substr(12, 4 + length)) != crc) return bad("crc32c does not match");
@@ -80,6 +80,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   out.Put(header.number);
   out.Put(header.first_seq);
   out.PutBytes(header.previous_batch);
+  out.Put(header.day);
   out.PutBytes(header.writer);
   out.PutBytes(header.endorsement);
   out.PutSized<uint8_t>(header.origin);
@@ -89,10 +90,13 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
 Result<SegmentHeader> DecodeSegmentHeader(std::string_view body) {
   ByteReader in(body);
   SegmentHeader header;
-  if (in.Get<uint8_t>() != kSegmentVersion) return Bad("segment header", "unknown version");
+  if (in.Get<uint8_t>() != kSegmentVersion) {
+    return Bad("segment header", "another version of the format (this program reads version 2)");
+  }
   header.number = in.Get<uint64_t>();
   header.first_seq = in.Get<uint64_t>();
   header.previous_batch = in.GetArray<32>();
+  header.day = in.Get<uint32_t>();
   header.writer = in.GetArray<32>();
   header.endorsement = in.GetArray<64>();
   header.origin = in.GetSized<uint8_t>(kMaxOrigin);
@@ -129,16 +133,17 @@ Result<Batch> DecodeBatch(std::string_view body) {
   return batch;
 }
 
-std::string EndorsementText(std::string_view origin, const PublicKey& writer) {
-  std::string text = "portcullis audit writer v1\n";
+std::string EndorsementText(std::string_view origin, uint32_t day, const PublicKey& writer) {
+  std::string text = "portcullis audit day key v2\n";
   text.append(origin);
   text.push_back('\n');
+  ByteWriter(text).Put(day);
   text.append(AsText(writer));
   return text;
 }
 
 std::string BatchText(const Batch& batch, const Id& origin) {
-  std::string text = "portcullis audit batch v1\n";
+  std::string text = "portcullis audit batch v2\n";
   text.append(AsText(origin));
   std::string body = EncodeBatch(batch);
   body.resize(body.size() - sizeof(Signature));

@@ -1,8 +1,9 @@
 // Frames and segment files: how records lie on disk. A segment is a SEGMENT frame (its header), then
 // RECORD frames, with a BATCH frame after each group commit; FRAMES in FORMAT.md. Nothing lies outside
 // the chain: a record frame is determined by its leaf, leaves are under the batch's root, the batch
-// frame holds the hash of the batch before it and of the segment's header and is signed by the writer,
-// and the header carries the log key's endorsement of the writer. Pure; files are file.h's matter.
+// frame holds the hash of the batch before it and of the segment's header and is signed by the key of
+// its day, and the header carries the log key's endorsement of that key. An ERASED frame is a RECORD
+// frame whose payload was destroyed: the leaf stays, and with it every proof. Pure; files are file.h's.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +26,14 @@ inline constexpr uint64_t kSegmentSize = 64u << 20;  // a new segment begins pas
 inline constexpr size_t kMaxBatch = 256;             // records from clients in one group commit
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every segment on disk.
-enum class FrameType : uint8_t { kSegment = 1, kRecord = 2, kBatch = 3 };
+enum class FrameType : uint8_t { kSegment = 1, kRecord = 2, kBatch = 3, kErased = 4 };
 
 struct SegmentHeader {
   uint64_t number = 0;      // 0, 1, 2 ... also the file name
   uint64_t first_seq = 0;
   Hash previous_batch{};    // hash of the last BATCH body before this segment; zeros in segment 0
-  PublicKey writer{};
+  uint32_t day = 0;         // UTC, days since 1970, of the key and of every record
+  PublicKey writer{};       // the key of that day
   Signature endorsement{};  // by the log key, see EndorsementText
   std::string origin;
 };
@@ -70,7 +72,7 @@ std::string EncodeBatch(const Batch& batch);
 Result<Batch> DecodeBatch(std::string_view body);
 
 // The exact bytes that the signatures cover.
-std::string EndorsementText(std::string_view origin, const PublicKey& writer);
+std::string EndorsementText(std::string_view origin, uint32_t day, const PublicKey& writer);
 std::string BatchText(const Batch& batch, const Id& origin);
 
 Id OriginId(std::string_view origin);

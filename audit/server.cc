@@ -35,8 +35,9 @@ constexpr size_t kReadChunk = 64 << 10;
 // Lives as long as its reading coroutine or a callback of the writer holds it.
 class Server::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(asio::io_context& io, Stream stream, Server& server)
-      : io_(io), stream_(std::move(stream)), log_(server.options_.log), writer_(server.writer_),
+  Session(asio::io_context& io, Stream stream, Server& server, uid_t uid)
+      : io_(io), stream_(std::move(stream)), log_(server.options_.log), writer_(server.writer_), uid_(uid),
+        admin_(uid == 0 || uid == ::geteuid() || server.options_.admin_uids.contains(uid)),
         connections_(server.connections_) {
     ++*connections_;
   }
@@ -111,6 +112,18 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     writer_.SubmitProof(request, [reply = Replier()](const Proof& proof) mutable { reply(EncodeProof(proof)); });
   }
 
+  void Handle(ActRequest request) {
+    if (!admin_ && !request.name.starts_with("witness-")) {
+      ActReply reply;
+      reply.correlation = request.correlation;
+      reply.error_code = static_cast<uint32_t>(Code::kPermission);
+      reply.error = "this act is for administrators (--admin-uid)";
+      return Send(EncodeActReply(reply));
+    }
+    writer_.SubmitAct(std::move(request), uid_,
+                      [reply = Replier()](const ActReply& done) mutable { reply(EncodeActReply(done)); });
+  }
+
   void Send(std::string frame) {
     if (closed_) return;
     if (replies_.size() >= kMaxReplies) return Close();
@@ -138,6 +151,8 @@ class Server::Session : public std::enable_shared_from_this<Session> {
   Stream stream_;
   const std::function<void(const std::string&)> log_;
   Writer& writer_;
+  const uid_t uid_;
+  const bool admin_;
   const std::shared_ptr<size_t> connections_;
   std::deque<std::string> replies_;
   size_t in_flight_ = 0;
@@ -211,7 +226,7 @@ asio::awaitable<void> Server::Accept() {
       options_.log("a connection was refused: too many");
       continue;
     }
-    const auto session = std::make_shared<Session>(io_, std::move(stream), *this);
+    const auto session = std::make_shared<Session>(io_, std::move(stream), *this, uid);
     asio::co_spawn(io_, session->Read(), asio::detached);
   }
 }

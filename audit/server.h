@@ -23,7 +23,8 @@ namespace portcullis::audit {
 struct ServerOptions {
   std::string socket_path;      // empty when an inherited socket is used
   int inherited_fd = -1;        // LISTEN_FDS
-  std::set<uid_t> allowed_uids;
+  std::set<uid_t> allowed_uids;   // may append, ask for status and proofs
+  std::set<uid_t> admin_uids;     // may also release, hold, erase; root and auditd's own user always may
   size_t max_connections = 64;
   std::function<void(const std::string&)> log;
 };

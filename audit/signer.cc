@@ -2,8 +2,7 @@
 
 #include <sodium.h>
 
-#include <algorithm>
-#include <cstring>
+#include <bit>
 
 #include "audit/bytes.h"
 #include "audit/file.h"
@@ -12,38 +11,12 @@
 namespace portcullis::audit {
 namespace {
 
-constexpr std::string_view kMagic = "portcullis audit signer v1\n";
+constexpr std::string_view kMagic = "portcullis audit signer v2\n";
 constexpr const char* kStateFile = "signer.state";
-constexpr size_t kMaxState = 1 << 14;
+constexpr size_t kMaxState = 4u << 20;
+constexpr uint32_t kMaxOpen = 1u << 16;
 
-// magic, origin, size u64, nodes of the right edge, SHA-256 of all before it.
-std::string EncodeState(const std::string& origin, const CompactRange& tree) {
-  std::string text(kMagic);
-  ByteWriter out(text);
-  out.PutSized<uint8_t>(origin);
-  out.Put(tree.size());
-  for (const Hash& node : tree.nodes()) out.PutBytes(node);
-  out.PutBytes(Sha256(text));
-  return text;
-}
-
-Result<CompactRange> DecodeState(std::string_view text, const std::string& origin,
-                                 const std::filesystem::path& path) {
-  const auto bad = [&path](const char* why) {
-    return Error{Code::kTampered, "signer state `" + path.string() + "`: " + why};
-  };
-  if (text.size() < sizeof(Hash)) return bad("cut short");
-  const std::string_view body = text.substr(0, text.size() - sizeof(Hash));
-  if (AsText(Sha256(body)) != text.substr(body.size())) return bad("checksum does not match");
-  if (!body.starts_with(kMagic)) return bad("unknown format");
-  ByteReader in(body.substr(kMagic.size()));
-  if (in.GetSized<uint8_t>(64) != origin) return bad("it belongs to a log of another origin");
-  const uint64_t size = in.Get<uint64_t>();
-  std::vector<Hash> nodes(in.left() / sizeof(Hash));
-  for (Hash& node : nodes) node = in.GetArray<32>();
-  if (!in.Finished()) return bad("wrong size");
-  return CompactRange::Restore(size, std::move(nodes));
-}
+Error Bad(const char* why) { return Error{Code::kTampered, std::string("signer state: ") + why}; }
 
 }  // namespace
 
@@ -66,35 +39,102 @@ Signature SignEd25519(std::string_view text, const certs::SecretBytes& secret) {
   return signature;
 }
 
-Result<void> Signer::Begin(const std::filesystem::path& keys_folder, const std::string& origin) {
-  return ReplaceFile(keys_folder / kStateFile, EncodeState(origin, CompactRange()), true);
+std::string Signer::EncodeState(const CompactRange& tree, const ResumePoint& resume) const {
+  std::string text(kMagic);
+  ByteWriter out(text);
+  out.PutSized<uint8_t>(key_.name);
+  out.Put(tree.size());
+  for (const Hash& node : tree.nodes()) out.PutBytes(node);
+  out.Put(resume.segment);
+  out.Put(resume.offset);
+  out.PutBytes(resume.last_batch);
+  out.Put(static_cast<uint8_t>(resume.stopped ? 1 : 0));
+  out.Put(static_cast<uint32_t>(resume.open.size()));
+  for (const auto& [seq, id] : resume.open) {
+    out.Put(seq);
+    out.PutBytes(id);
+  }
+  out.Put(store_generation_);
+  out.Put(starts_);
+  out.PutBytes(Sha256(text));
+  return text;
 }
 
-Result<Signer> Signer::Open(const std::filesystem::path& keys_folder, const std::string& origin) {
+Result<Signer> DecodeSignerState(std::string_view text, const std::string& origin) {
+  if (text.size() < sizeof(Hash)) return Bad("cut short");
+  const std::string_view body = text.substr(0, text.size() - sizeof(Hash));
+  if (AsText(Sha256(body)) != text.substr(body.size())) return Bad("checksum does not match");
+  if (!body.starts_with(kMagic)) {
+    return Error{Code::kBadFormat, "signer state: another version of the format (this program reads version 2)"};
+  }
+  ByteReader in(body.substr(kMagic.size()));
+  if (in.GetSized<uint8_t>(64) != origin) return Bad("it belongs to a log of another origin");
   Signer signer;
-  signer.state_path_ = keys_folder / kStateFile;
-  signer.key_.name = origin;
-  BOOST_OUTCOME_TRY(signer.key_.key,
-                    LoadEd25519(certs::FindKey(keys_folder, "log.key"), signer.secret_));
-  BOOST_OUTCOME_TRY(const std::string text, ReadFile(signer.state_path_, kMaxState));
-  BOOST_OUTCOME_TRY(signer.tree_, DecodeState(text, origin, signer.state_path_));
+  const uint64_t size = in.Get<uint64_t>();
+  std::vector<Hash> nodes(static_cast<size_t>(std::popcount(size)));
+  for (Hash& node : nodes) node = in.GetArray<32>();
+  BOOST_OUTCOME_TRY(signer.tree_, CompactRange::Restore(size, std::move(nodes)));
+  ResumePoint& resume = signer.resume_;
+  resume.segment = in.Get<uint64_t>();
+  resume.offset = in.Get<uint64_t>();
+  resume.last_batch = in.GetArray<32>();
+  const uint8_t stopped = in.Get<uint8_t>();
+  resume.stopped = stopped == 1;
+  const uint32_t open = in.Get<uint32_t>();
+  if (stopped > 1 || open > kMaxOpen) return Bad("a field is out of bounds");
+  for (uint32_t i = 0; i < open && !in.failed(); ++i) {
+    const uint64_t seq = in.Get<uint64_t>();
+    resume.open[seq] = in.GetArray<16>();
+  }
+  signer.store_generation_ = in.Get<uint64_t>();
+  signer.starts_ = in.Get<uint64_t>();
+  if (!in.Finished()) return Bad("wrong size");
   return signer;
 }
 
-Result<std::string> Signer::Sign(std::span<const Hash> leaves, const Hash& root) {
+Result<void> Signer::Begin(const std::filesystem::path& keys_folder, const std::string& origin) {
+  Signer empty;
+  empty.key_.name = origin;
+  return ReplaceFile(keys_folder / kStateFile, empty.EncodeState({}, {}), true);
+}
+
+Result<Signer> Signer::Open(const std::filesystem::path& keys_folder, const std::string& origin) {
+  const std::filesystem::path path = keys_folder / kStateFile;
+  BOOST_OUTCOME_TRY(const std::string text, ReadFile(path, kMaxState));
+  auto decoded = DecodeSignerState(text, origin);
+  if (!decoded) return Error{decoded.error().code, "`" + path.string() + "`: " + decoded.error().message};
+  Signer signer = std::move(decoded.value());
+  signer.state_path_ = path;
+  signer.key_.name = origin;
+  BOOST_OUTCOME_TRY(signer.key_.key,
+                    LoadEd25519(certs::FindKey(keys_folder, "log.key"), signer.secret_));
+  return signer;
+}
+
+Result<std::string> Signer::Sign(std::span<const Hash> leaves, const Hash& root, ResumePoint resume,
+                                 const DayKey* day) {
   CompactRange next = tree_;
   for (const Hash& leaf : leaves) next.Append(leaf);
   if (next.Root() != root) {
     return Error{Code::kForked, "signer: the writer's root at size " + std::to_string(next.size()) +
                                     " is not the one computed here; nothing was signed"};
   }
-  BOOST_OUTCOME_TRY(ReplaceFile(state_path_, EncodeState(key_.name, next), true));
+  BOOST_OUTCOME_TRY(ReplaceFile(state_path_, EncodeState(next, resume), true));
   tree_ = std::move(next);
-  return SignCheckpoint(Checkpoint{key_.name, tree_.size(), root}, key_, secret_);
+  resume_ = std::move(resume);
+  const std::string text = CheckpointText(Checkpoint{key_.name, tree_.size(), root});
+  std::string note = SignNote(text, key_, secret_);
+  if (day != nullptr) {
+    const VerifierKey key{key_.name, day->key};
+    note += SignatureLine(key, SignEd25519(text, day->secret));
+  }
+  return note;
 }
 
-Signature Signer::Endorse(const PublicKey& writer) const {
-  return SignEd25519(EndorsementText(key_.name, writer), secret_);
+Result<void> Signer::Save() const { return ReplaceFile(state_path_, EncodeState(tree_, resume_), true); }
+
+Signature Signer::Endorse(uint32_t day, const PublicKey& key) const {
+  return SignEd25519(EndorsementText(key_.name, day, key), secret_);
 }
 
 }  // namespace portcullis::audit

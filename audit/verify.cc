@@ -1,12 +1,16 @@
 #include "audit/verify.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
-#include "audit/bytes.h"
 #include "audit/closure.h"
+#include "audit/cosignature.h"
+#include "audit/daykey.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/reader.h"
+#include "audit/tiles.h"
 
 namespace portcullis::audit {
 namespace {
@@ -14,33 +18,90 @@ namespace {
 class Checks : public ScanVisitor {
  public:
   Checks(const VerifyOptions& options, std::string_view origin)
-      : options_(options), opener_(origin, options.store, options.auditor_secret) {}
+      : options_(options), opener_(origin, options.keys, options.auditor_secrets) {
+    if (!options.auditors) return;
+    for (const Auditor& auditor : options.auditors->auditors) allowed_.insert(KeyIdOf(auditor.key));
+  }
 
   void OnRecord(const ScannedRecord& record) override {
-    closure_.Take(record.leaf);
-    if (options_.auditor_secret == nullptr || options_.store == nullptr || key_fault_) return;
-    if (record.leaf.kind == Kind::kKey) {
-      opener_.TakeKey(record.leaf, record.payload);
-    } else if (record.leaf.parts > 0) {
-      const auto parts = opener_.Open(record.leaf, record.payload);
-      if (parts) {
-        ++decrypted_;
-      } else {
-        key_fault_ = Fault{parts.error().code, record.leaf.seq, parts.error().message};
-      }
+    const Leaf& leaf = record.leaf;
+    closure_.Take(leaf, record.erased);
+    if (leaf.seq == 0) first_us_ = leaf.wall_us;
+    last_us_ = leaf.wall_us;
+    if (leaf.kind == Kind::kBoot) policies_.insert(leaf.policy_hash);
+    if (leaf.kind == Kind::kKey && !record.erased) TakeKey(leaf, record.payload);
+    if (options_.auditor_secrets.empty() || options_.keys == nullptr || record.erased) return;
+    if (leaf.kind == Kind::kKey || leaf.parts == 0) return;
+    const auto parts = opener_.Open(leaf, record.payload);
+    if (parts) {
+      ++decrypted_;
+    } else {
+      missing_.push_back({leaf, parts.error()});
     }
   }
 
+  void OnSegment(const SegmentHeader& header, uint64_t records) override {
+    days_.emplace(header.day, header.writer);
+    if (options_.progress) options_.progress(records);
+  }
+
+  // Keys that are missing although no ERASE says so. After the last record.
+  std::optional<Fault> KeyFault() {
+    for (const auto& [leaf, error] : missing_) {
+      if (error.code == Code::kNotFound && closure_.KeyDestroyed(leaf)) continue;
+      if (!key_fault_ || leaf.seq < key_fault_->seq) key_fault_ = Fault{error.code, leaf.seq, error.message};
+    }
+    return key_fault_;
+  }
   ClosureChecker& closure() { return closure_; }
-  const std::optional<Fault>& key_fault() const { return key_fault_; }
   uint64_t decrypted() const { return decrypted_; }
+  uint64_t keys_checked() const { return keys_.size(); }
+  uint64_t policies() const { return policies_.size(); }
+  uint64_t first_us() const { return first_us_; }
+  uint64_t last_us() const { return last_us_; }
+  const std::multimap<uint32_t, PublicKey>& days() const { return days_; }
 
  private:
+  struct Missing {
+    Leaf leaf;
+    Error error;
+  };
+
+  void TakeKey(const Leaf& leaf, std::string_view payload) {
+    opener_.TakeKey(leaf, payload);
+    const auto head = payload.size() > kPartEntrySize
+                          ? ReadWrapSet(payload.substr(kPartEntrySize))
+                          : Result<WrapSetHead>(Error{Code::kTampered, "wrap set: missing"});
+    if (!head) {
+      key_fault_ = Fault{Code::kTampered, leaf.seq, head.error().message};
+      return;
+    }
+    for (const AuditorKeyId& id : head.value().auditors) {
+      if (options_.auditors && !allowed_.contains(id) && !key_fault_) {
+        key_fault_ = Fault{Code::kTampered, leaf.seq,
+                           "KEY record " + std::to_string(leaf.seq) + " is sealed to " + Hex(id) +
+                               ", which is none of the auditors given"};
+      }
+    }
+    if (options_.keys == nullptr) return;
+    const auto key = options_.keys->SubjectKey(SubjectKeyOf(leaf));
+    if (key) {
+      keys_.insert(SubjectKeyOf(leaf));
+    } else {
+      missing_.push_back({leaf, key.error()});
+    }
+  }
+
   const VerifyOptions& options_;
   RecordOpener opener_;
   ClosureChecker closure_;
   std::optional<Fault> key_fault_;
-  uint64_t decrypted_ = 0;
+  std::vector<Missing> missing_;
+  std::set<AuditorKeyId> allowed_;
+  std::set<SubjectKeyId> keys_;
+  std::set<Hash> policies_;
+  std::multimap<uint32_t, PublicKey> days_;
+  uint64_t decrypted_ = 0, first_us_ = 0, last_us_ = 0;
 };
 
 void Settle(Report& report, Verdict verdict, std::optional<uint64_t> seq, std::string reason) {
@@ -56,81 +117,151 @@ Verdict FromCode(Code code) {
   return Verdict::kTampered;
 }
 
+// A head of this log that somebody signed, cosigned or kept, to be compared with the segments.
+struct Head {
+  Checkpoint checkpoint;
+  std::string whose;
+};
+
 // The order matters: what is wrong in the bytes comes before what is missing at the end, and that
 // before what the records say about each other.
-void Judge(Report& report, const ScanResult& scan, const Result<Checkpoint>& checkpoint, Checks& checks) {
+void Judge(Report& report, const ScanResult& scan, const Result<void>& notes, const std::vector<Head>& heads,
+           Checks& checks) {
   if (scan.fault && !scan.torn) {
     return Settle(report, FromCode(scan.fault->code), scan.fault->seq, scan.fault->message);
   }
-  if (!checkpoint) {
+  if (!notes) {
     const Verdict verdict =
-        checkpoint.error().code == Code::kNotFound ? Verdict::kIncomplete : Verdict::kTampered;
-    return Settle(report, verdict, 0, checkpoint.error().message);
+        notes.error().code == Code::kNotFound ? Verdict::kIncomplete : Verdict::kTampered;
+    return Settle(report, verdict, 0, notes.error().message);
   }
-  const Checkpoint& head = checkpoint.value();
-  if (head.size > scan.tree.size()) {
-    return Settle(report, Verdict::kRolledBack, scan.tree.size(),
-                  "the checkpoint covers " + std::to_string(head.size) + " records, the log holds " +
-                      std::to_string(scan.tree.size()) + (scan.fault ? "; " + scan.fault->message : ""));
+  for (const Head& head : heads) {
+    if (head.checkpoint.size > scan.tree.size()) {
+      return Settle(report, Verdict::kRolledBack, scan.tree.size(),
+                    head.whose + " covers " + std::to_string(head.checkpoint.size) + " records, the log holds " +
+                        std::to_string(scan.tree.size()) + (scan.fault ? "; " + scan.fault->message : ""));
+    }
   }
-  const auto root = scan.roots.find(head.size);
-  if (root == scan.roots.end() || root->second != head.root) {
-    return Settle(report, Verdict::kForked, 0,
-                  "the signed checkpoint at size " + std::to_string(head.size) +
-                      " has another root than this log: two histories under one key");
+  for (const Head& head : heads) {
+    const auto root = scan.roots.find(head.checkpoint.size);
+    if (root == scan.roots.end() || root->second != head.checkpoint.root) {
+      return Settle(report, Verdict::kForked, 0,
+                    head.whose + " at size " + std::to_string(head.checkpoint.size) +
+                        " has another root than this log: two histories under one key");
+    }
   }
   if (const auto& fault = checks.closure().fault()) {
     return Settle(report, fault->tampered ? Verdict::kTampered : Verdict::kIncomplete, fault->seq,
                   fault->message);
   }
-  if (checks.key_fault()) {
-    return Settle(report, FromCode(checks.key_fault()->code), checks.key_fault()->seq,
-                  checks.key_fault()->message);
+  if (const auto fault = checks.KeyFault()) {
+    return Settle(report, FromCode(fault->code), fault->seq, fault->message);
   }
   if (scan.fault) {
     return Settle(report, Verdict::kIncomplete, scan.fault->seq,
                   scan.fault->message + ": an unfinished write at the end, which auditd repairs and "
                                         "tells at its next start");
   }
-  report.verdict =
-      report.recoveries > 0 ? Verdict::kValidWithRecovery : Verdict::kValidSelfAttested;
+  report.verdict = report.recoveries + report.overrides > 0 ? Verdict::kValidWithRecovery
+                   : report.witnesses.empty()               ? Verdict::kValidSelfAttested
+                                                            : Verdict::kValidWitnessed;
 }
 
-std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      constexpr std::string_view kHex = "0123456789abcdef";
-      out += "\\u00";
-      out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
-      out.push_back(kHex[static_cast<unsigned char>(c) & 15]);
-    } else {
-      out.push_back(c);
+// The checkpoint, the cosigned one where there is one, and those that the caller brought.
+Result<void> ReadHeads(const VerifyOptions& options, const VerifierKey& key, Report& report,
+                       std::vector<Head>& heads) {
+  const LogLayout layout(options.log_folder);
+  BOOST_OUTCOME_TRY(const std::string note, ReadFile(layout.checkpoint(), kMaxNote));
+  BOOST_OUTCOME_TRY(const Checkpoint head, OpenCheckpoint(note, key));
+  report.checkpoint_size = head.size;
+  heads.push_back(Head{head, "the signed checkpoint"});
+  std::vector<std::string> cosigned = options.seen;
+  if (const auto witnessed = ReadFile(layout.witnessed(), kMaxNote)) cosigned.push_back(witnessed.value());
+  cosigned.push_back(note);
+  for (const std::string& text : cosigned) {
+    BOOST_OUTCOME_TRY(const Checkpoint seen, OpenCheckpoint(text, key));
+    BOOST_OUTCOME_TRY(const Note parsed, ParseNote(text));
+    BOOST_OUTCOME_TRY(const auto found, Cosignatures(parsed, options.witnesses));
+    for (const Cosigned& one : found) {
+      report.witnesses.push_back(WitnessSeen{one.witness.name, seen.size, one.time});
+    }
+    heads.push_back(Head{seen, found.empty() ? "a checkpoint that was kept"
+                                             : "the checkpoint cosigned by `" + found[0].witness.name + "`"});
+  }
+  return Ok();
+}
+
+// The list of days is signed by the log key and must hold the key of every segment; the checkpoint's
+// second signature is by one of them.
+Result<void> CheckDays(const VerifyOptions& options, const VerifierKey& key,
+                       const std::multimap<uint32_t, PublicKey>& days) {
+  BOOST_OUTCOME_TRY(const std::string note, ReadFile(LogLayout(options.log_folder).days(), kMaxNote));
+  BOOST_OUTCOME_TRY(const DayList list, OpenDayList(note, key));
+  BOOST_OUTCOME_TRY(const std::string head, ReadFile(LogLayout(options.log_folder).checkpoint(), kMaxNote));
+  BOOST_OUTCOME_TRY(const Note checkpoint, ParseNote(head));
+  for (const auto& [day, day_key] : days) {
+    BOOST_OUTCOME_TRY(SignedBy(checkpoint, VerifierKey{key.name, day_key}));
+    const bool before = list.keys.size() >= kMaxListedDays && DayName(day) < list.keys.begin()->first;
+    if (!before && !list.Holds(day, day_key)) {
+      return Error{Code::kTampered, "the list of days does not hold the key of " + DayName(day)};
     }
   }
-  return out + "\"";
+  return Ok();
+}
+
+// Tiles are a cache: what is wrong with them is a warning.
+void CheckTiles(const VerifyOptions& options, const ScanResult& scan, uint64_t size, Report& report) {
+  const auto root = scan.roots.find(size);
+  if (size == 0 || root == scan.roots.end()) return;
+  const TileReader tiles(LogLayout(options.log_folder).tiles(), size);
+  const auto from_tiles = RootAt(size, [&](unsigned level, uint64_t index) { return tiles.Node(level, index); });
+  if (from_tiles && from_tiles.value() == root->second) return;
+  report.warnings.push_back("the cached tiles are damaged or missing; the segments are whole, auditd rebuilds the tiles");
+}
+
+void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
+  if (report.records > report.checkpoint_size) {
+    report.notes.push_back(std::to_string(report.records - report.checkpoint_size) +
+                           " records lie after the last checkpoint, signed by the day's key only");
+  }
+  if (report.open_requests > 0) {
+    report.notes.push_back(std::to_string(report.open_requests) +
+                           " requests have no end yet; auditd closes them at its next start");
+  }
+  if (report.erased > 0) {
+    report.notes.push_back(std::to_string(report.erased) +
+                           " records were erased with an ERASE record; copies that were released before are out of reach");
+  }
+  if (checks.closure().unsynchronised() > 0) {
+    report.notes.push_back(std::to_string(checks.closure().unsynchronised()) +
+                           " records were written while the clock was not known to be synchronised");
+  }
+  if (report.auditor_policies > 1) {
+    report.notes.push_back("the auditors changed: " + std::to_string(report.auditor_policies) +
+                           " policies were in force; --auditors FILE checks whom records are sealed to");
+  }
+  if (!report.key_given) {
+    report.unproved.push_back("that log.pub is the right key: bring it by another way (--key) to exclude that "
+                              "the whole folder was replaced");
+  }
+  if (report.witnesses.empty()) {
+    report.unproved.push_back("that nobody holds another history, or a later one: " +
+                              std::string(options.witnesses.empty() ? "no witness was given (--witness)"
+                                                                    : "none of the witnesses given has cosigned"));
+  } else {
+    uint64_t size = 0;
+    for (const WitnessSeen& seen : report.witnesses) size = std::max(size, seen.size);
+    if (size < report.records) {
+      report.unproved.push_back("by a witness: the last " + std::to_string(report.records - size) + " records");
+    }
+  }
+  if (options.auditor_secrets.empty()) {
+    report.unproved.push_back("that the content decrypts (--auditor-key with --keys or --release)");
+  }
+  report.unproved.push_back("that what the gateway reported was true: a compromised gateway can lie about new events");
 }
 
 }  // namespace
-
-std::string_view VerdictName(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kValidSelfAttested: return "VALID-SELF-ATTESTED";
-    case Verdict::kValidWithRecovery: return "VALID-WITH-RECOVERY";
-    case Verdict::kIncomplete: return "INCOMPLETE";
-    case Verdict::kTampered: return "TAMPERED";
-    case Verdict::kRolledBack: return "ROLLED-BACK";
-    case Verdict::kForked: return "FORKED";
-  }
-  return "INCOMPLETE";
-}
-
-bool IsValid(Verdict verdict) {
-  return verdict == Verdict::kValidSelfAttested || verdict == Verdict::kValidWithRecovery;
-}
 
 Report VerifyLog(const VerifyOptions& options) {
   Report report;
@@ -145,87 +276,41 @@ Report VerifyLog(const VerifyOptions& options) {
       return report;
     }
     key = own.value();
-    report.notes.push_back("checked against the log's own log.pub: bring the key by another way (--key) "
-                           "to exclude that the whole folder was replaced");
   }
   report.origin = key.name;
-  const LogLayout layout(options.log_folder);
-  report.live = IsLocked(layout.lock());
+  report.key = FormatVerifierKey(key);
+  report.live = IsLocked(LogLayout(options.log_folder).lock());
 
   // The checkpoint is read first: the log of a working writer is always ahead of it.
-  Result<Checkpoint> checkpoint = [&]() -> Result<Checkpoint> {
-    BOOST_OUTCOME_TRY(const std::string note, ReadFile(layout.checkpoint(), kMaxNote));
-    return OpenCheckpoint(note, key);
-  }();
+  std::vector<Head> heads;
+  Result<void> notes = ReadHeads(options, key, report, heads);
   ScanOptions scan_options;
   scan_options.live = report.live;
-  if (checkpoint) scan_options.root_sizes = {checkpoint.value().size};
+  scan_options.threads = options.threads;
+  for (const Head& head : heads) scan_options.root_sizes.push_back(head.checkpoint.size);
   Checks checks(options, key.name);
   const ScanResult scan = ScanLog(options.log_folder, key, scan_options, &checks);
   checks.closure().Finish();
+  if (notes) notes = CheckDays(options, key, checks.days());
 
   report.records = scan.tree.size();
   report.batches = scan.batches;
   report.segments = scan.segments;
   report.root = scan.tree.Root();
-  report.checkpoint_size = checkpoint ? checkpoint.value().size : 0;
   report.requests = checks.closure().requests();
   report.open_requests = checks.closure().open_requests();
   report.recoveries = checks.closure().recoveries();
+  report.overrides = checks.closure().overrides();
+  report.erased = checks.closure().erased();
   report.decrypted = checks.decrypted();
-  Judge(report, scan, checkpoint, checks);
-
-  if (report.records > report.checkpoint_size) {
-    report.notes.push_back(std::to_string(report.records - report.checkpoint_size) +
-                           " records lie after the last checkpoint, signed by the writer only");
-  }
-  if (report.open_requests > 0) {
-    report.notes.push_back(std::to_string(report.open_requests) +
-                           " requests have no end yet; auditd closes them at its next start");
-  }
-  report.notes.push_back("no witness: that nobody holds another history, or a later one, is not proved");
+  report.keys_checked = checks.keys_checked();
+  report.auditor_policies = checks.policies();
+  report.first_us = checks.first_us();
+  report.last_us = checks.last_us();
+  Judge(report, scan, notes, heads, checks);
+  if (IsValid(report.verdict)) CheckTiles(options, scan, report.checkpoint_size, report);
+  SayLimits(options, checks, report);
   return report;
-}
-
-std::string ReportText(const Report& report) {
-  std::string text(VerdictName(report.verdict));
-  text += "\n";
-  if (!report.reason.empty()) {
-    if (report.first_bad_seq) text += "  first bad seq: " + std::to_string(*report.first_bad_seq) + "\n";
-    text += "  reason: " + report.reason + "\n";
-  }
-  text += "  log: " + report.origin + "\n";
-  text += "  proved: " + std::to_string(report.records) + " records in " +
-          std::to_string(report.batches) + " batches and " + std::to_string(report.segments) +
-          " segments, checkpoint at " + std::to_string(report.checkpoint_size) + "\n";
-  text += "  requests: " + std::to_string(report.requests) + ", open " +
-          std::to_string(report.open_requests) + ", recoveries " + std::to_string(report.recoveries) + "\n";
-  if (report.decrypted > 0) text += "  opened: " + std::to_string(report.decrypted) + " records\n";
-  text += "  root: " + Base64(report.root) + "\n";
-  for (const std::string& note : report.notes) text += "  note: " + note + "\n";
-  return text;
-}
-
-std::string ReportJson(const Report& report) {
-  const auto number = [](const char* name, uint64_t value) {
-    return std::string(",\"") + name + "\":" + std::to_string(value);
-  };
-  std::string json = "{\"schema\":\"portcullis.audit.verify/1\",\"verdict\":" +
-                     Quoted(VerdictName(report.verdict)) +
-                     ",\"valid\":" + (IsValid(report.verdict) ? "true" : "false") + ",\"first_bad_seq\":" +
-                     (report.first_bad_seq ? std::to_string(*report.first_bad_seq) : "null") +
-                     ",\"reason\":" + Quoted(report.reason) + ",\"origin\":" + Quoted(report.origin) +
-                     ",\"key_given\":" + (report.key_given ? "true" : "false") +
-                     ",\"live\":" + (report.live ? "true" : "false");
-  json += number("records", report.records) + number("batches", report.batches) +
-          number("segments", report.segments) + number("checkpoint_size", report.checkpoint_size) +
-          number("requests", report.requests) + number("open_requests", report.open_requests) +
-          number("recoveries", report.recoveries) + number("decrypted", report.decrypted);
-  json += ",\"root\":" + Quoted(Base64(report.root)) + ",\"notes\":[";
-  for (size_t i = 0; i < report.notes.size(); ++i) {
-    json += (i > 0 ? "," : "") + Quoted(report.notes[i]);
-  }
-  return json + "]}";
 }
 
 }  // namespace portcullis::audit

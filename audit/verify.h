@@ -1,6 +1,7 @@
-// The offline verifier: reads a log folder and says what can be proved about it. Needs no secret; with
-// an auditor's key and the released subject keys it also opens every record. Safe to run beside a
-// working writer. The verdicts and what each proves: VERDICTS in FORMAT.md.
+// The offline verifier: reads a log folder and says what can be proved about it, against which keys and
+// witnesses, and what cannot be proved. Needs no secret; with an auditor's key and the subjects' keys it
+// also opens every record. Safe to run beside a working writer. The verdicts and what each proves:
+// VERDICTS in FORMAT.md.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/auditors.h"
 #include "audit/error.h"
 #include "audit/keystore.h"
 #include "audit/note.h"
@@ -21,6 +23,7 @@ namespace portcullis::audit {
 
 // DO NOT CHANGE THE NAMES: scripts read them.
 enum class Verdict {
+  kValidWitnessed,
   kValidSelfAttested,
   kValidWithRecovery,
   kIncomplete,
@@ -34,8 +37,19 @@ bool IsValid(Verdict verdict);
 struct VerifyOptions {
   std::filesystem::path log_folder;
   std::optional<VerifierKey> key;                       // none: log.pub of the folder, self-attested
-  const certs::SecretBytes* auditor_secret = nullptr;   // with `store`: decrypt everything
-  KeyStore* store = nullptr;
+  std::vector<VerifierKey> witnesses;                   // trusted by who verifies
+  std::vector<std::string> seen;                        // checkpoints that others hold (signed notes)
+  std::optional<AuditorPolicy> auditors;                // nobody else may be sealed to
+  std::vector<const certs::SecretBytes*> auditor_secrets;  // with `keys`: decrypt everything
+  SubjectKeySource* keys = nullptr;                     // alone: every key must be there
+  std::function<void(uint64_t records)> progress;       // after each segment
+  unsigned threads = 0;                                 // 0: all
+};
+
+struct WitnessSeen {
+  std::string name;
+  uint64_t size = 0;
+  uint64_t time = 0;  // seconds since 1970
 };
 
 struct Report {
@@ -43,7 +57,10 @@ struct Report {
   std::optional<uint64_t> first_bad_seq;
   std::string reason;                // of a verdict that is not valid
   std::vector<std::string> notes;    // what else the reader should know
+  std::vector<std::string> warnings; // damaged caches, which prove nothing either way
+  std::vector<std::string> unproved; // what this verification cannot show
   std::string origin;
+  std::string key;                   // the verifier key it was checked against
   bool key_given = false;
   bool live = false;
   uint64_t records = 0;
@@ -51,10 +68,16 @@ struct Report {
   uint64_t segments = 0;
   uint64_t checkpoint_size = 0;
   Hash root{};
+  std::vector<WitnessSeen> witnesses;
   uint64_t requests = 0;
   uint64_t open_requests = 0;        // of the running boot, not closed yet
   uint64_t recoveries = 0;
+  uint64_t overrides = 0;
+  uint64_t erased = 0;               // records whose payload was destroyed, with an ERASE
   uint64_t decrypted = 0;            // records opened
+  uint64_t keys_checked = 0;         // subject keys found
+  uint64_t auditor_policies = 0;     // different ones that were in force
+  uint64_t first_us = 0, last_us = 0;  // wall clock of the first and last record
 };
 
 Report VerifyLog(const VerifyOptions& options);

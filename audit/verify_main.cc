@@ -1,24 +1,35 @@
 // portcullis-verify: the auditor's own program. Links the audit and certs islands only. Exit 0 for a
 // valid log, 3 for any other verdict, 1 for wrong usage.
 
+#include <unistd.h>
+
 #include <iostream>
+#include <list>
 #include <string>
 #include <string_view>
 
+#include "audit/file.h"
 #include "audit/layout.h"
+#include "audit/release.h"
 #include "audit/verify.h"
 #include "certs/secret.h"
 
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: portcullis-verify DIR [--key FILE] [--auditor-key FILE --keys DIR] [--json]\n"
+    "usage: portcullis-verify DIR [--key FILE] [--witness FILE]... [--seen FILE]... [--auditors FILE]\n"
+    "                         [--auditor-key FILE]... [--keys DIR | --release FILE...] [--json]\n"
     "\n"
     "Checks an audit log without trusting the machine that wrote it.\n"
     "  DIR                the log's folder (with segments/, checkpoint, log.pub)\n"
     "  --key FILE         the log's verifier key, brought by another way than DIR\n"
-    "  --auditor-key FILE an auditor's secret key: also opens every record\n"
-    "  --keys DIR         the key store with the subject keys, for --auditor-key\n"
+    "  --witness FILE     verifier keys of witnesses that you trust\n"
+    "  --seen FILE        a checkpoint of this log that somebody kept: the log must contain it\n"
+    "  --auditors FILE    the auditors: records sealed to anybody else are an error\n"
+    "  --auditor-key FILE an auditor's secret key: also opens every record (twice in two-person mode)\n"
+    "  --release FILE     released subject keys, for --auditor-key\n"
+    "  --keys DIR         on the appliance: its key store; alone, every key must be there or erased\n"
+    "  --threads N        default: all\n"
     "  --json             one JSON document on standard output\n"
     "exit: 0 valid, 3 not valid, 1 wrong usage\n";
 
@@ -27,59 +38,118 @@ int Usage(const std::string& why) {
   return 1;
 }
 
-int Run(int argc, char** argv) {
-  using namespace portcullis;
-  std::string folder, key_file, auditor_file, keys_folder;
+struct Arguments {
+  std::string folder, key_file, keys_folder, auditors, threads;
+  std::vector<std::string> witnesses, seen, auditor_keys, releases;
   bool json = false;
+};
+
+// Empty: go on. Otherwise the words of a usage error; "help" for --help.
+std::string Parse(int argc, char** argv, Arguments& out) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    std::string* value = argument == "--key"           ? &key_file
-                         : argument == "--auditor-key" ? &auditor_file
-                         : argument == "--keys"        ? &keys_folder
-                                                       : nullptr;
-    if (argument == "--help" || argument == "-h") {
-      std::cout << kUsage;
-      return 0;
-    }
+    std::string* one = argument == "--key"        ? &out.key_file
+                       : argument == "--keys"     ? &out.keys_folder
+                       : argument == "--auditors" ? &out.auditors
+                       : argument == "--threads"  ? &out.threads
+                                                  : nullptr;
+    std::vector<std::string>* many = argument == "--witness"       ? &out.witnesses
+                                     : argument == "--seen"        ? &out.seen
+                                     : argument == "--auditor-key" ? &out.auditor_keys
+                                     : argument == "--release"     ? &out.releases
+                                                                   : nullptr;
+    if (argument == "--help" || argument == "-h") return "help";
     if (argument == "--json") {
-      json = true;
-    } else if (value != nullptr) {
-      if (++i == argc) return Usage("`" + std::string(argument) + "` needs a value");
-      *value = argv[i];
+      out.json = true;
+    } else if (one != nullptr || many != nullptr) {
+      if (++i == argc) return "`" + std::string(argument) + "` needs a value";
+      if (one != nullptr) *one = argv[i];
+      if (many != nullptr) many->emplace_back(argv[i]);
     } else if (argument.starts_with("-")) {
-      return Usage("unknown option `" + std::string(argument) + "`");
-    } else if (folder.empty()) {
-      folder = argument;
+      return "unknown option `" + std::string(argument) + "`";
+    } else if (out.folder.empty()) {
+      out.folder = argument;
     } else {
-      return Usage("more than one folder");
+      return "more than one folder";
     }
   }
-  if (folder.empty()) return Usage("which folder?");
-  if (auditor_file.empty() != keys_folder.empty()) {
-    return Usage("--auditor-key and --keys go together");
+  if (out.folder.empty()) return "which folder?";
+  if (!out.releases.empty() && (out.auditor_keys.empty() || !out.keys_folder.empty())) {
+    return "--release goes with --auditor-key and without --keys";
   }
+  if (!out.auditor_keys.empty() && out.releases.empty() && out.keys_folder.empty()) {
+    return "--auditor-key needs the subjects' keys: --release or --keys";
+  }
+  return {};
+}
 
-  audit::VerifyOptions options;
-  options.log_folder = folder;
-  if (!key_file.empty()) {
-    auto key = audit::ReadVerifierKey(key_file);
-    if (!key) return Usage(key.error().message);
-    options.key = key.value();
+// Secrets and key sources that the options point to.
+struct Held {
+  std::list<portcullis::certs::SecretBytes> secrets;
+  std::unique_ptr<portcullis::audit::KeyStore> store;
+  portcullis::audit::ReleasedKeys released;
+};
+
+portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::audit::VerifyOptions& options,
+                                     Held& held) {
+  using namespace portcullis::audit;
+  options.log_folder = arguments.folder;
+  if (!arguments.threads.empty()) {
+    BOOST_OUTCOME_TRY(const uint64_t threads, ParseDecimal(arguments.threads));
+    options.threads = static_cast<unsigned>(std::min<uint64_t>(threads, 64));
   }
-  certs::SecretBytes auditor;
-  std::unique_ptr<audit::KeyStore> store;
-  if (!auditor_file.empty()) {
-    auto secret = audit::ReadAuditorSecret(auditor_file);
-    if (!secret) return Usage(secret.error().message);
-    auditor = std::move(secret.value());
-    auto opened = audit::OpenKeyStore(keys_folder, audit::KeyStore::Mode::kReadOnly);
-    if (!opened) return Usage(opened.error().message);
-    store = std::move(opened.value());
-    options.auditor_secret = &auditor;
-    options.store = store.get();
+  if (!arguments.key_file.empty()) {
+    BOOST_OUTCOME_TRY(options.key, ReadVerifierKey(arguments.key_file));
+  }
+  for (const std::string& file : arguments.witnesses) {
+    BOOST_OUTCOME_TRY(const std::string text, ReadFile(file, kMaxNote));
+    BOOST_OUTCOME_TRY(const auto keys, ParseVerifierKeys(text));
+    options.witnesses.insert(options.witnesses.end(), keys.begin(), keys.end());
+  }
+  for (const std::string& file : arguments.seen) {
+    BOOST_OUTCOME_TRY(std::string note, ReadFile(file, kMaxNote));
+    options.seen.push_back(std::move(note));
+  }
+  if (!arguments.auditors.empty()) {
+    BOOST_OUTCOME_TRY(options.auditors, ReadAuditorsFile(arguments.auditors));
+  }
+  for (const std::string& file : arguments.auditor_keys) {
+    BOOST_OUTCOME_TRY(auto secret, ReadAuditorSecret(file));
+    held.secrets.push_back(std::move(secret));
+    options.auditor_secrets.push_back(&held.secrets.back());
+  }
+  if (!arguments.keys_folder.empty()) {
+    BOOST_OUTCOME_TRY(held.store, OpenKeyStore(arguments.keys_folder, KeyStore::Mode::kReadOnly));
+    options.keys = held.store.get();
+  }
+  if (arguments.releases.empty()) return Ok();
+  BOOST_OUTCOME_TRY(const VerifierKey log, ReadLogKey(arguments.folder));
+  for (const std::string& file : arguments.releases) {
+    BOOST_OUTCOME_TRY(const std::string text, ReadFile(file, 64u << 20));
+    BOOST_OUTCOME_TRY(held.released.Add(text, log.name, held.secrets.front()));
+  }
+  options.keys = &held.released;
+  return Ok();
+}
+
+int Run(int argc, char** argv) {
+  using namespace portcullis;
+  Arguments arguments;
+  const std::string trouble = Parse(argc, argv, arguments);
+  if (trouble == "help") {
+    std::cout << kUsage;
+    return 0;
+  }
+  if (!trouble.empty()) return Usage(trouble);
+  audit::VerifyOptions options;
+  Held held;
+  if (auto loaded = Load(arguments, options, held); !loaded) return Usage(loaded.error().message);
+  if (::isatty(STDERR_FILENO) == 1) {
+    options.progress = [](uint64_t records) { std::cerr << "\r" << records << " records checked " << std::flush; };
   }
   const audit::Report report = audit::VerifyLog(options);
-  std::cout << (json ? audit::ReportJson(report) + "\n" : audit::ReportText(report));
+  if (options.progress) std::cerr << "\r";
+  std::cout << (arguments.json ? audit::ReportJson(report) + "\n" : audit::ReportText(report));
   return audit::IsValid(report.verdict) ? 0 : 3;
 }
 

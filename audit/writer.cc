@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include "audit/layout.h"
 #include "audit/proof.h"
 
 namespace portcullis::audit {
@@ -17,6 +16,7 @@ using std::chrono::steady_clock;
 
 constexpr uint64_t kMaxBatchBytes = 64u << 20;
 constexpr uint64_t kClockStepUs = 1'000'000;
+constexpr size_t kMaxActs = 64;
 
 uint64_t SizeOf(const Append& append) {
   uint64_t size = 0;
@@ -61,7 +61,22 @@ void Writer::SubmitProof(ProofRequest request, ProofDone done) {
   }
   if (done) {
     done(Proof{request.correlation, static_cast<uint32_t>(Code::kOverloaded),
-               "auditd takes no proof requests now", {}});
+               "auditd takes no proof requests now", {}, {}});
+  }
+  wake_.notify_one();
+}
+
+void Writer::SubmitAct(ActRequest request, uint32_t uid, ActDone done) {
+  const uint64_t correlation = request.correlation;
+  {
+    const std::lock_guard guard(mutex_);
+    if (!poison_ && !stopping_ && acts_.size() < kMaxActs) {
+      acts_.push_back(ActJob{std::move(request), uid, std::move(done)});
+      done = nullptr;
+    }
+  }
+  if (done) {
+    done(ActReply{correlation, static_cast<uint32_t>(Code::kOverloaded), "auditd takes no acts now", {}});
   }
   wake_.notify_one();
 }
@@ -100,19 +115,19 @@ void Writer::Run() {
   for (;;) {
     std::vector<Job> jobs;
     std::vector<ProofJob> proofs;
+    std::vector<ActJob> acts;
+    std::vector<std::function<void()>> finished;
     bool stop = false;
     {
       std::unique_lock lock(mutex_);
       TimePoint deadline = options_.heartbeat_seconds > 0 ? next_heartbeat_ : TimePoint::max();
       if (!unsigned_leaves_.empty()) deadline = std::min(deadline, next_checkpoint_);
+      deadline = std::min(deadline, next_expiry_);
       const auto ready = [this] {
-        return !queue_.empty() || !proofs_.empty() || stopping_ || poison_.has_value();
+        return !queue_.empty() || !proofs_.empty() || !acts_.empty() || !finished_.empty() || stopping_ ||
+               poison_.has_value();
       };
-      if (deadline == TimePoint::max()) {
-        wake_.wait(lock, ready);
-      } else {
-        wake_.wait_until(lock, deadline, ready);
-      }
+      wake_.wait_until(lock, deadline, ready);
       if (poison_) break;
       size_t records = 0;
       uint64_t bytes = 0;
@@ -127,10 +142,18 @@ void Writer::Run() {
         queue_.pop_front();
       }
       proofs.swap(proofs_);
+      acts.swap(acts_);
+      finished.swap(finished_);
       stop = stopping_ && queue_.empty() && jobs.empty();
     }
     ProcessBatch(std::move(jobs));
     ProcessProofs(std::move(proofs));
+    ProcessActs(std::move(acts));
+    for (const auto& job : finished) job();
+    if (steady_clock::now() >= next_expiry_) {
+      next_expiry_ = steady_clock::now() + options_.expiry_interval;
+      if (auto done = ExpireKeys(); !done) Say("expired keys were not destroyed: " + done.error().message);
+    }
     if (!unsigned_leaves_.empty() && steady_clock::now() >= next_checkpoint_) {
       if (auto done = SignNow(); !done) Say("no checkpoint: " + done.error().message);
     }
@@ -143,17 +166,22 @@ void Writer::Run() {
   // Poisoned: everything that still waits is refused.
   std::deque<Job> rest;
   std::vector<ProofJob> proofs;
+  std::vector<ActJob> acts;
   Error why;
   {
     const std::lock_guard guard(mutex_);
     rest.swap(queue_);
     proofs.swap(proofs_);
+    acts.swap(acts_);
     queued_bytes_ = 0;
     why = *poison_;
   }
   for (Job& job : rest) Refuse(job, why);
   for (ProofJob& job : proofs) {
-    job.done(Proof{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}});
+    job.done(Proof{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}, {}});
+  }
+  for (ActJob& job : acts) {
+    job.done(ActReply{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}});
   }
 }
 
@@ -194,6 +222,10 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
     UpdateStatus();  // whoever asks after a refusal must not be told that appends are taken
     for (Job& job : jobs) Refuse(job, space.error());
     return;
+  }
+  if (auto day = CheckDay(); !day) {
+    for (Job& job : jobs) Refuse(job, day.error());
+    return Say("no key for this day: " + day.error().message);
   }
   const std::vector<Event> due = DueEvents();
   if (!due.empty()) {
@@ -240,11 +272,17 @@ Result<void> Writer::CommitBatch() {
     UpdateStatus();
     return done;
   }
-  for (const Hash& leaf : composer_->leaves()) {
-    unsigned_leaves_.push_back(leaf);
-    if (auto tile = tiles_.Append(leaf); !tile) Say("a tile was not written: " + tile.error().message);
+  std::string_view rest = composer_->frames();
+  for (const Hash& hash : composer_->leaves()) {
+    const Frame frame = ParseFrame(rest).frame;
+    rest.remove_prefix(frame.size);
+    unsigned_leaves_.push_back(hash);
+    if (auto tile = tiles_.Append(frame.body.substr(0, kLeafSize), hash); !tile) {
+      Say("a tile was not written: " + tile.error().message);
+    }
   }
   composer_->Settle();
+  stopped_ = false;
   UpdateStatus();
   return done;
 }
@@ -262,9 +300,16 @@ Result<void> Writer::CheckSpace() {
                                    " bytes free); make room, appends resume by themselves"};
 }
 
+ResumePoint Writer::Here() const {
+  return ResumePoint{appender_.segment(), appender_.offset(), appender_.last_batch(), stopped_,
+                     composer_->open()};
+}
+
 Result<void> Writer::SignNow() {
   next_checkpoint_ = steady_clock::now() + options_.checkpoint_interval;
-  auto note = signer_.Sign(unsigned_leaves_, appender_.Root());
+  if (auto tiles = tiles_.WritePartials(); !tiles) Say("a tile was not written: " + tiles.error().message);
+  signer_.set_store_generation(composer_->keys().generation());
+  auto note = signer_.Sign(unsigned_leaves_, appender_.Root(), Here(), &appender_.identity().day);
   if (!note) {
     if (note.error().code == Code::kForked) {
       const std::lock_guard guard(mutex_);
@@ -278,24 +323,21 @@ Result<void> Writer::SignNow() {
   return ReplaceFile(LogLayout(options_.log_folder).checkpoint(), note_, true);
 }
 
-void Writer::ProcessProofs(std::vector<ProofJob> jobs) {
-  for (ProofJob& job : jobs) {
-    Proof proof;
-    proof.correlation = job.request.correlation;
-    Result<void> ready = Ok();
-    if (job.request.seq >= signer_.size() && job.request.seq < appender_.size()) ready = SignNow();
-    const auto hashes =
-        InclusionProof(job.request.seq, signer_.size(),
-                       [this](unsigned level, uint64_t index) { return tiles_.Node(level, index); });
-    if (!ready || !hashes) {
-      const Error& error = ready ? hashes.error() : ready.error();
-      proof.error_code = static_cast<uint32_t>(error.code);
-      proof.error = error.message;
-    } else {
-      proof.text = FormatProof(TlogProof{job.request.seq, hashes.value(), note_});
-    }
-    job.done(std::move(proof));
+// The key of a past day is destroyed before anything is signed on the new one.
+Result<void> Writer::CheckDay() {
+  const uint32_t day = DayOf(options_.clock().wall_us);
+  if (day == appender_.identity().day.day) return Ok();
+  if (!unsigned_leaves_.empty()) {
+    BOOST_OUTCOME_TRY(SignNow());
   }
+  BOOST_OUTCOME_TRY(DayKey key, TakeDayKey(options_.keys_folder, day));
+  days_.keys.emplace(DayName(day), key.key);
+  while (days_.keys.size() > kMaxListedDays) days_.keys.erase(days_.keys.begin());
+  const std::string list = signer_.SignText(DayListText(options_.origin, days_));
+  BOOST_OUTCOME_TRY(ReplaceFile(LogLayout(options_.log_folder).days(), list, true));
+  const Signature endorsement = signer_.Endorse(day, key.key);
+  appender_.UseKey(std::move(key), endorsement);
+  return Ok();
 }
 
 Ack Writer::MakeAck(uint64_t correlation, const Composed& composed) const {
@@ -304,8 +346,9 @@ Ack Writer::MakeAck(uint64_t correlation, const Composed& composed) const {
   ack.durable = true;
   ack.seqs = composed.seqs;
   ack.leaf_hashes = composed.leaf_hashes;
-  ack.receipt = MakeReceipt(Receipt{composed.seqs.front(), composed.leaf_hashes.front()},
-                            options_.origin, appender_.identity().secret);
+  const DayKey& day = appender_.identity().day;
+  ack.receipt = MakeReceipt(Receipt{day.day, composed.seqs.front(), composed.leaf_hashes.front()},
+                            options_.origin, day.secret);
   return ack;
 }
 

@@ -1,6 +1,7 @@
 // The one writer of a log: a thread that takes whatever queued during the last fdatasync (at most 256
 // records), seals it, commits it and only then acknowledges. Writes BOOT, HEARTBEAT, CLOCK, RECOVERY
 // and STOP itself and has durable batches signed at least each second.
+// Acts on the log itself (release, hold, erase, witnesses) run on the same thread, in writer_acts.cc.
 // Fails closed: an append that waited too long, a full queue, a full disk are refused with words;
 // nothing is ever dropped silently. After a failed fsync it refuses everything and calls on_poison.
 // Submit, ExpireOverdue, GetStatus and Stop may be called from any thread; callbacks run on the
@@ -17,18 +18,22 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "audit/appender.h"
 #include "audit/composer.h"
+#include "audit/counter.h"
 #include "audit/error.h"
 #include "audit/file.h"
+#include "audit/layout.h"
 #include "audit/protocol.h"
 #include "audit/recover.h"
 #include "audit/signer.h"
 #include "audit/tiles.h"
+#include "audit/worker.h"
 
 namespace portcullis::audit {
 
@@ -44,6 +49,9 @@ struct WriterOptions {
   size_t max_queued = 4096;            // appends
   uint64_t max_queued_bytes = 256u << 20;
   Clock clock = ReadSystemClock;
+  std::chrono::milliseconds expiry_interval{3'600'000};  // between looks for expired keys
+  std::filesystem::path seen_by_witness;  // a checkpoint just fetched from a witness; empty: none
+  MonotonicCounter* counter = nullptr; // must outlive the writer; null: none
   WriteOps* ops = nullptr;             // must outlive the writer; null: the system's calls
   std::function<void(const std::string&)> log;     // one line, no content of records
   std::function<void(const Error&)> on_poison;
@@ -53,6 +61,7 @@ class Writer {
  public:
   using Done = std::function<void(Ack)>;
   using ProofDone = std::function<void(Proof)>;
+  using ActDone = std::function<void(ActReply)>;
 
   // Locks and recovers the log, writes BOOT durably, starts the thread.
   static Result<std::unique_ptr<Writer>> Start(WriterOptions options);
@@ -62,6 +71,8 @@ class Writer {
 
   void Submit(Append append, Done done);
   void SubmitProof(ProofRequest request, ProofDone done);
+  // `uid` is who asks, for the record; whether it may is the server's to decide.
+  void SubmitAct(ActRequest request, uint32_t uid, ActDone done);
   // Refuses what has waited longer than max_wait while the writer is busy; to be called every 50 ms.
   void ExpireOverdue();
   Status GetStatus();
@@ -80,14 +91,42 @@ class Writer {
     ProofRequest request;
     ProofDone done;
   };
+  struct ActJob {
+    ActRequest request;
+    uint32_t uid = 0;
+    ActDone done;
+  };
 
   Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery, Appender appender,
-         std::unique_ptr<Composer> composer);
+         std::unique_ptr<Composer> composer, SignedAuditors auditors);
   Result<void> Boot(const Recovery& recovery);
+  Result<void> LoadSeen();
+  Result<void> CheckDay();
+  Result<void> WriteEvents(const std::vector<Event>& events);
+  ResumePoint Here() const;
   void Run();
   void ProcessBatch(std::vector<Job> jobs);
   std::vector<Event> DueEvents();
   void ProcessProofs(std::vector<ProofJob> jobs);
+  Result<Proof> MakeProof(const ProofRequest& request);
+  Result<void> CheckHolder(const ProofRequest& request, const Leaf& leaf);
+  void RebuildTiles();
+  void ProcessActs(std::vector<ActJob> jobs);
+  Result<std::string> ActRelease(const ActJob& job);
+  Result<std::string> ActHold(const ActJob& job);
+  Result<std::string> ActLift(const ActJob& job);
+  Result<std::string> ActHolds(const ActJob& job);
+  Result<std::string> ActKeys(const ActJob& job);
+  Result<std::string> ActRotate(const ActJob& job);
+  Result<std::string> ActWitnessRequest(const ActJob& job);
+  Result<std::string> ActWitnessAttach(const ActJob& job);
+  // Replies later, when the ciphertext is gone.
+  Result<void> BeginErase(ActJob& job);
+  Result<void> DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told);
+  Result<std::set<Tag>> HeldTags(bool& everybody);
+  Result<void> ExpireKeys();
+  void EraseInBackground(ActDone done, uint64_t correlation);
+  Result<void> Refuted(const Error& error);
   Result<void> CommitBatch();
   Result<void> CheckSpace();
   Result<void> SignNow();
@@ -104,10 +143,19 @@ class Writer {
   Appender appender_;
   std::unique_ptr<Composer> composer_;
   std::vector<Hash> unsigned_leaves_;
+  const Hash auditors_hash_;
+  const AuditorPolicy auditors_;
+  std::vector<VerifierKey> witnesses_;
+  std::string witnessed_;               // the newest cosigned checkpoint; empty: none
+  Checkpoint witnessed_head_;
+  DayList days_;
+  bool stopped_ = false;                // STOP is the last record
   std::string note_;                    // the last signed checkpoint
   uint64_t note_us_ = 0;
   TimePoint next_heartbeat_;
   TimePoint next_checkpoint_;
+  TimePoint next_expiry_;
+  bool rebuilding_ = false;
   std::optional<ClockReading> last_clock_;
   bool disk_was_low_ = false;           // at the last look
   bool disk_full_ = false;              // at the last write
@@ -116,11 +164,14 @@ class Writer {
   std::condition_variable wake_;
   std::deque<Job> queue_;               // guarded by mutex_
   std::vector<ProofJob> proofs_;        // guarded by mutex_
+  std::vector<ActJob> acts_;            // guarded by mutex_
+  std::vector<std::function<void()>> finished_;  // by the worker, for the writer's thread; guarded
   uint64_t queued_bytes_ = 0;           // guarded by mutex_
   bool stopping_ = false;               // guarded by mutex_
   std::optional<Error> poison_;         // guarded by mutex_
   Status status_;                       // guarded by mutex_
   std::thread thread_;
+  std::unique_ptr<Worker> worker_;      // last: its jobs use finished_ and wake_
 };
 
 }  // namespace portcullis::audit

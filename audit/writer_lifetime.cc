@@ -3,6 +3,7 @@
 // last checkpoint. Between them runs the loop in writer.cc.
 
 #include <sodium.h>
+#include <unistd.h>
 
 #include "audit/keystore.h"
 #include "audit/layout.h"
@@ -32,6 +33,34 @@ std::vector<Event> AbortsOf(const Composer::OpenRequests& open) {
   return aborts;
 }
 
+// A counter that cannot be set back must not be ahead of the signer's memory.
+Result<void> Count(Signer& signer, MonotonicCounter* counter) {
+  if (counter == nullptr) return Ok();
+  BOOST_OUTCOME_TRY(const uint64_t value, counter->Read());
+  if (value > signer.starts()) {
+    return Error{Code::kRolledBack, counter->Name() + " stands at " + std::to_string(value) +
+                                        ", the signer's memory at " + std::to_string(signer.starts()) +
+                                        ": an old copy of the machine was put back"};
+  }
+  signer.set_starts(value + 1);
+  BOOST_OUTCOME_TRY(signer.Save());
+  return counter->Increment();
+}
+
+// What somebody else has seen of this log: the last cosigned checkpoint, and one fetched for this start.
+Result<void> CompareSeenFiles(const WriterOptions& options, const Signer& signer, const TileStore& tiles) {
+  const KeysLayout keys(options.keys_folder);
+  for (const auto& path : {keys.witnessed(), options.seen_by_witness}) {
+    if (path.empty()) continue;
+    const auto note = ReadFile(path, kMaxNote);
+    if (!note && note.error().code == Code::kNotFound && path == keys.witnessed()) continue;
+    if (!note) return note.error();
+    BOOST_OUTCOME_TRY(const Checkpoint seen, OpenCheckpoint(note.value(), signer.key()));
+    BOOST_OUTCOME_TRY(CompareWithSeen(options.log_folder, signer, tiles, seen, "a witness"));
+  }
+  return Ok();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
@@ -49,37 +78,49 @@ Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
   if (signer.key().key != public_key.key) {
     return Error{Code::kKeys, "log.key does not belong to the log's log.pub"};
   }
+  BOOST_OUTCOME_TRY(Count(signer, options.counter));
   BOOST_OUTCOME_TRY(Recovery recovery, RecoverLog(options.log_folder, signer));
-  BOOST_OUTCOME_TRY(WriterKeys keys, LoadWriterKeys(options.keys_folder));
+  BOOST_OUTCOME_TRY(CompareSeenFiles(options, signer, recovery.tiles));
+  BOOST_OUTCOME_TRY(SignedAuditors auditors, LoadAuditors(options.keys_folder, public_key));
+  BOOST_OUTCOME_TRY(auto store, OpenKeyStore(options.keys_folder, KeyStore::Mode::kReadWrite));
+  if (store->generation() < signer.store_generation()) {
+    return Error{Code::kRolledBack, "an old key store was put back (generation " +
+                                        std::to_string(store->generation()) + ", the log knows " +
+                                        std::to_string(signer.store_generation()) +
+                                        "): keys that were destroyed must not return"};
+  }
 
   WriterIdentity identity;
   identity.origin = options.origin;
-  identity.key = keys.writer_public;
-  identity.secret = std::move(keys.writer_secret);
-  identity.endorsement = signer.Endorse(identity.key);
+  BOOST_OUTCOME_TRY(identity.day, TakeDayKey(options.keys_folder, DayOf(options.clock().wall_us)));
+  identity.endorsement = signer.Endorse(identity.day.day, identity.day.key);
   BOOST_OUTCOME_TRY(Appender appender, Appender::Open(options.log_folder, recovery.tail,
                                                       std::move(identity), *options.ops));
   Id boot;
   randombytes_buf(boot.data(), boot.size());
-  auto composer = std::make_unique<Composer>(options.origin, boot, appender.size(),
-                                             std::move(keys.store), std::move(keys.auditors),
-                                             options.clock);
+  auto composer = std::make_unique<Composer>(options.origin, boot, appender.size(), std::move(store),
+                                             auditors.policy, options.clock);
   std::unique_ptr<Writer> writer(new Writer(std::move(options), std::move(lock), std::move(signer),
-                                            recovery, std::move(appender), std::move(composer)));
+                                            recovery, std::move(appender), std::move(composer),
+                                            std::move(auditors)));
+  BOOST_OUTCOME_TRY(writer->LoadSeen());
   BOOST_OUTCOME_TRY(writer->Boot(recovery));
   writer->thread_ = std::thread([raw = writer.get()] { raw->Run(); });
   return writer;
 }
 
 Writer::Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery, Appender appender,
-               std::unique_ptr<Composer> composer)
+               std::unique_ptr<Composer> composer, SignedAuditors auditors)
     : options_(std::move(options)), lock_(std::move(lock)), signer_(std::move(signer)),
       tiles_(std::move(recovery.tiles)), appender_(std::move(appender)), composer_(std::move(composer)),
-      unsigned_leaves_(std::move(recovery.unsigned_leaves)),
+      unsigned_leaves_(std::move(recovery.unsigned_leaves)), auditors_hash_(auditors.hash),
+      auditors_(std::move(auditors.policy)),
       next_heartbeat_(steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds)),
-      next_checkpoint_(steady_clock::now()) {}
+      next_checkpoint_(steady_clock::now()), next_expiry_(steady_clock::now()),
+      worker_(std::make_unique<Worker>()) {}
 
 Writer::~Writer() {
+  worker_.reset();
   if (!thread_.joinable()) return;
   {
     const std::lock_guard guard(mutex_);
@@ -95,6 +136,16 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   std::vector<Event> events(1);
   events[0].kind = Kind::kBoot;
   events[0].outcome = options_.heartbeat_seconds;
+  events[0].policy_hash = auditors_hash_;  // who may read what this boot writes
+  const std::filesystem::path override_note = KeysLayout(options_.keys_folder).override_note();
+  const auto overridden = ReadFile(override_note, kMaxNote);
+  if (overridden) {
+    Event& told = events.emplace_back();
+    told.kind = Kind::kRecovery;
+    told.outcome = 2;
+    told.parts.push_back(Metadata(overridden.value()));
+  }
+  if (recovery.tiles_rebuilt) Say("the cached tiles did not fit and were rebuilt from the segments");
   if (recovery.unclean) {
     Event told;
     told.kind = Kind::kRecovery;
@@ -107,13 +158,35 @@ Result<void> Writer::Boot(const Recovery& recovery) {
     Say("the log was not closed in order: " + std::to_string(recovery.cut_bytes) +
         " torn bytes cut, " + std::to_string(recovery.open.size()) + " open requests closed");
   }
+  BOOST_OUTCOME_TRY(const auto pending, composer_->keys().PendingErasures());
+  if (!pending.empty()) appender_.Roll();
   composer_->Adopt(recovery.open);
   for (Event& abort : AbortsOf(recovery.open)) events.push_back(std::move(abort));
   BOOST_OUTCOME_TRY(composer_->Add(events));
   BOOST_OUTCOME_TRY(CommitBatch());
   last_clock_ = options_.clock();
   BOOST_OUTCOME_TRY(SignNow());
+  if (overridden) ::unlink(override_note.c_str());
+  if (!pending.empty()) EraseInBackground(nullptr, 0);
   UpdateStatus();
+  return Ok();
+}
+
+// The day's key in the list, what witnesses have seen.
+Result<void> Writer::LoadSeen() {
+  const LogLayout layout(options_.log_folder);
+  BOOST_OUTCOME_TRY(const std::string list, ReadFile(layout.days(), kMaxNote));
+  BOOST_OUTCOME_TRY(days_, OpenDayList(list, signer_.key()));
+  const DayKey& day = appender_.identity().day;
+  if (!days_.Holds(day.day, day.key)) {
+    days_.keys.emplace(DayName(day.day), day.key);
+    BOOST_OUTCOME_TRY(ReplaceFile(layout.days(), signer_.SignText(DayListText(options_.origin, days_)), true));
+  }
+  BOOST_OUTCOME_TRY(witnesses_, ReadVerifierKeys(KeysLayout(options_.keys_folder).witnesses()));
+  const auto note = ReadFile(KeysLayout(options_.keys_folder).witnessed(), kMaxNote);
+  if (!note) return Ok();
+  BOOST_OUTCOME_TRY(witnessed_head_, OpenCheckpoint(note.value(), signer_.key()));
+  witnessed_ = note.value();
   return Ok();
 }
 
@@ -131,6 +204,7 @@ Result<void> Writer::Stop() {
 
 // Requests still open are closed by ABORT, as recovery would do it, so that an orderly end is complete.
 Result<void> Writer::WriteStop() {
+  BOOST_OUTCOME_TRY(CheckDay());
   std::vector<Event> events = AbortsOf(composer_->open());
   events.emplace_back().kind = Kind::kStop;
   BOOST_OUTCOME_TRY(composer_->Add(events));
@@ -141,6 +215,7 @@ Result<void> Writer::WriteStop() {
     done = CommitBatch();
   }
   if (!done) return done;
+  stopped_ = true;
   return SignNow();
 }
 

@@ -1,7 +1,7 @@
-// `portcullis audit`: init, keygen, verify, show, tail. Works on folders and, where a socket is given,
-// through auditd; never through the gateway. Reading a record's content needs an auditor's secret key
-// and the subject's key; the latter is read from the key store (--keys), so it works on the box only,
-// and with --socket the reading itself is recorded first (AUDIT_READ, RELEASE).
+// `portcullis audit`: init, keygen, verify, show, tail; acts of people are in audit_acts.cc. Works on
+// folders and, where a socket is given, through auditd; never through the gateway. Reading a record's
+// content needs an auditor's secret key and the subject's key, from a release file (anywhere) or the key
+// store (on the box only); with --socket the reading itself is recorded first (AUDIT_READ).
 
 #include <unistd.h>
 
@@ -10,6 +10,7 @@
 #include <chrono>
 #include <ctime>
 #include <iostream>
+#include <list>
 #include <memory>
 #include <thread>
 
@@ -17,8 +18,10 @@
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/reader.h"
+#include "audit/release.h"
 #include "audit/scan.h"
 #include "audit/verify.h"
+#include "gateway/cli/audit_acts.h"
 #include "gateway/cli/command.h"
 
 namespace portcullis::cli {
@@ -27,7 +30,9 @@ namespace {
 namespace json = boost::json;
 
 struct AuditArguments {
-  std::string log, keys, origin, auditor_public, out, folder, key_file, auditor_key, socket;
+  std::string log, keys, origin, auditor_public, officers, witnesses, out, folder, key_file, socket;
+  std::string kind = "auditor", name;
+  std::vector<std::string> auditor_keys, releases;
   uint64_t seq = 0;
   uint64_t lines = 20;
   bool follow = false;
@@ -71,7 +76,8 @@ void Init(Context& context, const AuditArguments& arguments) {
     return;
   }
   const auto done =
-      audit::InitLog({arguments.log, arguments.keys, arguments.origin, arguments.auditor_public});
+      audit::InitLog({arguments.log, arguments.keys, arguments.origin, arguments.auditor_public,
+                      arguments.officers, arguments.witnesses});
   if (!done) return Fail(context, kUsage, done.error().message);
   if (context.json) {
     std::cout << json::serialize(json::object{{"schema", "portcullis.audit.init/1"},
@@ -89,7 +95,8 @@ void Keygen(Context& context, const AuditArguments& arguments) {
     std::cerr << "would create " << arguments.out << " and " << arguments.out << ".pub\n";
     return;
   }
-  const auto done = audit::MakeAuditorKey(arguments.out);
+  const auto done = arguments.kind == "officer" ? audit::MakeOfficerKey(arguments.out, arguments.name)
+                                                : audit::MakeAuditorKey(arguments.out);
   if (!done) return Fail(context, kUsage, done.error().message);
   if (context.json) {
     std::cout << json::serialize(json::object{{"schema", "portcullis.audit.keygen/1"},
@@ -110,6 +117,11 @@ void Verify(Context& context, const AuditArguments& arguments) {
     if (!key) return Fail(context, kUsage, key.error().message);
     options.key = key.value();
   }
+  if (!arguments.witnesses.empty()) {
+    auto witnesses = audit::ReadVerifierKeys(arguments.witnesses);
+    if (!witnesses) return Fail(context, kUsage, witnesses.error().message);
+    options.witnesses = std::move(witnesses.value());
+  }
   const audit::Report report = audit::VerifyLog(options);
   std::cout << (context.json ? audit::ReportJson(report) + "\n" : audit::ReportText(report));
   context.exit_code = audit::IsValid(report.verdict) ? kOk : kNo;
@@ -118,18 +130,15 @@ void Verify(Context& context, const AuditArguments& arguments) {
 // The log tells of the reading before anything is read.
 audit::Result<void> RecordReading(const AuditArguments& arguments, const audit::Leaf& leaf) {
   BOOST_OUTCOME_TRY(audit::Client client, audit::Client::Connect(arguments.socket));
-  std::vector<audit::Event> events(2);
-  events[0].kind = audit::Kind::kAuditRead;
-  events[1].kind = audit::Kind::kRelease;
+  audit::Event event;
+  event.kind = audit::Kind::kAuditRead;
+  event.parent_seq = leaf.seq;
   json::object facts;
   facts["seq"] = leaf.seq;
   facts["subject_tag"] = audit::Hex(leaf.subject);
   facts["uid"] = ::getuid();
-  for (audit::Event& event : events) {
-    event.parent_seq = leaf.seq;
-    event.parts.push_back(audit::Part{audit::PartType::kMetadata, json::serialize(facts)});
-  }
-  BOOST_OUTCOME_TRY(client.Append(events));
+  event.parts.push_back(audit::Part{audit::PartType::kMetadata, json::serialize(facts)});
+  BOOST_OUTCOME_TRY(client.Append({&event, 1}));
   return audit::Ok();
 }
 
@@ -153,6 +162,34 @@ void PrintRecord(const Context& context, const audit::LoadedRecord& record,
   }
 }
 
+// The keys that open records: the auditors' and the subjects'.
+struct Opening {
+  std::list<certs::SecretBytes> secrets;
+  std::vector<const certs::SecretBytes*> pointers;
+  std::unique_ptr<audit::KeyStore> store;
+  audit::ReleasedKeys released;
+  audit::SubjectKeySource* source = nullptr;
+};
+
+audit::Result<void> Prepare(const AuditArguments& arguments, const std::string& origin, Opening& opening) {
+  for (const std::string& file : arguments.auditor_keys) {
+    BOOST_OUTCOME_TRY(auto secret, audit::ReadAuditorSecret(file));
+    opening.secrets.push_back(std::move(secret));
+    opening.pointers.push_back(&opening.secrets.back());
+  }
+  if (!arguments.keys.empty()) {
+    BOOST_OUTCOME_TRY(opening.store, audit::OpenKeyStore(arguments.keys, audit::KeyStore::Mode::kReadOnly));
+    opening.source = opening.store.get();
+    return audit::Ok();
+  }
+  for (const std::string& file : arguments.releases) {
+    BOOST_OUTCOME_TRY(const std::string text, audit::ReadFile(file, 64u << 20));
+    BOOST_OUTCOME_TRY(opening.released.Add(text, origin, opening.secrets.front()));
+  }
+  opening.source = &opening.released;
+  return audit::Ok();
+}
+
 void Show(Context& context, const AuditArguments& arguments) {
   const auto key = audit::ReadLogKey(arguments.log);
   if (!key) return Fail(context, kUsage, key.error().message);
@@ -163,18 +200,20 @@ void Show(Context& context, const AuditArguments& arguments) {
   }
   std::vector<audit::Part> parts;
   if (!record.value().key_payload.empty()) {
-    if (arguments.auditor_key.empty() || arguments.keys.empty()) {
-      std::cerr << "the content is sealed: --auditor-key and --keys open it\n";
+    if (record.value().erased) {
+      std::cerr << "the content was erased; the proof of the record stands\n";
+    } else if (arguments.auditor_keys.empty() || (arguments.keys.empty() && arguments.releases.empty())) {
+      std::cerr << "the content is sealed: --auditor-key and --release (or on the box --keys) open it\n";
     } else {
-      auto secret = audit::ReadAuditorSecret(arguments.auditor_key);
-      if (!secret) return Fail(context, kUsage, secret.error().message);
-      auto store = audit::OpenKeyStore(arguments.keys, audit::KeyStore::Mode::kReadOnly);
-      if (!store) return Fail(context, kUsage, store.error().message);
+      Opening opening;
+      if (auto ready = Prepare(arguments, key.value().name, opening); !ready) {
+        return Fail(context, kUsage, ready.error().message);
+      }
       if (!arguments.socket.empty()) {
         auto told = RecordReading(arguments, record.value().leaf);
         if (!told) return Fail(context, kRemote, "not read, as it could not be recorded: " + told.error().message);
       }
-      audit::RecordOpener opener(key.value().name, store.value().get(), &secret.value());
+      audit::RecordOpener opener(key.value().name, opening.source, opening.pointers);
       opener.TakeKey(record.value().key_leaf, record.value().key_payload);
       auto opened = opener.Open(record.value().leaf, record.value().payload);
       if (!opened) return Fail(context, kNo, opened.error().message);
@@ -232,22 +271,28 @@ void AddAudit(CLI::App& app, Context& context) {
   init->add_option("--keys", arguments->keys, "folder of the keys")->required();
   init->add_option("--origin", arguments->origin, "name of the log, like example.org/audit")->required();
   init->add_option("--auditor-pub", arguments->auditor_public, "the auditors' public keys")->required();
+  init->add_option("--officers", arguments->officers, "verifier keys of who may override a refused start");
+  init->add_option("--witnesses", arguments->witnesses, "verifier keys of the log's witnesses");
   init->callback([&context, arguments] { Init(context, *arguments); });
 
-  CLI::App* keygen = noun->add_subcommand("keygen", "create an auditor's key pair");
+  CLI::App* keygen = noun->add_subcommand("keygen", "create an auditor's or an officer's key pair");
+  keygen->add_option("--kind", arguments->kind, "auditor or officer")->check(CLI::IsMember({"auditor", "officer"}));
+  keygen->add_option("--name", arguments->name, "an officer's name, like example.org/officer-1");
   keygen->add_option("--out", arguments->out, "secret key file; the public key goes to FILE.pub")->required();
   keygen->callback([&context, arguments] { Keygen(context, *arguments); });
 
   CLI::App* verify = noun->add_subcommand("verify", "check a log; exit 0 valid, 3 not");
   verify->add_option("DIR", arguments->folder, "folder of the log")->required();
   verify->add_option("--key", arguments->key_file, "the log's verifier key from elsewhere");
+  verify->add_option("--witness", arguments->witnesses, "verifier keys of witnesses that you trust");
   verify->callback([&context, arguments] { Verify(context, *arguments); });
 
   CLI::App* show = noun->add_subcommand("show", "show one record");
   show->add_option("SEQ", arguments->seq, "its number")->required();
   show->add_option("--log", arguments->log, "folder of the log")->required();
-  show->add_option("--auditor-key", arguments->auditor_key, "an auditor's secret key, to open the content");
-  show->add_option("--keys", arguments->keys, "folder of the keys, for the subject's key");
+  show->add_option("--auditor-key", arguments->auditor_keys, "an auditor's secret key, to open the content");
+  show->add_option("--release", arguments->releases, "a release file with the subject's key");
+  show->add_option("--keys", arguments->keys, "on the box: folder of the keys, for the subject's key");
   show->add_option("--socket", arguments->socket, "auditd's socket: the reading is recorded first");
   show->callback([&context, arguments] { Show(context, *arguments); });
 
@@ -257,6 +302,7 @@ void AddAudit(CLI::App& app, Context& context) {
   tail->add_flag("-f,--follow", arguments->follow, "go on as records come");
   tail->callback([&context, arguments] { Tail(context, *arguments); });
   AddAuditReport(*noun, context);
+  AddAuditActs(*noun, context);
 }
 
 }  // namespace portcullis::cli

@@ -122,7 +122,7 @@ void MakeReport(Context& context, const Arguments& arguments) {
     auto opened = audit::OpenKeyStore(arguments.keys, audit::KeyStore::Mode::kReadOnly);
     if (!opened) return Fail(context, kUsage, opened.error().message);
     store = std::move(opened).value();
-    opener.emplace(log_key.value().name, store.get(), &*secret);
+    opener.emplace(log_key.value().name, store.get(), std::vector<const certs::SecretBytes*>{&*secret});
   }
   const audit::Report verified = audit::VerifyLog(verify);
   Counting counting(opener ? &*opener : nullptr, *period);

@@ -36,6 +36,7 @@ void AddPolicyLanguage(CLI::App& policy, Context& context);  // called by AddPol
 void AddPolicyFormat(CLI::App& policy, Context& context);    // called by AddPolicy
 void AddClassify(CLI::App& app, Context& context);
 void AddAudit(CLI::App& app, Context& context);
+void AddWitness(CLI::App& app, Context& context);
 void AddAuditReport(CLI::App& noun, Context& context);  // called by AddAudit
 void AddModel(CLI::App& app, Context& context);
 

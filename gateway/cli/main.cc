@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   AddPolicy(app, context);
   AddClassify(app, context);
   AddAudit(app, context);
+  AddWitness(app, context);
   AddCerts(app, context);
   AddModel(app, context);
   try {

@@ -115,10 +115,12 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
 
   bool Deliver(audit::FrameReader& reader) {
     while (true) {
-      auto next = reader.NextAck();
+      auto next = reader.NextReply();
       if (!next) return false;
       if (!next.value()) return true;
-      audit::Ack ack = std::move(*next.value());
+      audit::Ack* found_ack = std::get_if<audit::Ack>(&*next.value());
+      if (found_ack == nullptr) return false;
+      audit::Ack ack = std::move(*found_ack);
       const auto found = waiters_.find(ack.correlation);
       if (found == waiters_.end()) {
         CloseOrphan(ack);

@@ -52,7 +52,7 @@ TEST_F(AuditdTest, ServesRecordsAndEndsInOrder) {
     acks = {begun.value(), ended.value()};
     const auto proof = client.value().GetProof(begun.value().seqs[0]);
     ASSERT_TRUE(proof) << proof.error().message;
-    EXPECT_TRUE(VerifyProof(ParseProof(proof.value()).value(), begun.value().leaf_hashes[0],
+    EXPECT_TRUE(VerifyProof(ParseProof(proof.value().text).value(), begun.value().leaf_hashes[0],
                             ReadLogKey(log()).value()));
     const auto status = client.value().GetStatus();
     ASSERT_TRUE(status);
@@ -73,7 +73,7 @@ TEST_F(AuditdTest, ServesRecordsAndEndsInOrder) {
   EXPECT_EQ(words.find("alice"), std::string::npos);
 }
 
-TEST_F(AuditdTest, KilledUnderLoadKeepsEveryAcknowledgedRecord) {
+TEST_F(AuditdTest, Case32KilledUnderLoadKeepsEveryAcknowledgedRecord) {
   std::mutex mutex;
   std::vector<Ack> acks;
   for (int round = 0; round < 4; ++round) {
@@ -115,7 +115,7 @@ TEST_F(AuditdTest, KilledUnderLoadKeepsEveryAcknowledgedRecord) {
   EXPECT_EQ(VerifyProgram(), 0);
 }
 
-TEST_F(AuditdTest, AFileSizeLimitIsARefusalNotALoss) {
+TEST_F(AuditdTest, Case31AFileSizeLimitIsARefusalNotALoss) {
   std::vector<Ack> acks;
   bool refused = false;
   {
@@ -147,7 +147,7 @@ TEST_F(AuditdTest, AFileSizeLimitIsARefusalNotALoss) {
   EXPECT_EQ(VerifyProgram(), 0);
 }
 
-TEST_F(AuditdTest, AFullTmpfsIsARefusalNotALoss) {
+TEST_F(AuditdTest, Case31AFullTmpfsIsARefusalNotALoss) {
   const auto mounted = dir_.path() / "small";
   std::filesystem::create_directory(mounted);
   if (::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=3m") != 0) {

@@ -73,7 +73,7 @@ TEST_F(ClosureTest, AnOpenRequestIsAFaultOnlyAfterStop) {
   EXPECT_EQ(checker_.fault()->seq, req);
 }
 
-TEST_F(ClosureTest, AnswersToNothingAreFaults) {
+TEST_F(ClosureTest, Case40AnswersToNothingAreFaults) {
   NewBoot();
   Take(Kind::kResp, 77, 1, 200);
   EXPECT_FALSE(Good());
@@ -117,7 +117,7 @@ TEST_F(ClosureTest, TimeDoesNotRunBackWithinABoot) {
   EXPECT_TRUE(checker_.fault()->tampered);
 }
 
-TEST_F(ClosureTest, AClockStepNeedsAClockRecord) {
+TEST_F(ClosureTest, Case37AClockStepNeedsAClockRecord) {
   NewBoot();
   offset_ += 3600 * kSecond;
   Take(Kind::kClock);
@@ -128,7 +128,7 @@ TEST_F(ClosureTest, AClockStepNeedsAClockRecord) {
   EXPECT_FALSE(Good());
 }
 
-TEST_F(ClosureTest, APauseShowsAsAGapOfHeartbeats) {
+TEST_F(ClosureTest, Case39APauseShowsAsAGapOfHeartbeats) {
   NewBoot(10);
   now_ += 9 * kSecond;
   Take(Kind::kHeartbeat, 0, 0, 10);

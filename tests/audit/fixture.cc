@@ -126,8 +126,8 @@ Report LogTest::Verify(bool decrypt) const {
   auto secret = ReadAuditorSecret(auditor());
   auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
   EXPECT_TRUE(secret && store);
-  options.auditor_secret = &secret.value();
-  options.store = store.value().get();
+  options.auditor_secrets = {&secret.value()};
+  options.keys = store.value().get();
   return VerifyLog(options);
 }
 

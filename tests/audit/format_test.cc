@@ -72,7 +72,7 @@ TEST(Leaf, RoundTripAndRefusals) {
   ASSERT_TRUE(again);
   EXPECT_EQ(again.value(), leaf);
   EXPECT_FALSE(DecodeLeaf(bytes.substr(1)));
-  for (const auto& [at, value] : {std::pair{0, 2}, {1, 0}, {1, 99}, {2, 3}, {186, 5}}) {
+  for (const auto& [at, value] : {std::pair{0, 1}, {1, 0}, {1, 99}, {2, 3}, {186, 5}}) {
     std::string bad = bytes;
     bad[static_cast<size_t>(at)] = static_cast<char>(value);
     EXPECT_FALSE(DecodeLeaf(bad)) << at;
@@ -173,7 +173,7 @@ TEST(Sealing, PartsOpenOnlyUnderTheirLeafAndKey) {
 }
 
 // A ciphertext may be forged so that it opens under two keys; the commitment admits one.
-TEST(Sealing, AnotherKeyIsRefusedByItsCommitmentBeforeDecryption) {
+TEST(Sealing, Case23AnotherKeyIsRefusedByItsCommitmentBeforeDecryption) {
   Sealer sealer;
   const auto key = certs::SecretBytes::Random(kKeySize);
   Leaf leaf = SampleLeaf();
@@ -193,27 +193,77 @@ TEST(Sealing, WrapsNeedTheAuditorAndTheSubjectKey) {
   const auto subject = certs::SecretBytes::Random(kKeySize);
   const auto chain = certs::SecretBytes::Random(kKeySize);
   WrapContext context;
-  context.subject.fill(3);
+  context.key.subject.fill(3);
   context.chain = 12;
-  const std::vector<AuditorKey> auditors = {second, auditor};
-  const std::string wraps = MakeWrapSet(context, chain.bytes(), subject, auditors);
+  const std::string wraps = MakeWrapSet(context, "DE", chain.bytes(), subject, SealTo{{second, auditor}, false});
+  EXPECT_EQ(ReadWrapSet(wraps).value().jurisdiction, "DE");
+  using Secrets = std::vector<const certs::SecretBytes*>;
   for (const auto* key : {&secret, &other}) {
-    const auto opened = OpenWrapSet(wraps, context, subject, *key);
+    const auto opened = OpenWrapSet(wraps, context, subject, Secrets{key});
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_TRUE(opened.value().Equals(chain.bytes()));
   }
-  EXPECT_FALSE(OpenWrapSet(wraps, context, certs::SecretBytes::Random(kKeySize), secret));
-  const auto stranger = OpenWrapSet(wraps, context, subject, certs::SecretBytes::Random(32));
+  EXPECT_FALSE(OpenWrapSet(wraps, context, certs::SecretBytes::Random(kKeySize), Secrets{&secret}));
+  const auto third = certs::SecretBytes::Random(32);
+  const auto stranger = OpenWrapSet(wraps, context, subject, Secrets{&third});
   ASSERT_FALSE(stranger);
   EXPECT_EQ(stranger.error().code, Code::kKeys);
   WrapContext elsewhere = context;
   elsewhere.chain = 13;
-  EXPECT_FALSE(OpenWrapSet(wraps, elsewhere, subject, secret));
+  EXPECT_FALSE(OpenWrapSet(wraps, elsewhere, subject, Secrets{&secret}));
+}
+
+TEST(Sealing, TwoPersonModeNeedsAnyTwo) {
+  certs::InitSodium();
+  std::vector<certs::SecretBytes> secrets(3);
+  SealTo to{std::vector<AuditorKey>(3), true};
+  for (size_t i = 0; i < 3; ++i) {
+    secrets[i] = certs::SecretBytes(32);
+    crypto_box_keypair(to.auditors[i].data(), secrets[i].data());
+  }
+  const auto subject = certs::SecretBytes::Random(kKeySize);
+  const auto chain = certs::SecretBytes::Random(kKeySize);
+  const std::string wraps = MakeWrapSet({}, "", chain.bytes(), subject, to);
+  using Secrets = std::vector<const certs::SecretBytes*>;
+  for (size_t i = 0; i < 3; ++i) {
+    const auto alone = OpenWrapSet(wraps, {}, subject, Secrets{&secrets[i]});
+    ASSERT_FALSE(alone);
+    EXPECT_NE(alone.error().message.find("two auditors"), std::string::npos);
+    for (size_t j = 0; j < 3; ++j) {
+      if (i == j) continue;
+      const auto both = OpenWrapSet(wraps, {}, subject, Secrets{&secrets[i], &secrets[j]});
+      ASSERT_TRUE(both) << both.error().message;
+      EXPECT_TRUE(both.value().Equals(chain.bytes()));
+    }
+  }
+}
+
+TEST(Sealing, Case24ALongPartWithoutItsFinalChunkDoesNotOpen) {
+  certs::InitSodium();
+  Sealer sealer;
+  const auto key = certs::SecretBytes::Random(kKeySize);
+  Leaf leaf = SampleLeaf();
+  const std::vector<Part> parts = {{PartType::kAnswer, std::string(kStreamFrom + 200'000, 'a')}};
+  const std::string payload = sealer.Seal(leaf, parts, key);
+  const auto opened = sealer.Open(leaf, payload, key);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(opened.value()[0].bytes, parts[0].bytes);
+  // An attacker who may make hashes fit again still cannot end the stream early.
+  auto entries = DecodePartTable(payload, 1).value();
+  ASSERT_TRUE(entries[0].stream);
+  std::string stored = payload.substr(kPartEntrySize);
+  stored.resize((kStreamChunk + 17) * 2);
+  entries[0].size = static_cast<uint32_t>(stored.size());
+  entries[0].stored_hash = Sha256(stored);
+  Leaf cut = leaf;
+  cut.payload_size = static_cast<uint32_t>(kPartEntrySize + stored.size());
+  cut.ct_hash = Sha256(EncodePartTable(entries));
+  EXPECT_FALSE(sealer.Open(cut, EncodePartTable(entries) + stored, key));
 }
 
 TEST(Chains, KeysGoForwardAndAreBounded) {
   ChainTable chains;
-  Tag subject{};
+  ChainTable::Owner subject;
   EXPECT_FALSE(chains.Current(subject, 2026, 0));
   const auto first = chains.Begin(subject, 2026, 5, 0);
   const std::vector<uint8_t> chain_0(first.begin(), first.end());
@@ -229,10 +279,10 @@ TEST(Chains, KeysGoForwardAndAreBounded) {
   for (uint32_t i = 0; i < ChainTable::kMaxRecords; ++i) chains.Advance(subject);
   EXPECT_FALSE(chains.Current(subject, 2026, 0));  // used up
   for (size_t i = 0; i < ChainTable::kMaxChains + 10; ++i) {
-    Tag tag{};
-    tag[0] = static_cast<uint8_t>(i);
-    tag[1] = static_cast<uint8_t>(i >> 8);
-    chains.Begin(tag, 2026, i, i);
+    ChainTable::Owner other;
+    other.key.subject[0] = static_cast<uint8_t>(i);
+    other.key.subject[1] = static_cast<uint8_t>(i >> 8);
+    chains.Begin(other, 2026, i, i);
   }
   EXPECT_EQ(chains.size(), ChainTable::kMaxChains);
 }
@@ -271,9 +321,9 @@ TEST(Notes, KeyIdIsThatOfTheSpecification) {
   EXPECT_EQ(known.Id(), 0xc74f20a3u);
 }
 
-TEST(Proofs, ReceiptAndProofText) {
+TEST(Proofs, Case17AValidProofOfOtherContentIsRefused) {
   const KeyPair pair = MakeKeyPair("test.example/audit");
-  const Receipt receipt{77, LeafHash("x")};
+  const Receipt receipt{20'000, 77, LeafHash("x")};
   const std::string text = MakeReceipt(receipt, "test.example/audit", pair.secret);
   const auto opened = OpenReceipt(text, "test.example/audit", pair.key.key);
   ASSERT_TRUE(opened) << opened.error().message;
@@ -325,13 +375,13 @@ TEST(Protocol, RoundTripInAnyChunks) {
   FrameReader reader;
   const std::string reply = EncodeAck(ack);
   reader.Feed(reply);
-  const auto again = reader.NextAck();
+  const auto again = reader.NextReply();
   ASSERT_TRUE(again && again.value());
-  EXPECT_EQ(again.value()->seqs, ack.seqs);
-  EXPECT_EQ(again.value()->leaf_hashes, ack.leaf_hashes);
+  EXPECT_EQ(std::get<Ack>(*again.value()).seqs, ack.seqs);
+  EXPECT_EQ(std::get<Ack>(*again.value()).leaf_hashes, ack.leaf_hashes);
 }
 
-TEST(Protocol, BoundsAreEnforcedOnBothSides) {
+TEST(Protocol, Case42BoundsAreEnforcedOnBothSides) {
   std::vector<Event> many(kMaxEvents + 1);
   EXPECT_FALSE(EncodeAppend(1, many));
   EXPECT_FALSE(EncodeAppend(1, {}));
@@ -341,7 +391,7 @@ TEST(Protocol, BoundsAreEnforcedOnBothSides) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kTooLarge);
   // A header that announces a gigabyte is refused before a byte of it is read.
-  const std::string header("\x40\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01", 16);
+  const std::string header("\x40\x00\x00\x00\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01", 16);
   FrameReader reader;
   reader.Feed(header);
   EXPECT_FALSE(reader.NextRequest());

@@ -113,7 +113,7 @@ TEST(Merkle, EveryConsistencyProofHolds) {
   }
 }
 
-TEST(Merkle, HostileProofSizesAreRefused) {
+TEST(Merkle, Case21HostileProofSizesAreRefused) {
   const std::vector<Hash> many(64);
   EXPECT_FALSE(VerifyInclusion(Hash{}, 0, UINT64_MAX, many, Hash{}));
   EXPECT_FALSE(VerifyInclusion(Hash{}, 0, 0, {}, Hash{}));
@@ -126,7 +126,7 @@ TEST(Tiles, NodesFromDiskAndMemoryEqualBruteForce) {
   const test::TempDir dir;
   TileStore tiles(dir.path() / "tile");
   const auto leaves = Leaves(256 * 3 + 77);
-  for (const Hash& leaf : leaves) ASSERT_TRUE(tiles.Append(leaf));
+  for (const Hash& leaf : leaves) ASSERT_TRUE(tiles.Append("entry", leaf));
   const auto source = SourceOf(leaves);
   for (unsigned level = 0; level < 10; ++level) {
     for (uint64_t index = 0; (index + 1) << level <= leaves.size(); ++index) {
@@ -144,7 +144,7 @@ TEST(Tiles, NodesFromDiskAndMemoryEqualBruteForce) {
 TEST(Tiles, ADamagedTileIsNotedNotTrusted) {
   const test::TempDir dir;
   TileStore tiles(dir.path() / "tile");
-  for (const Hash& leaf : Leaves(300)) ASSERT_TRUE(tiles.Append(leaf));
+  for (const Hash& leaf : Leaves(300)) ASSERT_TRUE(tiles.Append("entry", leaf));
   test::Spill(dir.path() / "tile/0/000", "short");
   EXPECT_FALSE(tiles.Node(0, 3));
 }

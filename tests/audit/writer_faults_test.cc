@@ -25,7 +25,7 @@ class WriterFaultsTest : public LogTest {
   FaultyOps ops_;
 };
 
-TEST_F(WriterFaultsTest, AFailedSyncPoisonsForGood) {
+TEST_F(WriterFaultsTest, Case33AFailedSyncPoisonsForGood) {
   std::atomic<int> poisoned = 0;
   WriterOptions options = Faulty();
   options.on_poison = [&](const Error&) { ++poisoned; };
@@ -44,7 +44,7 @@ TEST_F(WriterFaultsTest, AFailedSyncPoisonsForGood) {
   EXPECT_FALSE(writer->Stop());
 }
 
-TEST_F(WriterFaultsTest, AFullDiskIsRefusedAndUndone) {
+TEST_F(WriterFaultsTest, Case31AFullDiskIsRefusedAndUndone) {
   const auto writer = StartWriter(Faulty());
   const Ack before = Append(*writer, {MakeEvent(Kind::kAdmin)});
   const auto size = std::filesystem::file_size(segment());
@@ -112,7 +112,7 @@ TEST_F(WriterFaultsTest, ASlowDiskMeansARefusalNotAnEndlessWait) {
   ops_.Release();
 }
 
-TEST_F(WriterFaultsTest, AnUnlinkedOrLinkedOrSwappedSegmentPoisons) {
+TEST_F(WriterFaultsTest, Case35AnUnlinkedOrLinkedOrSwappedSegmentPoisons) {
   for (const int attack : {0, 1, 2}) {
     std::filesystem::remove_all(log());
     std::filesystem::remove_all(keys());

@@ -117,7 +117,7 @@ TEST_F(WriterTest, ManyThreadsManySubjects) {
   EXPECT_EQ(report.requests, 160u);
 }
 
-TEST_F(WriterTest, ACanaryIsNowhereInClear) {
+TEST_F(WriterTest, Case44ACanaryIsNowhereInClear) {
   const std::string canary = "canary-5f1d3c-prompt";
   const std::string who = "canary-subject-77ab";
   {
@@ -138,7 +138,7 @@ TEST_F(WriterTest, ACanaryIsNowhereInClear) {
   }
 }
 
-TEST_F(WriterTest, ClockStepsAreToldAndHeartbeatsCome) {
+TEST_F(WriterTest, Case37ClockStepsAreToldAndHeartbeatsCome) {
   std::atomic<uint64_t> offset = 1'000'000'000'000'000;
   WriterOptions options = Options();
   options.heartbeat_seconds = 1;

@@ -39,10 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)DecodeBatch(bytes);
   if (size >= kLeafSize) (void)DecodeLeaf(bytes.substr(0, kLeafSize));
   if (size > 0) (void)DecodePartTable(bytes.substr(1), data[0] % 8);
-  (void)ReadWrapContext(bytes);
+  (void)ReadWrapSet(bytes);
   const auto key = ParseVerifierKey(bytes);
   if (key && ParseVerifierKey(FormatVerifierKey(key.value())).value().key != key.value().key) std::abort();
-  const VerifierKey fixed{"test.example/audit", {}};
+  const VerifierKey fixed{"test.example/audit", {}, NoteKeyType::kEd25519};
   (void)OpenCheckpoint(bytes, fixed);
   (void)OpenReceipt(bytes, "test.example/audit", fixed.key);
   const auto proof = ParseProof(bytes);

@@ -1,0 +1,130 @@
+#include "audit/override.h"
+
+#include <sodium.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "audit/file.h"
+#include "audit/layout.h"
+#include "audit/scan.h"
+#include "audit/signer.h"
+#include "certs/keyfile.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr std::string_view kHeader = "portcullis audit override v2";
+constexpr size_t kOfficersNeeded = 2;
+constexpr size_t kMaxReason = 1024;
+
+Error Bad(const std::string& why) { return Error{Code::kBadFormat, "override: " + why}; }
+
+Result<std::string_view> Field(std::string_view& text, std::string_view name) {
+  std::string_view line;
+  if (!TakeLine(text, line) || !line.starts_with(name) || line.size() <= name.size() ||
+      line[name.size()] != ' ') {
+    return Bad("expected a line `" + std::string(name) + " ...`");
+  }
+  return line.substr(name.size() + 1);
+}
+
+Result<void> RenameAside(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code ignored;
+  if (std::filesystem::exists(to, ignored)) return Error{Code::kExists, "`" + to.string() + "` is in the way"};
+  if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoError("cannot set aside", from, errno);
+  return Ok();
+}
+
+}  // namespace
+
+std::string OverrideText(const Override& statement) {
+  return std::string(kHeader) + "\nlog " + statement.origin + "\nsize " + std::to_string(statement.size) +
+         "\nroot " + Base64(statement.root) + "\nnew-log " + statement.new_origin + "\nreason " +
+         statement.reason + "\n";
+}
+
+Result<Override> ParseOverride(std::string_view text) {
+  std::string_view line;
+  if (!TakeLine(text, line) || line != kHeader) return Bad("unknown header");
+  Override statement;
+  BOOST_OUTCOME_TRY(statement.origin, Field(text, "log"));
+  BOOST_OUTCOME_TRY(const std::string_view size, Field(text, "size"));
+  BOOST_OUTCOME_TRY(statement.size, ParseDecimal(size));
+  BOOST_OUTCOME_TRY(const std::string_view root, Field(text, "root"));
+  BOOST_OUTCOME_TRY(statement.root, HashFromBase64(root));
+  BOOST_OUTCOME_TRY(statement.new_origin, Field(text, "new-log"));
+  BOOST_OUTCOME_TRY(statement.reason, Field(text, "reason"));
+  if (!text.empty()) return Bad("text after the reason");
+  if (!ValidOrigin(statement.new_origin)) return Bad("the new origin has a character outside its set");
+  if (statement.new_origin == statement.origin) return Bad("the new log needs another origin");
+  if (statement.reason.size() > kMaxReason) return Bad("the reason is longer than 1024 bytes");
+  return statement;
+}
+
+Result<Override> PrepareOverride(const std::filesystem::path& log_folder, const std::string& new_origin,
+                                 const std::string& reason) {
+  BOOST_OUTCOME_TRY(const VerifierKey key, ReadLogKey(log_folder));
+  const ScanResult scan = ScanLog(log_folder, key, {}, nullptr);
+  return ParseOverride(OverrideText({key.name, scan.tree.size(), scan.tree.Root(), new_origin, reason}));
+}
+
+Result<std::string> SignOverride(std::string_view statement, const std::filesystem::path& officer_key) {
+  const auto note = ParseNote(statement);
+  const std::string text(note ? note.value().text : statement);
+  BOOST_OUTCOME_TRY(ParseOverride(text));
+  certs::SecretBytes secret;
+  BOOST_OUTCOME_TRY(const PublicKey key, LoadEd25519(officer_key, secret));
+  std::filesystem::path public_path = officer_key;
+  public_path += ".pub";
+  BOOST_OUTCOME_TRY(const VerifierKey officer, ReadVerifierKey(public_path));
+  if (officer.key != key) return Error{Code::kKeys, "`" + public_path.string() + "` is not the public half"};
+  if (!note) return SignNote(text, officer, secret);
+  return std::string(statement) + SignatureLine(officer, SignEd25519(text, secret));
+}
+
+Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_folder,
+                                            const std::filesystem::path& keys_folder,
+                                            std::string_view note_text) {
+  const KeysLayout keys(keys_folder);
+  BOOST_OUTCOME_TRY(const auto officers, ReadVerifierKeys(keys.officers()));
+  BOOST_OUTCOME_TRY(const Note note, ParseNote(note_text));
+  BOOST_OUTCOME_TRY(const Override statement, ParseOverride(note.text));
+  size_t signatures = 0;
+  for (const VerifierKey& officer : officers) {
+    BOOST_OUTCOME_TRY(const bool by, SignedBy(note, officer));
+    signatures += by ? 1 : 0;
+  }
+  if (signatures < kOfficersNeeded) {
+    return Error{Code::kPermission, "override: " + std::to_string(signatures) + " of the officers in `" +
+                                        keys.officers().string() + "` signed, two are needed"};
+  }
+  {
+    BOOST_OUTCOME_TRY(const Fd lock, LockFile(LogLayout(log_folder).lock()));
+    BOOST_OUTCOME_TRY(const Override found, PrepareOverride(log_folder, statement.new_origin, statement.reason));
+    if (found != statement) return Bad("the statement is not about the log as it is now; prepare it again");
+  }
+  BOOST_OUTCOME_TRY(const VerifierKey old_key, ReadLogKey(log_folder));
+  BOOST_OUTCOME_TRY(const SignedAuditors auditors, LoadAuditors(keys_folder, old_key));
+  const std::string suffix = ".refused-" + Hex(OriginId(statement.origin)).substr(0, 8) + "-" +
+                             std::to_string(statement.size);
+  std::filesystem::path aside = log_folder;
+  aside += suffix;
+  BOOST_OUTCOME_TRY(RenameAside(log_folder, aside));
+  for (const char* name : {"log.key", "signer.state", "witnessed"}) {
+    std::filesystem::path old = keys_folder / (name + suffix);
+    auto moved = RenameAside(keys_folder / name, old);
+    if (!moved && moved.error().code != Code::kNotFound) return moved.error();
+  }
+  const certs::SecretBytes seed = certs::SecretBytes::Random(32);
+  if (auto made = certs::WriteKeyFile(keys.log_key(), "ed25519-seed", seed.bytes()); !made) {
+    return FromCerts(made.error());
+  }
+  BOOST_OUTCOME_TRY(InstallAuditors(keys_folder, statement.new_origin, auditors.policy));
+  BOOST_OUTCOME_TRY(ReplaceFile(keys.override_note(), note_text, true));
+  BOOST_OUTCOME_TRY(BeginLog(log_folder, keys_folder, statement.new_origin));
+  return aside;
+}
+
+}  // namespace portcullis::audit

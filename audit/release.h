@@ -1,0 +1,39 @@
+// A release file: the keys of one subject, for chosen weeks, on their way to one auditor. Sealed to the
+// auditor's public key, so that nobody else can use it, and made only after a RELEASE record is durable.
+// With it and the auditor's secret key the records open anywhere, without the appliance. RELEASE FILE in
+// FORMAT.md. Pure.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/error.h"
+#include "audit/keystore.h"
+#include "audit/seal.h"
+#include "certs/secret.h"
+
+namespace portcullis::audit {
+
+struct ReleasedKey {
+  SubjectKeyId id;
+  certs::SecretBytes key;
+};
+
+std::string SealRelease(std::string_view origin, const AuditorKey& auditor,
+                        const std::vector<ReleasedKey>& keys);
+
+// Keys out of one or more release files.
+class ReleasedKeys : public SubjectKeySource {
+ public:
+  // Adds the file's keys; kTampered or kKeys when it does not open.
+  Result<void> Add(std::string_view file, std::string_view origin, const certs::SecretBytes& auditor_secret);
+  Result<certs::SecretBytes> SubjectKey(const SubjectKeyId& id) override;
+  size_t size() const { return keys_.size(); }
+
+ private:
+  std::map<SubjectKeyId, certs::SecretBytes> keys_;
+};
+
+}  // namespace portcullis::audit

@@ -1,0 +1,163 @@
+#include "audit/segment_parse.h"
+
+#include "audit/file.h"
+#include "audit/merkle.h"
+#include "audit/seal.h"
+#include "audit/signer.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr size_t kMaxHeaderFrame = 512;
+
+Error Bad(const char* what, const std::string& why) {
+  return Error{Code::kTampered, std::string(what) + ": " + why};
+}
+
+Result<HeaderAndHash> CheckHeader(std::string_view body, const VerifierKey& log_key) {
+  BOOST_OUTCOME_TRY(SegmentHeader header, DecodeSegmentHeader(body));
+  if (header.origin != log_key.name) return Bad("segment header", "it belongs to a log of another origin");
+  if (!VerifyEd25519(EndorsementText(header.origin, header.day, header.writer), header.endorsement,
+                     log_key.key)) {
+    return Bad("segment header", "the key of its day is not endorsed by the log key");
+  }
+  return HeaderAndHash{std::move(header), Sha256(body)};
+}
+
+class Parser {
+ public:
+  Parser(ParsedSegment& out, const VerifierKey& log_key, PublicKey writer)
+      : out_(out), log_key_(log_key), origin_(OriginId(log_key.name)), writer_(writer) {}
+
+  void Run() {
+    std::string_view rest = out_.content;
+    out_.records.reserve(rest.size() / 4096);
+    while (!rest.empty() || (out_.base == 0 && !out_.has_header)) {
+      const uint64_t at = out_.base + out_.content.size() - rest.size();
+      const ParsedFrame parsed = ParseFrame(rest);
+      if (parsed.state != FrameState::kWhole) return StopAt(ParsedSegment::Stop::kFrame, at, {Code::kTampered, parsed.why}, rest);
+      const bool header_place = at == 0;
+      if (header_place != (parsed.frame.type == FrameType::kSegment)) {
+        return StopAt(ParsedSegment::Stop::kFrame, at,
+                      {Code::kTampered, "a segment header must be its first frame, and only that"}, rest);
+      }
+      const uint64_t end = at + parsed.frame.size;
+      Result<void> taken = Ok();
+      switch (parsed.frame.type) {
+        case FrameType::kSegment: taken = TakeHeader(parsed.frame.body, end); break;
+        case FrameType::kRecord: taken = TakeRecord(parsed.frame.body, false); break;
+        case FrameType::kErased: taken = TakeRecord(parsed.frame.body, true); break;
+        case FrameType::kBatch: taken = TakeBatch(parsed.frame.body, end); break;
+      }
+      if (!taken) {
+        out_.stop_in_record =
+            parsed.frame.type == FrameType::kRecord || parsed.frame.type == FrameType::kErased;
+        return StopAt(ParsedSegment::Stop::kContent, at, taken.error(), rest);
+      }
+      rest.remove_prefix(parsed.frame.size);
+    }
+  }
+
+ private:
+  void StopAt(ParsedSegment::Stop stop, uint64_t at, Error why, std::string_view rest) {
+    out_.stop = stop;
+    out_.stop_at = at;
+    out_.why = std::move(why);
+    out_.signed_tail = stop == ParsedSegment::Stop::kFrame && HoldsSignedBatch(rest);
+  }
+
+  Result<void> TakeHeader(std::string_view body, uint64_t end) {
+    BOOST_OUTCOME_TRY(HeaderAndHash header, CheckHeader(body, log_key_));
+    out_.has_header = true;
+    out_.header = std::move(header.header);
+    out_.header_hash = header.hash;
+    out_.header_end = end;
+    writer_ = out_.header.writer;
+    return Ok();
+  }
+
+  Result<void> TakeRecord(std::string_view body, bool erased) {
+    if (body.size() < kLeafSize) return Bad("record frame", "shorter than a leaf");
+    ParsedRecord record;
+    record.bytes = body.substr(0, kLeafSize);
+    BOOST_OUTCOME_TRY(record.leaf, DecodeLeaf(record.bytes));
+    if (record.leaf.origin != origin_) return Bad("record frame", "the record belongs to another log");
+    record.payload = body.substr(kLeafSize);
+    record.erased = erased;
+    if (erased) {
+      if (!record.payload.empty() || record.leaf.parts == 0) return Bad("erased frame", "malformed");
+    } else {
+      BOOST_OUTCOME_TRY(CheckPayload(record.leaf, record.payload));
+    }
+    record.hash = LeafHash(record.bytes);
+    out_.records.push_back(record);
+    return Ok();
+  }
+
+  Result<void> TakeBatch(std::string_view body, uint64_t end) {
+    ParsedBatch batch;
+    BOOST_OUTCOME_TRY(batch.batch, DecodeBatch(body));
+    if (!VerifyEd25519(BatchText(batch.batch, origin_), batch.batch.signature, writer_)) {
+      return Bad("batch frame", "the signature of the day's key is wrong");
+    }
+    batch.hash = Sha256(body);
+    batch.records = out_.records.size();
+    batch.end = end;
+    out_.batches.push_back(batch);
+    return Ok();
+  }
+
+  // Looks for any frame in the bytes that the writer signed for this or a later batch.
+  bool HoldsSignedBatch(std::string_view bytes) const {
+    static constexpr std::string_view kMagic = "PCLF";
+    for (size_t at = bytes.find(kMagic); at != std::string_view::npos; at = bytes.find(kMagic, at + 1)) {
+      const ParsedFrame parsed = ParseFrame(bytes.substr(at));
+      if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kBatch) continue;
+      const auto batch = DecodeBatch(parsed.frame.body);
+      if (batch && VerifyEd25519(BatchText(batch.value(), origin_), batch.value().signature, writer_)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  ParsedSegment& out_;
+  const VerifierKey& log_key_;
+  const Id origin_;
+  PublicKey writer_;
+};
+
+}  // namespace
+
+ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key,
+                               const ParseFrom& from) {
+  ParsedSegment out;
+  out.base = from.offset;
+  std::error_code error;
+  const uint64_t size = std::filesystem::file_size(path, error);
+  auto content = !error && size > kMaxSegmentFile
+                     ? Result<std::string>(Error{Code::kBadFormat, "`" + path.string() + "` is larger than 256 MiB"})
+                     : from.offset == 0 ? ReadFile(path, kMaxSegmentFile)
+                                        : ReadFileRange(path, from.offset, error || size < from.offset
+                                                                               ? 0
+                                                                               : static_cast<size_t>(size - from.offset));
+  if (!content) {
+    out.stop = ParsedSegment::Stop::kUnreadable;
+    out.why = content.error();
+    return out;
+  }
+  out.content = std::move(content.value());
+  Parser(out, log_key, from.writer).Run();
+  return out;
+}
+
+Result<HeaderAndHash> ReadSegmentHeader(const std::filesystem::path& path, const VerifierKey& log_key) {
+  BOOST_OUTCOME_TRY(const std::string content, ReadFileRange(path, 0, kMaxHeaderFrame));
+  const ParsedFrame parsed = ParseFrame(content);
+  if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kSegment) {
+    return Bad("segment header", "`" + path.string() + "` does not begin with one");
+  }
+  return CheckHeader(parsed.frame.body, log_key);
+}
+
+}  // namespace portcullis::audit

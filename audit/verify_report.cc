@@ -1,0 +1,121 @@
+// A verification in words and as JSON (`portcullis.audit.verify/1`).
+
+#include "audit/json.h"
+#include "audit/verify.h"
+
+#include <ctime>
+
+namespace portcullis::audit {
+namespace {
+
+std::string TimeText(uint64_t seconds) {
+  const std::time_t time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  char text[40];
+  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts));
+}
+
+std::string List(const std::vector<std::string>& lines) {
+  std::string out = "[";
+  for (const std::string& line : lines) out += (out.size() > 1 ? "," : "") + JsonQuoted(line);
+  return out + "]";
+}
+
+}  // namespace
+
+std::string_view VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kValidWitnessed: return "VALID-WITNESSED";
+    case Verdict::kValidSelfAttested: return "VALID-SELF-ATTESTED";
+    case Verdict::kValidWithRecovery: return "VALID-WITH-RECOVERY";
+    case Verdict::kIncomplete: return "INCOMPLETE";
+    case Verdict::kTampered: return "TAMPERED";
+    case Verdict::kRolledBack: return "ROLLED-BACK";
+    case Verdict::kForked: return "FORKED";
+  }
+  return "INCOMPLETE";
+}
+
+bool IsValid(Verdict verdict) {
+  return verdict == Verdict::kValidWitnessed || verdict == Verdict::kValidSelfAttested ||
+         verdict == Verdict::kValidWithRecovery;
+}
+
+std::string ReportText(const Report& report) {
+  std::string text(VerdictName(report.verdict));
+  text += "\n";
+  if (!report.reason.empty()) {
+    if (report.first_bad_seq) text += "  first bad seq: " + std::to_string(*report.first_bad_seq) + "\n";
+    text += "  reason: " + report.reason + "\n";
+  }
+  text += "  log: " + report.origin + "\n";
+  text += "  key: " + report.key + (report.key_given ? " (given)" : " (the log's own)") + "\n";
+  text += "  proved: " + std::to_string(report.records) + " records in " +
+          std::to_string(report.batches) + " batches and " + std::to_string(report.segments) +
+          " segments, checkpoint at " + std::to_string(report.checkpoint_size) + "\n";
+  if (report.records > 0) {
+    text += "  from " + TimeText(report.first_us / 1'000'000) + " to " + TimeText(report.last_us / 1'000'000) + "\n";
+  }
+  for (const WitnessSeen& seen : report.witnesses) {
+    text += "  witness: " + seen.name + " saw " + std::to_string(seen.size) + " records at " +
+            TimeText(seen.time) + "\n";
+  }
+  text += "  requests: " + std::to_string(report.requests) + ", open " +
+          std::to_string(report.open_requests) + ", recoveries " + std::to_string(report.recoveries) +
+          ", overrides " + std::to_string(report.overrides) + ", erased records " +
+          std::to_string(report.erased) + "\n";
+  if (report.keys_checked > 0) text += "  subject keys: " + std::to_string(report.keys_checked) + " present\n";
+  if (report.decrypted > 0) text += "  opened: " + std::to_string(report.decrypted) + " records\n";
+  text += "  root: " + Base64(report.root) + "\n";
+  for (const std::string& line : report.warnings) text += "  warning: " + line + "\n";
+  for (const std::string& line : report.notes) text += "  note: " + line + "\n";
+  for (const std::string& line : report.unproved) text += "  not proved: " + line + "\n";
+  return text;
+}
+
+std::string ReportJson(const Report& report) {
+  JsonObject json;
+  json.Add("schema", "portcullis.audit.verify/1");
+  json.Add("verdict", VerdictName(report.verdict));
+  json.Add("valid", IsValid(report.verdict));
+  if (report.first_bad_seq) {
+    json.Add("first_bad_seq", *report.first_bad_seq);
+  } else {
+    json.AddNull("first_bad_seq");
+  }
+  json.Add("reason", report.reason);
+  json.Add("origin", report.origin);
+  json.Add("key", report.key);
+  json.Add("key_given", report.key_given);
+  json.Add("live", report.live);
+  json.Add("records", report.records);
+  json.Add("batches", report.batches);
+  json.Add("segments", report.segments);
+  json.Add("checkpoint_size", report.checkpoint_size);
+  json.Add("requests", report.requests);
+  json.Add("open_requests", report.open_requests);
+  json.Add("recoveries", report.recoveries);
+  json.Add("overrides", report.overrides);
+  json.Add("erased", report.erased);
+  json.Add("decrypted", report.decrypted);
+  json.Add("keys_checked", report.keys_checked);
+  json.Add("first_us", report.first_us);
+  json.Add("last_us", report.last_us);
+  json.Add("root", Base64(report.root));
+  std::string witnesses;
+  for (const WitnessSeen& seen : report.witnesses) {
+    JsonObject one;
+    one.Add("name", seen.name);
+    one.Add("size", seen.size);
+    one.Add("time", seen.time);
+    witnesses += (witnesses.empty() ? "" : ",") + one.Text();
+  }
+  json.AddRaw("witnesses", "[" + witnesses + "]");
+  json.AddRaw("warnings", List(report.warnings));
+  json.AddRaw("notes", List(report.notes));
+  json.AddRaw("unproved", List(report.unproved));
+  return json.Text();
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,166 @@
+// Destroying keys: for a person's right, or because a retention class ran out. The order is the point:
+//   holds are looked at → ERASE is durable → keys and chains are gone → the key store is re-encrypted
+//   under a new salt → a new segment begins → ciphertext is taken out of the older ones, in the
+//   background → ERASE (done) is durable.
+// A crash anywhere in between is taken up at the next start (the key store remembers what is pending).
+
+#include <algorithm>
+
+#include "audit/erase.h"
+#include "audit/json.h"
+#include "audit/writer.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr size_t kTagsPerRecord = 4;
+
+// The first day on which nothing of this key may be left.
+uint64_t ExpiryDay(const SubjectKeyId& id) { return (uint64_t{id.period} + 1) * kPeriodDays + id.retention; }
+
+std::vector<Event> EraseEvents(EraseOutcome outcome, const std::vector<Tag>& tags, const std::string& metadata) {
+  std::vector<Event> events;
+  for (size_t i = 0; i < tags.size(); i += kTagsPerRecord) {
+    Event& event = events.emplace_back();
+    event.kind = Kind::kErase;
+    event.outcome = static_cast<uint16_t>(outcome);
+    for (size_t j = i; j < std::min(tags.size(), i + kTagsPerRecord); ++j) event.about.push_back(tags[j]);
+    event.parts.push_back(Part{PartType::kMetadata, metadata});
+  }
+  return events;
+}
+
+}  // namespace
+
+Result<std::set<Tag>> Writer::HeldTags(bool& everybody) {
+  everybody = false;
+  std::set<Tag> held;
+  BOOST_OUTCOME_TRY(const std::vector<Hold> holds, composer_->keys().Holds());
+  for (const Hold& hold : holds) {
+    everybody = everybody || hold.subject == "*";
+    BOOST_OUTCOME_TRY(const std::vector<Tag> tags, composer_->SubjectTags(hold.subject));
+    held.insert(tags.begin(), tags.end());
+  }
+  return held;
+}
+
+Result<void> Writer::BeginErase(ActJob& job) {
+  const auto subject = job.request.arguments.find("subject");
+  const auto reason = job.request.arguments.find("reason");
+  if (subject == job.request.arguments.end() || subject->second.empty() ||
+      reason == job.request.arguments.end() || reason->second.empty() || reason->second.size() > 1024) {
+    return Error{Code::kInvalidArgument, "erase: `subject` and `reason` are needed"};
+  }
+  BOOST_OUTCOME_TRY(const std::vector<Tag> tags, composer_->SubjectTags(subject->second));
+  BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> all, composer_->keys().SubjectKeys());
+  std::vector<SubjectKeyId> keys;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(keys), [&](const SubjectKeyId& id) {
+    return std::find(tags.begin(), tags.end(), id.subject) != tags.end();
+  });
+  if (keys.empty()) return Error{Code::kNotFound, "erase: there is no key of that subject"};
+  JsonObject facts;
+  facts.Add("reason", reason->second);
+  facts.Add("keys", keys.size());
+  facts.Add("uid", uint64_t{job.uid});
+  bool everybody = false;
+  BOOST_OUTCOME_TRY(const std::set<Tag> held, HeldTags(everybody));
+  if (everybody || std::any_of(tags.begin(), tags.end(), [&](const Tag& tag) { return held.contains(tag); })) {
+    BOOST_OUTCOME_TRY(WriteEvents(EraseEvents(EraseOutcome::kRefusedByHold, tags, facts.Text())));
+    return Error{Code::kHeld, "erase: the subject is under legal hold; the attempt is recorded. "
+                              "`portcullis audit hold` lists holds, `release --hold` lifts one"};
+  }
+  BOOST_OUTCOME_TRY(DestroyKeys(keys, EraseEvents(EraseOutcome::kBegun, tags, facts.Text())));
+  EraseInBackground(std::move(job.done), job.request.correlation);
+  return Ok();
+}
+
+Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told) {
+  BOOST_OUTCOME_TRY(CheckDay());
+  appender_.Roll();
+  BOOST_OUTCOME_TRY(WriteEvents(told));
+  // From here on the log says that the keys are gone: what follows must not be left half done.
+  const uint64_t end_segment = appender_.segment();
+  for (const SubjectKeyId& key : keys) {
+    BOOST_OUTCOME_TRY(composer_->keys().DeleteSubjectKey(key));
+    BOOST_OUTCOME_TRY(composer_->keys().AddPendingErasure(key, end_segment));
+    composer_->ForgetSubject(key.subject);
+  }
+  BOOST_OUTCOME_TRY(composer_->keys().Commit());
+  BOOST_OUTCOME_TRY(composer_->keys().Rekey());
+  return SignNow();
+}
+
+void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
+  auto pending = composer_->keys().PendingErasures();
+  if (!pending) return Say("erasure: " + pending.error().message);
+  worker_->Post([this, done = std::move(done), correlation, folder = options_.log_folder,
+                 pending = std::move(pending.value())] {
+    EraseReport sum;
+    Result<void> outcome = Ok();
+    for (const auto& [end, keys] : pending) {
+      const auto erased = EraseFromSegments(folder, end, keys);
+      if (!erased) {
+        outcome = erased.error();
+        break;
+      }
+      sum.records += erased.value().records;
+      sum.bytes += erased.value().bytes;
+      sum.segments += erased.value().segments;
+    }
+    const std::lock_guard guard(mutex_);
+    finished_.push_back([this, done, correlation, outcome, sum] {
+      JsonObject facts;
+      facts.Add("records", sum.records);
+      facts.Add("bytes", sum.bytes);
+      facts.Add("segments", sum.segments);
+      Event event;
+      event.kind = Kind::kErase;
+      event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
+      event.parts.push_back(Part{PartType::kMetadata, facts.Text()});
+      Result<void> told = outcome;
+      if (told) told = composer_->keys().ClearPendingErasures();
+      if (told) told = WriteEvents({event});
+      if (!told) Say("ciphertext of destroyed keys remains and is tried again at the next start: " + told.error().message);
+      if (!done) return;
+      ActReply reply;
+      reply.correlation = correlation;
+      reply.error_code = told ? 0 : static_cast<uint32_t>(told.error().code);
+      reply.error = told ? "" : told.error().message;
+      reply.text = facts.Text();
+      done(std::move(reply));
+    });
+    wake_.notify_one();
+  });
+}
+
+// One ERASE record per class and week covers everybody whose key goes.
+Result<void> Writer::ExpireKeys() {
+  const uint64_t today = DayOf(options_.clock().wall_us);
+  BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> all, composer_->keys().SubjectKeys());
+  std::vector<SubjectKeyId> due;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(due), [today](const SubjectKeyId& id) {
+    return id.retention > 0 && ExpiryDay(id) <= today;
+  });
+  if (due.empty()) return Ok();
+  bool everybody = false;
+  BOOST_OUTCOME_TRY(const std::set<Tag> held, HeldTags(everybody));
+  if (everybody) return Ok();
+  std::erase_if(due, [&](const SubjectKeyId& id) { return held.contains(id.subject); });
+  if (due.empty()) return Ok();
+  std::set<std::pair<uint16_t, uint16_t>> classes;
+  for (const SubjectKeyId& id : due) classes.emplace(id.retention, id.period);
+  std::vector<Event> events;
+  for (const auto& [retention, period] : classes) {
+    Event& event = events.emplace_back();
+    event.kind = Kind::kErase;
+    event.outcome = static_cast<uint16_t>(EraseOutcome::kExpired);
+    event.retention_days = retention;
+    event.about_period = period;
+  }
+  BOOST_OUTCOME_TRY(DestroyKeys(due, events));
+  Say("retention: " + std::to_string(due.size()) + " expired keys were destroyed");
+  EraseInBackground(nullptr, 0);
+  return Ok();
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,92 @@
+// Proofs for holders of receipts. A proof is checked here before it goes out, so that a damaged tile,
+// which is only a cache, is noticed, rebuilt in the background and never handed to anybody.
+
+#include "audit/proof.h"
+#include "audit/scan.h"
+#include "audit/writer.h"
+
+namespace portcullis::audit {
+namespace {
+
+class TileFeeder : public ScanVisitor {
+ public:
+  TileFeeder(TileStore& tiles, uint64_t end) : tiles_(tiles), end_(end) {}
+  void OnRecord(const ScannedRecord& record) override {
+    if (record.leaf.seq < end_) (void)tiles_.Append(record.leaf_bytes, record.leaf_hash);
+  }
+
+ private:
+  TileStore& tiles_;
+  const uint64_t end_;
+};
+
+const Error kNoSuchRecord{Code::kNotFound, "there is no such record, or it is not yours"};
+
+}  // namespace
+
+void Writer::ProcessProofs(std::vector<ProofJob> jobs) {
+  for (ProofJob& job : jobs) {
+    auto made = MakeProof(job.request);
+    if (!made && made.error().code == Code::kTampered) RebuildTiles();
+    Proof proof = made ? std::move(made.value())
+                       : Proof{0, static_cast<uint32_t>(made.error().code), made.error().message, {}, {}};
+    proof.correlation = job.request.correlation;
+    job.done(std::move(proof));
+  }
+}
+
+// The leaf's subject tag says whose record it is.
+Result<void> Writer::CheckHolder(const ProofRequest& request, const Leaf& leaf) {
+  if (request.subject.empty()) return Ok();
+  const auto tag = composer_->SubjectTag(request.subject, leaf.epoch);
+  if (!tag || tag.value() != leaf.subject) return kNoSuchRecord;
+  return Ok();
+}
+
+Result<Proof> Writer::MakeProof(const ProofRequest& request) {
+  if (request.seq >= appender_.size()) return kNoSuchRecord;
+  const Error damaged{Code::kTampered, "a cached tile is damaged and is being rebuilt; ask again"};
+  auto entry = tiles_.Entry(request.seq);
+  if (!entry) return damaged;
+  const auto leaf = DecodeLeaf(entry.value());
+  if (!leaf || leaf.value().seq != request.seq) return damaged;
+  BOOST_OUTCOME_TRY(CheckHolder(request, leaf.value()));
+  if (request.seq >= signer_.size()) {
+    BOOST_OUTCOME_TRY(SignNow());
+  }
+  // A checkpoint that witnesses cosigned is worth more than a newer one.
+  const bool witnessed = request.seq < witnessed_head_.size;
+  const uint64_t size = witnessed ? witnessed_head_.size : signer_.size();
+  const Hash root = witnessed ? witnessed_head_.root : signer_.root();
+  const auto hashes = InclusionProof(request.seq, size, [this](unsigned level, uint64_t index) {
+    return tiles_.Node(level, index);
+  });
+  if (!hashes || !VerifyInclusion(LeafHash(entry.value()), request.seq, size, hashes.value(), root)) {
+    return damaged;
+  }
+  Proof proof;
+  proof.text = FormatProof(TlogProof{request.seq, hashes.value(), witnessed ? witnessed_ : note_});
+  proof.leaf = std::move(entry.value());
+  return proof;
+}
+
+void Writer::RebuildTiles() {
+  if (std::exchange(rebuilding_, true)) return;
+  Say("a cached tile is damaged: the tiles are rebuilt from the segments");
+  worker_->Post([this, folder = options_.log_folder, key = signer_.key(), end = appender_.size()] {
+    TileStore tiles(LogLayout(folder).tiles());
+    TileFeeder feeder(tiles, end / TileStore::kWidth * TileStore::kWidth);
+    ScanOptions options;
+    options.live = true;
+    options.threads = 1;
+    const ScanResult scan = ScanLog(folder, key, options, &feeder);
+    const std::lock_guard guard(mutex_);
+    finished_.push_back([this, why = scan.fault ? scan.fault->message : std::string()] {
+      rebuilding_ = false;
+      Say(why.empty() ? "the tiles are whole again" : "the tiles could not be rebuilt: " + why);
+    });
+    wake_.notify_one();
+  });
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,118 @@
+// Every system call of the write path fails once, and the process is killed at every one of them: in
+// each run every acknowledged record is there afterwards, the next start works, and the verdict is one
+// of the good ones. The calls are counted from auditd's start to its end, key store and signer included.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "tests/audit/fixture.h"
+#include "tests/audit/process.h"
+
+namespace portcullis::audit::test {
+namespace {
+
+constexpr int kMaxCalls = 400;  // of one kind, in one run; far more than there are
+
+struct Outcome {
+  std::vector<Ack> acks;
+  bool hit = false;  // the run did not end as without injection
+};
+
+class InjectTest : public LogTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+#ifdef PORTCULLIS_SANITIZED
+    GTEST_SKIP() << "a preloaded library and a sanitizer's runtime do not go together";
+#endif
+    LogTest::SetUp();
+    MakeLog(1);
+    for (const char* folder : {"audit", "keys"}) {
+      std::filesystem::copy(dir_.path() / folder, dir_.path() / "fresh" / folder,
+                            std::filesystem::copy_options::recursive);
+    }
+  }
+  void TearDown() override {
+    ::unsetenv("PORTCULLIS_INJECT");
+    ::unsetenv("LD_PRELOAD");
+  }
+  void Fresh() const {
+    for (const char* folder : {"audit", "keys"}) {
+      std::filesystem::remove_all(dir_.path() / folder);
+      std::filesystem::copy(dir_.path() / "fresh" / folder, dir_.path() / folder,
+                            std::filesystem::copy_options::recursive);
+    }
+  }
+  // A start, two requests of a new subject, an erasure, an orderly end; as far as it gets.
+  Outcome Run(const std::string& plan) const {
+    Outcome outcome;
+    ::setenv("PORTCULLIS_INJECT", plan.c_str(), 1);
+    ::setenv("LD_PRELOAD", PORTCULLIS_INJECT_LIBRARY, 1);
+    Auditd auditd(dir_.path());
+    ::unsetenv("LD_PRELOAD");
+    if (!auditd.Ready()) {
+      outcome.hit = true;
+      return outcome;
+    }
+    auto client = auditd.Connect();
+    for (uint8_t i = 1; client && i <= 2; ++i) {
+      auto begun = client.value().Append(RequestEvents(i, "subject", "prompt"));
+      if (!begun) {
+        outcome.hit = true;
+        continue;
+      }
+      outcome.acks.push_back(begun.value());
+      const Event response = ResponseEvent(i, begun.value().seqs[0], "subject", "answer");
+      auto ended = client.value().Append({&response, 1});
+      if (ended) outcome.acks.push_back(ended.value());
+      outcome.hit = outcome.hit || !ended;
+    }
+    if (client) outcome.hit = !client.value().Act("erase", {{"subject", "alice"}, {"reason", "test"}}) || outcome.hit;
+    auditd.Kill(SIGTERM);
+    outcome.hit = auditd.Wait() != 0 || outcome.hit;
+    return outcome;
+  }
+  void ExpectWhole(const Outcome& outcome, const std::string& plan) const {
+    Auditd again(dir_.path());
+    const auto ready = again.Ready();
+    ASSERT_TRUE(ready) << plan << "\n" << Slurp(again.words());
+    again.Kill(SIGTERM);
+    ASSERT_EQ(again.Wait(), 0) << plan;
+    const std::vector<Hash> hashes = Read().hashes;
+    for (const Ack& ack : outcome.acks) {
+      for (size_t i = 0; i < ack.seqs.size(); ++i) {
+        ASSERT_LT(ack.seqs[i], hashes.size()) << plan << ": an acknowledged record is lost";
+        ASSERT_EQ(hashes[ack.seqs[i]], ack.leaf_hashes[i]) << plan;
+      }
+    }
+    const Report report = Verify(true);
+    ASSERT_TRUE(IsValid(report.verdict)) << plan << "\n" << ReportText(report);
+  }
+};
+
+TEST_P(InjectTest, Case32And33And34EveryCallFailsOrKillsOnce) {
+  const std::string call = GetParam();
+  int runs = 0;
+  for (const std::string& what : {std::string("kill"), std::to_string(EIO), std::to_string(ENOSPC)}) {
+    // The first ones one by one (the start), then with growing steps to the end.
+    for (int n = 1; n < kMaxCalls; n += 1 + n / 6) {
+      const std::string plan = call + ":" + std::to_string(n) + ":" + what;
+      Fresh();
+      const Outcome outcome = Run(plan);
+      ExpectWhole(outcome, plan);
+      if (HasFatalFailure()) return;
+      ++runs;
+      if (!outcome.hit && what == "kill") break;  // there is no n-th call any more
+    }
+  }
+  EXPECT_GT(runs, 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, InjectTest,
+                         ::testing::Values("open", "write", "writev", "fdatasync", "fsync", "rename", "unlink"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace portcullis::audit::test
