@@ -1,9 +1,14 @@
 #include "inference/tokenizer/template.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
-#include <ctime>
+#include <array>
 #include <optional>
 #include <utility>
+
+#include "inference/tokenizer/conversation.h"
+#include "inference/tokenizer/jinja/evaluate.h"
 
 namespace portcullis::inference {
 namespace {
@@ -15,74 +20,40 @@ bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-// Jinja's `trim`.
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\n\r\f\v";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
-std::string_view TrimNewlines(std::string_view text) {
-  const size_t begin = text.find_first_not_of('\n');
-  return begin == std::string_view::npos ? std::string_view{} : text.substr(begin);
-}
-
-// The system message that a ChatML template writes when the conversation has none: a literal
-// between its markers, without any expression.
-std::string DefaultSystem(std::string_view source) {
-  constexpr std::string_view kOpen = "<|im_start|>system";
-  for (size_t at = source.find(kOpen); at != std::string_view::npos; at = source.find(kOpen, at)) {
-    at += kOpen.size();
-    std::string_view rest = source.substr(at);
-    if (rest.starts_with("\\n")) {
-      rest.remove_prefix(2);
-    } else if (rest.starts_with("\n")) {
-      rest.remove_prefix(1);
-    } else {
-      continue;
-    }
-    const std::string_view text = rest.substr(0, rest.find("<|im_end|>"));
-    if (!text.empty() && text.find_first_of("'\"{}") == std::string_view::npos) {
-      return std::string(text);
-    }
+// `word` as a name of its own, not as a part of another.
+bool ContainsName(std::string_view text, std::string_view word) {
+  const auto in_name = [&](size_t at) {
+    const char c = at < text.size() ? text[at] : ' ';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  for (size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+    if ((at == 0 || !in_name(at - 1)) && !in_name(at + word.size())) return true;
   }
-  return {};
+  return false;
 }
 
-std::string Today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts = {};
-  gmtime_r(&now, &parts);
-  char text[32] = {};
-  std::strftime(text, sizeof text, "%d %b %Y", &parts);
-  return text;
+bool IsBlank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
 }
 
-std::string_view RoleName(Role role) {
-  switch (role) {
-    case Role::kSystem:
-      return "system";
-    case Role::kUser:
-      return "user";
-    case Role::kAssistant:
-      return "assistant";
-  }
-  return "user";
-}
-
-// The first words of a template, fit for an error message.
-std::string FirstWords(std::string_view source) {
-  std::string out;
+// The first words of a template and its digest, fit for an error message.
+std::string Describe(std::string_view source) {
+  std::string out = "it begins `";
   for (const char c : source.substr(0, 80)) out += c >= 0x20 && c < 0x7F && c != '`' ? c : ' ';
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  EVP_Digest(source.data(), source.size(), digest.data(), &size, EVP_sha256(), nullptr);
+  out += "`, sha256 ";
+  for (unsigned int i = 0; i < size; ++i) {
+    out += "0123456789abcdef"[digest[i] >> 4];
+    out += "0123456789abcdef"[digest[i] & 15];
+  }
   return out;
 }
 
-}  // namespace
-
-// Collects tokens. Literal text of the template may hold control tokens; content never does. Text
-// on either side of the seam between them is tokenised as one run, as the model was trained on it.
-class ChatTemplate::Writer {
+// Collects tokens. The template's words may hold control tokens; the caller's never do. Text on
+// either side of the seam between them is tokenised as one run, as the model was trained on it.
+class Writer {
  public:
   explicit Writer(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
@@ -102,8 +73,9 @@ class ChatTemplate::Writer {
     }
   }
   void Content(std::string_view text) { pending_.append(text); }
-  void Bos() {
-    if (tokenizer_.bos() != kNoToken) Control(tokenizer_.bos());
+  void Control(TokenId id) {
+    Flush();
+    tokens_.push_back(id);
   }
   Result<std::vector<TokenId>> Finish() {
     Flush();
@@ -112,13 +84,9 @@ class ChatTemplate::Writer {
   }
 
  private:
-  void Control(TokenId id) {
-    Flush();
-    tokens_.push_back(id);
-  }
   void Flush() {
     if (pending_.empty()) return;
-    auto result = tokenizer_.Encode(pending_, Specials::kAsText, tokens_);
+    auto result = tokenizer_.Encode(pending_, Specials::kAsText, tokens_, tokens_.empty());
     if (!result && !error_) error_ = result.error();
     pending_.clear();
   }
@@ -129,47 +97,55 @@ class ChatTemplate::Writer {
   std::optional<Error> error_;
 };
 
-std::string_view WithoutThinking(std::string_view content) {
-  const size_t at = content.rfind(kThinkClose);
-  return at == std::string_view::npos ? content : content.substr(at + kThinkClose.size());
+Result<std::vector<TokenId>> ToTokens(const Tokenizer& tokenizer, const jinja::Text& text) {
+  Writer writer(tokenizer);
+  for (size_t at = 0; at < text.bytes.size();) {
+    const char mark = text.marks[at];
+    const size_t end = std::min(text.marks.find(mark == 0 ? '\1' : '\0', at), text.bytes.size());
+    const std::string_view run = std::string_view(text.bytes).substr(at, end - at);
+    if (mark == 0) {
+      writer.Literal(run);
+    } else {
+      writer.Content(run);
+    }
+    at = end;
+  }
+  return writer.Finish();
 }
+
+// The template's own words end with <think>, blanks aside.
+bool EndsInThinking(const jinja::Text& text) {
+  const size_t last = text.bytes.find_last_not_of(" \t\r\n");
+  if (last == std::string::npos || last + 1 < kThinkOpen.size()) return false;
+  const size_t begin = last + 1 - kThinkOpen.size();
+  return text.bytes.compare(begin, kThinkOpen.size(), kThinkOpen) == 0 &&
+         text.marks.find('\1', begin) == std::string::npos;
+}
+
+}  // namespace
 
 Result<ChatTemplate> ChatTemplate::Recognise(const Tokenizer& tokenizer) {
   ChatTemplate result;
   const std::string_view source = tokenizer.chat_template();
-  if (Trim(source).empty()) return result;
+  if (IsBlank(source)) return result;
 
   std::vector<std::string_view> marks;
-  if (Contains(source, "<｜User｜>") && Contains(source, "<｜Assistant｜>") &&
-      !Contains(source, "thinking is defined")) {
+  if (Contains(source, "<｜User｜>") && Contains(source, "<｜Assistant｜>")) {
     result.family_ = TemplateFamily::kDeepSeek;
     marks = {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"};
-    const std::string opening = "<｜Assistant｜>" + std::string(kThinkOpen);
-    const size_t at = source.find(opening);
-    result.opens_thinking_ = result.closes_thinking_ = at != std::string_view::npos;
-    if (result.opens_thinking_) {
-      const std::string_view rest = source.substr(at + opening.size());
-      if (rest.starts_with("\\n") || rest.starts_with("\n")) result.think_newline_ = "\n";
-    }
-    result.strips_thinking_ = Contains(source, kThinkClose);
-    result.adds_systems_ = Contains(source, "ns.system_prompt + ");
-    if (Contains(source, "is_first_sp")) result.system_separator_ = "\n\n";
   } else if (Contains(source, "<|start_header_id|>") && Contains(source, "<|eot_id|>")) {
     result.family_ = TemplateFamily::kLlama3;
     marks = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
-    result.states_dates_ = Contains(source, "Cutting Knowledge Date");
-    result.states_today_ = Contains(source, "strftime_now");
-  } else if (Contains(source, "<|im_start|>") && Contains(source, "<|im_end|>")) {
+  } else if (Contains(source, "<|im_start|>")) {
     result.family_ = TemplateFamily::kChatMl;
     marks = {"<|im_start|>", "<|im_end|>"};
-    result.default_system_ = DefaultSystem(source);
-    result.strips_thinking_ = Contains(source, kThinkClose);
-    result.closes_thinking_ = Contains(source, "enable_thinking");
+  } else if (Contains(source, "[INST]") && Contains(source, "[/INST]")) {
+    result.family_ = TemplateFamily::kLlama2;
   } else {
     return Error{Code::kBadTemplate,
-                 "the model's chat template is of no known family (DeepSeek, Llama 3, ChatML); it "
-                 "begins `" +
-                     FirstWords(source) + "`"};
+                 "the model's chat template is of no known family (DeepSeek, Llama 2, Llama 3, "
+                 "ChatML); " +
+                     Describe(source)};
   }
   for (const std::string_view mark : marks) {
     if (tokenizer.Control(mark) == kNoToken) {
@@ -177,7 +153,29 @@ Result<ChatTemplate> ChatTemplate::Recognise(const Tokenizer& tokenizer) {
                                            "`, which its vocabulary lacks"};
     }
   }
+  auto program = jinja::Parse(source);
+  if (!program) {
+    return Error{Code::kBadTemplate, program.error().message + "; " + Describe(source)};
+  }
+  result.program_ = std::move(program).value();
+  result.TakeFeatures(source);
   return result;
+}
+
+void ChatTemplate::TakeFeatures(std::string_view source) {
+  reasons_ = Contains(source, kThinkClose);
+  opens_thinking_ = family_ == TemplateFamily::kDeepSeek
+                        ? Contains(source, "<｜Assistant｜><think>")
+                        : Contains(source, "assistant\\n<think>\\n'");
+  switches_thinking_ = ContainsName(source, "enable_thinking") ||
+                       Contains(source, "thinking is defined") || Contains(source, "if thinking");
+  takes_tools_ = ContainsName(source, "tools");
+  takes_calls_ = ContainsName(source, "tool_calls");
+  if (Contains(source, "<｜tool▁calls▁begin｜>")) {
+    tool_format_ = Contains(source, "```json") ? ToolFormat::kDeepSeek : ToolFormat::kDeepSeekPlain;
+  } else if (takes_tools_ && family_ == TemplateFamily::kLlama3 && !Contains(source, "<tool_call>")) {
+    tool_format_ = ToolFormat::kBareJson;
+  }
 }
 
 std::string_view ChatTemplate::family_name() const {
@@ -190,116 +188,53 @@ std::string_view ChatTemplate::family_name() const {
       return "llama3";
     case TemplateFamily::kChatMl:
       return "chatml";
+    case TemplateFamily::kLlama2:
+      return "llama2";
   }
   return "plain";
 }
 
-void ChatTemplate::DeepSeek(std::span<const ChatMessage> messages, Writer& writer) const {
-  writer.Bos();
-  std::string system;
-  for (const ChatMessage& message : messages) {
-    if (message.role != Role::kSystem) continue;
-    if (adds_systems_ && !system.empty()) {
-      system += system_separator_ + message.content;
-    } else {
-      system = message.content;
-    }
+void ChatTemplate::CloseThinking(jinja::Text& text) const {
+  if (EndsInThinking(text)) {
+    text.Append(jinja::Text(text.bytes.ends_with('\n') ? "\n</think>\n\n" : "\n\n</think>\n\n", false));
+  } else if (reasons_ && !switches_thinking_) {
+    text.Append(jinja::Text("<think>\n\n</think>\n\n", false));
   }
-  writer.Content(system);
-  for (const ChatMessage& message : messages) {
-    if (message.role == Role::kUser) {
-      writer.Literal("<｜User｜>");
-      writer.Content(message.content);
-    } else if (message.role == Role::kAssistant) {
-      writer.Literal("<｜Assistant｜>");
-      writer.Content(strips_thinking_ ? WithoutThinking(message.content) : message.content);
-      writer.Literal("<｜end▁of▁sentence｜>");
-    }
-  }
-  writer.Literal("<｜Assistant｜>");
 }
 
-void ChatTemplate::Llama3(std::span<const ChatMessage> messages, Writer& writer) const {
-  writer.Bos();
-  const auto header = [&](std::string_view role) {
-    writer.Literal("<|start_header_id|>");
-    writer.Content(role);
-    writer.Literal("<|end_header_id|>");
-    writer.Content("\n\n");
-  };
-  if (states_dates_) {
-    header("system");
-    writer.Content("Cutting Knowledge Date: December 2023\nToday Date: " +
-                   (states_today_ ? Today() : std::string("26 Jul 2024")) + "\n\n");
-    if (!messages.empty() && messages.front().role == Role::kSystem) {
-      writer.Content(Trim(messages.front().content));
-      messages = messages.subspan(1);
-    }
-    writer.Literal("<|eot_id|>");
+Result<jinja::Text> ChatTemplate::RenderText(const Tokenizer& tokenizer,
+                                             std::span<const ChatMessage> messages,
+                                             const ChatOptions& options) const {
+  Conversation conversation(messages, options);
+  if (!takes_calls_) conversation.WriteCallsAsText();
+  if (!takes_tools_) conversation.DescribeTools(tool_format_);
+  const std::time_t now = options.now.value_or(std::time(nullptr));
+  auto text = jinja::Run(*program_, conversation.Variables(tokenizer, false), now);
+  // Some templates cannot do without a content, others tell a call by its absence.
+  if (!text && conversation.has_calls()) {
+    text = jinja::Run(*program_, conversation.Variables(tokenizer, true), now);
   }
-  for (const ChatMessage& message : messages) {
-    header(RoleName(message.role));
-    writer.Content(Trim(message.content));
-    writer.Literal("<|eot_id|>");
-  }
-  header("assistant");
-}
-
-void ChatTemplate::ChatMl(std::span<const ChatMessage> messages, Writer& writer) const {
-  const auto turn = [&](std::string_view role, std::string_view content) {
-    writer.Literal("<|im_start|>");
-    writer.Content(role);
-    writer.Content("\n");
-    writer.Content(content);
-    writer.Literal("<|im_end|>");
-    writer.Content("\n");
-  };
-  if (!default_system_.empty() && (messages.empty() || messages.front().role != Role::kSystem)) {
-    turn("system", default_system_);
-  }
-  for (const ChatMessage& message : messages) {
-    const bool strip = strips_thinking_ && message.role == Role::kAssistant &&
-                       Contains(message.content, kThinkClose);
-    turn(RoleName(message.role),
-         strip ? TrimNewlines(WithoutThinking(message.content)) : message.content);
-  }
-  writer.Literal("<|im_start|>");
-  writer.Content("assistant\n");
+  if (text && options.generation_prompt && options.thinking == false) CloseThinking(text.value());
+  return text;
 }
 
 Result<Prompt> ChatTemplate::Render(const Tokenizer& tokenizer,
-                                    std::span<const ChatMessage> messages, bool thinking) const {
-  Writer writer(tokenizer);
-  switch (family_) {
-    case TemplateFamily::kDeepSeek:
-      DeepSeek(messages, writer);
-      break;
-    case TemplateFamily::kLlama3:
-      Llama3(messages, writer);
-      break;
-    case TemplateFamily::kChatMl:
-      ChatMl(messages, writer);
-      break;
-    case TemplateFamily::kPlain:
-      if (tokenizer.add_bos()) writer.Bos();
-      for (size_t i = 0; i < messages.size(); ++i) {
-        if (i > 0) writer.Content("\n");
-        writer.Content(messages[i].content);
-      }
-      break;
-  }
+                                    std::span<const ChatMessage> messages,
+                                    const ChatOptions& options) const {
   Prompt prompt;
-  if (thinking && opens_thinking_) {
-    writer.Literal(kThinkOpen);
-    writer.Content(think_newline_);
-    prompt.thinking_open = true;
-  } else if (!thinking && closes_thinking_) {
-    writer.Literal(kThinkOpen);
-    writer.Content("\n\n");
-    writer.Literal(kThinkClose);
-    writer.Content("\n\n");
+  if (family_ == TemplateFamily::kPlain) {
+    Writer writer(tokenizer);
+    if (tokenizer.add_bos()) writer.Control(tokenizer.bos());
+    for (size_t i = 0; i < messages.size(); ++i) {
+      if (i > 0) writer.Content("\n");
+      writer.Content(messages[i].content);
+    }
+    BOOST_OUTCOME_TRY(prompt.tokens, writer.Finish());
+    return prompt;
   }
-  BOOST_OUTCOME_TRY(prompt.tokens, writer.Finish());
+  BOOST_OUTCOME_TRY(const jinja::Text text, RenderText(tokenizer, messages, options));
+  prompt.thinking_open = options.generation_prompt && EndsInThinking(text);
+  BOOST_OUTCOME_TRY(prompt.tokens, ToTokens(tokenizer, text));
   return prompt;
 }
 

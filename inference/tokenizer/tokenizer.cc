@@ -124,7 +124,7 @@ Result<void> Tokenizer::EncodeSection(std::string_view text, bool first, Special
 }
 
 Result<void> Tokenizer::Encode(std::string_view text, Specials specials,
-                               std::vector<TokenId>& out) const {
+                               std::vector<TokenId>& out, bool at_start) const {
   if (text.size() > kMaxText) {
     return Error{Code::kTooLarge, "tokenizer: text is longer than 64 MiB"};
   }
@@ -132,8 +132,8 @@ Result<void> Tokenizer::Encode(std::string_view text, Specials specials,
     return Error{Code::kInvalidArgument, "tokenizer: text is not valid UTF-8"};
   }
   Encoding encoding(*this, out);
-  if (specials == Specials::kAsText) return EncodeSection(text, true, specials, encoding);
-  bool first = true;
+  if (specials == Specials::kAsText) return EncodeSection(text, at_start, specials, encoding);
+  bool first = at_start;
   for (const Section& section : FindControls(text, false)) {
     if (section.id != kNoToken) {
       encoding.Control(section.id);

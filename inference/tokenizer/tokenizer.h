@@ -52,7 +52,9 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> FromGguf(const gguf::File& file);
 
   // Appends the ids of `text` to `out`; adds no begin-of-sentence token. Bad UTF-8 is refused.
-  Result<void> Encode(std::string_view text, Specials specials, std::vector<TokenId>& out) const;
+  // `at_start`: nothing stands before it, for vocabularies that put a space in front of all.
+  Result<void> Encode(std::string_view text, Specials specials, std::vector<TokenId>& out,
+                      bool at_start = true) const;
 
   size_t size() const { return parts_.vocab.size(); }
   const Vocab& vocab() const { return parts_.vocab; }
