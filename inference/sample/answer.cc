@@ -1,5 +1,6 @@
 #include "inference/sample/answer.h"
 
+#include <iterator>
 #include <utility>
 
 namespace portcullis::inference {
@@ -12,7 +13,18 @@ Answer::Answer(const Tokenizer& tokenizer, AnswerOptions options)
       think_close_(tokenizer.Control("</think>")),
       detokenizer_(tokenizer, options.at_start),
       split_(options.thinking_open, think_close_ == kNoToken),
-      stops_(std::move(options.stops)) {}
+      stops_(std::move(options.stops)) {
+  if (options.tools) tools_.emplace(*options.tools, std::move(options.tool_names));
+}
+
+// A call's marks are shown to the parser even where the vocabulary hides them.
+std::string Answer::Text(TokenId id) {
+  const Vocab& vocab = tokenizer_.vocab();
+  if (tools_ && vocab.Has(id) && vocab.Kind(id) == TokenKind::kSpecial) {
+    return detokenizer_.Finish() + std::string(vocab.Bytes(id));
+  }
+  return detokenizer_.Push(id);
+}
 
 ReportedToken Answer::Describe(const Sampled& sampled) const {
   const auto text = [&](TokenId id) {
@@ -41,7 +53,7 @@ Delta Answer::Push(const Sampled& sampled) {
   }
   if (sampled.id == think_close_ && think_close_ != kNoToken) return Route(split_.Close());
   const bool was_thinking = split_.thinking();
-  Delta delta = Route(split_.Push(detokenizer_.Push(sampled.id)));
+  Delta delta = Route(split_.Push(Text(sampled.id)));
   if (report_tokens_ && !was_thinking && !split_.thinking() && !done_) {
     delta.tokens.push_back(Describe(sampled));
   }
@@ -51,7 +63,13 @@ Delta Answer::Push(const Sampled& sampled) {
 Delta Answer::Route(ReasoningSplit::Parts parts) {
   Delta delta;
   delta.reasoning = std::move(parts.reasoning);
-  delta.content = stops_.Push(parts.content);
+  if (tools_) {
+    ToolParser::Parts found = tools_->Push(parts.content);
+    delta.content = stops_.Push(found.content);
+    delta.calls = std::move(found.calls);
+  } else {
+    delta.content = stops_.Push(parts.content);
+  }
   if (stops_.stopped()) {
     done_ = true;
     reported_.clear();
@@ -69,8 +87,16 @@ Delta Answer::Finish() {
     Delta more = Route(split_.Finish());
     delta.reasoning += more.reasoning;
     delta.content += more.content;
+    delta.calls.insert(delta.calls.end(), std::make_move_iterator(more.calls.begin()),
+                       std::make_move_iterator(more.calls.end()));
   } else {
     delta = Route({{}, rest});
+  }
+  if (tools_) {
+    ToolParser::Parts found = tools_->Finish();
+    delta.content += stops_.Push(found.content);
+    delta.calls.insert(delta.calls.end(), std::make_move_iterator(found.calls.begin()),
+                       std::make_move_iterator(found.calls.end()));
   }
   delta.content += stops_.Finish();
   return delta;

@@ -1,5 +1,5 @@
-// From sampled tokens to what the caller sees: detokenised, reasoning split off, stop strings cut,
-// end recognised. One Answer a generation; not thread-safe. Stop strings act on the content only,
+// From sampled tokens to what the caller sees: detokenised, reasoning and tool calls split off, stop
+// strings cut, end recognised. One Answer a generation; not thread-safe. Stop strings act on the content only,
 // so that a word in the hidden reasoning cannot swallow the answer.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "inference/sample/reasoning.h"
 #include "inference/sample/sampler.h"
 #include "inference/sample/stops.h"
+#include "inference/sample/tool_parser.h"
 #include "inference/tokenizer/tokenizer.h"
 
 namespace portcullis::inference {
@@ -26,8 +27,11 @@ struct ReportedToken {
 struct Delta {
   std::string reasoning;
   std::string content;
+  std::vector<CallDelta> calls;
   std::vector<ReportedToken> tokens;  // of the content, where log-probabilities were asked for
-  bool empty() const { return reasoning.empty() && content.empty() && tokens.empty(); }
+  bool empty() const {
+    return reasoning.empty() && content.empty() && calls.empty() && tokens.empty();
+  }
 };
 
 struct Usage {
@@ -43,6 +47,8 @@ struct AnswerOptions {
   bool at_start = false;       // nothing stands before the answer
   bool report_tokens = false;
   std::vector<std::string> stops;
+  std::optional<ToolFormat> tools;  // look for calls in this format
+  std::vector<std::string> tool_names;
 };
 
 class Answer {
@@ -56,6 +62,7 @@ class Answer {
 
  private:
   Delta Route(ReasoningSplit::Parts parts);
+  std::string Text(TokenId id);
   ReportedToken Describe(const Sampled& sampled) const;
 
   const Tokenizer& tokenizer_;
@@ -66,6 +73,7 @@ class Answer {
   Detokenizer detokenizer_;
   ReasoningSplit split_;
   StopStrings stops_;
+  std::optional<ToolParser> tools_;
   std::vector<ReportedToken> reported_;
   int64_t reasoning_tokens_ = 0;
   bool done_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace portcullis::inference {
 namespace {
@@ -20,6 +21,7 @@ Sampler::Sampler(SamplingOptions options, std::span<const TokenId> prompt, size_
   if (options_.repetition_penalty != 1.0f) {
     for (const TokenId id : prompt) seen_[id] = true;
   }
+  if (options_.guide) guide_.emplace(options_.guide);
 }
 
 Sampled Sampler::Next(std::span<float> logits) {
@@ -32,7 +34,11 @@ Sampled Sampler::Next(std::span<float> logits) {
     untouched.assign(logits.begin(), logits.end());
   }
   Penalize(logits);
-  if (options_.temperature <= 0.0f) {
+  if (guide_) Constrain(logits);
+  const TokenId forced = guide_ ? guide_->Forced() : kNoToken;
+  if (forced != kNoToken && static_cast<size_t>(forced) < logits.size()) {
+    result.id = forced;
+  } else if (options_.temperature <= 0.0f) {
     result.id =
         static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   } else {
@@ -42,6 +48,7 @@ Sampled Sampler::Next(std::span<float> logits) {
   if (options_.logprobs) {
     result.logprob = static_cast<float>(untouched[static_cast<size_t>(result.id)] - log_sum_);
   }
+  if (guide_) guide_->Accept(result.id);
   ++written_[result.id];
   if (options_.repetition_penalty != 1.0f) seen_[result.id] = true;
   return result;
@@ -61,6 +68,31 @@ void Sampler::Penalize(std::span<float> logits) const {
   for (const auto& [id, count] : written_) {
     logits[static_cast<size_t>(id)] -=
         options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
+  }
+}
+
+// What may not come gets no weight at all. Where a grammar leaves nothing the answer ends.
+void Sampler::Constrain(std::span<float> logits) {
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  const grammar::TokenMask* mask = guide_->Mask();
+  bool may_end = guide_->MayEnd();
+  if (mask == nullptr && may_end) return;
+  const std::vector<TokenId>& ends = options_.guide->tokenizer->ends();
+  std::vector<float> kept;
+  for (const TokenId id : ends) {
+    kept.push_back(static_cast<size_t>(id) < logits.size() ? logits[static_cast<size_t>(id)] : kNever);
+  }
+  if (mask != nullptr) {
+    may_end = may_end || mask->empty();
+    const std::span<const uint64_t> words = mask->words();
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const bool allowed = i / 64 < words.size() && ((words[i / 64] >> (i % 64)) & 1) != 0;
+      if (!allowed) logits[i] = kNever;
+    }
+  }
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (static_cast<size_t>(ends[i]) >= logits.size()) continue;
+    logits[static_cast<size_t>(ends[i])] = may_end ? kept[i] : kNever;
   }
 }
 

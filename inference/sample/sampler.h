@@ -1,15 +1,18 @@
 // Chooses the next token from the model's logits. In order: logit bias, repetition, presence and
-// frequency penalties, temperature, top-k, top-p, min-p, draw. Temperature 0 takes the greatest
+// frequency penalties, the guide's grammar, temperature, top-k, top-p, min-p, draw. Temperature 0 takes the greatest
 // logit, the lower id at a tie. Log-probabilities reported are the model's own: of the untouched
 // logits. One Sampler a request; not thread-safe. Same seed and same logits give the same tokens.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "inference/sample/guide.h"
 #include "inference/sample/random.h"
 #include "inference/tokenizer/vocab.h"
 
@@ -29,6 +32,7 @@ struct SamplingOptions {
   uint64_t seed = 0;
   bool logprobs = false;
   int32_t top_logprobs = 0;
+  std::shared_ptr<const GuidePlan> guide;  // what the answer has to keep to; null: nothing
 };
 
 struct TokenLogprob {
@@ -57,6 +61,7 @@ class Sampler {
     TokenId id;
   };
   void Penalize(std::span<float> logits) const;
+  void Constrain(std::span<float> logits);
   void Report(std::span<const float> logits, std::vector<TokenLogprob>& top);
   TokenId Draw(std::span<const float> logits);
   TokenId DrawSorted(std::span<const float> logits);
@@ -64,6 +69,7 @@ class Sampler {
   SamplingOptions options_;
   size_t vocab_size_;
   Random random_;
+  std::optional<Guide> guide_;
   std::unordered_map<TokenId, int32_t> written_;  // counts
   std::unordered_map<TokenId, bool> seen_;        // prompt and answer; only for repetition
   double log_sum_ = 0;

@@ -1,0 +1,13 @@
+// Patterns of the formats that JSON Schema names. Each matches only texts that have the format,
+// though not all of them: no 30 February, no exotic addresses. Constant data.
+#pragma once
+
+#include <string_view>
+
+namespace portcullis::inference::grammar {
+
+// Empty for a format that is not known; `ignored` for one that says nothing about the text.
+std::string_view FormatPattern(std::string_view format);
+bool IsIgnoredFormat(std::string_view format);
+
+}  // namespace portcullis::inference::grammar

@@ -1,0 +1,157 @@
+#include "inference/sample/grammar/matcher.h"
+
+#include <algorithm>
+#include <boost/container_hash/hash.hpp>
+#include <utility>
+
+namespace portcullis::inference::grammar {
+namespace {
+
+using Kind = State::Kind;
+
+constexpr SetId kUnknown = -2;
+
+Counter Decremented(Counter counter) {
+  if (counter.need > 0) --counter.need;
+  if (counter.left != kNoLimit && counter.left > 0) --counter.left;
+  return counter;
+}
+
+}  // namespace
+
+size_t Matcher::FrameHash::operator()(const Frame& frame) const {
+  size_t seed = frame.state;
+  boost::hash_combine(seed, (uint32_t{frame.counter.need} << 16) | frame.counter.left);
+  boost::hash_combine(seed, frame.parent);
+  return seed;
+}
+
+size_t Matcher::SetHash::operator()(const std::vector<uint32_t>& key) const {
+  return boost::hash_range(key.begin(), key.end());
+}
+
+Matcher::Matcher(const Grammar& grammar) : grammar_(grammar), frames_(1), depths_(1) {}
+
+uint32_t Matcher::Intern(const Frame& frame) {
+  const auto [it, fresh] = frame_ids_.try_emplace(frame, static_cast<uint32_t>(frames_.size()));
+  if (fresh) {
+    frames_.push_back(frame);
+    depths_.push_back(static_cast<uint16_t>(depths_[frame.parent] + 1));
+  }
+  return it->second;
+}
+
+SetId Matcher::Start() { return StartAt(grammar_.root(), {}); }
+
+SetId Matcher::StartAt(StateId state, Counter counter) {
+  Enter({state, counter, kBottom});
+  return Close();
+}
+
+// Follows all that needs no byte, down to states that do.
+void Matcher::Enter(const Frame& begin) {
+  work_.push_back(begin);
+  while (!work_.empty()) {
+    const Frame at = work_.back();
+    work_.pop_back();
+    const State& state = grammar_.state(at.state);
+    if (state.kind == Kind::kBytes || state.kind == Kind::kToken) {
+      const bool closed = state.kind == Kind::kBytes && state.edges.empty();
+      if (!closed) gathered_.push_back(Intern(at));
+      continue;
+    }
+    if (std::find(seen_.begin(), seen_.end(), at) != seen_.end()) continue;
+    seen_.push_back(at);
+    switch (state.kind) {
+      case Kind::kSplit:
+        for (const StateId next : state.next) work_.push_back({next, at.counter, at.parent});
+        break;
+      case Kind::kCall: {
+        // A call that is the last thing a rule does leaves no frame of its own.
+        uint32_t parent = at.parent;
+        if (state.next[1] != Grammar::kReturn) parent = Intern({state.next[1], at.counter, at.parent});
+        if (depths_[parent] < kMaxDepth) work_.push_back({state.next[0], state.counter, parent});
+        break;
+      }
+      case Kind::kEnter:
+        work_.push_back({state.next[0], state.counter, at.parent});
+        break;
+      case Kind::kHead:
+        if (at.counter.left > 0) work_.push_back({state.next[0], at.counter, at.parent});
+        if (at.counter.need == 0) work_.push_back({state.next[1], {}, at.parent});
+        break;
+      case Kind::kCount:
+        work_.push_back({state.next[0], Decremented(at.counter), at.parent});
+        break;
+      case Kind::kReturn:
+        if (at.parent == kBottom) {
+          ends_ = true;
+        } else {
+          work_.push_back(frames_[at.parent]);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+SetId Matcher::Close() {
+  seen_.clear();
+  std::sort(gathered_.begin(), gathered_.end());
+  gathered_.erase(std::unique(gathered_.begin(), gathered_.end()), gathered_.end());
+  const bool ends = std::exchange(ends_, false);
+  if (gathered_.empty() && !ends) return kDead;
+  std::vector<uint32_t> key = gathered_;
+  gathered_.clear();
+  key.push_back(ends ? 1 : 0);
+  const auto [it, fresh] = set_ids_.try_emplace(key, static_cast<SetId>(sets_.size()));
+  if (fresh) {
+    key.pop_back();
+    sets_.push_back({std::move(key), ends, nullptr});
+  }
+  return it->second;
+}
+
+SetId Matcher::Step(SetId set, uint8_t byte) {
+  if (set == kDead) return kDead;
+  {
+    Set& from = sets_[static_cast<size_t>(set)];
+    if (!from.steps) {
+      from.steps = std::make_unique<std::array<SetId, 256>>();
+      from.steps->fill(kUnknown);
+    }
+    const SetId known = (*from.steps)[byte];
+    if (known != kUnknown) return known;
+  }
+  const std::vector<uint32_t> tops = sets_[static_cast<size_t>(set)].frames;
+  for (const uint32_t top : tops) {
+    const Frame at = frames_[top];
+    for (const Edge& edge : grammar_.state(at.state).edges) {
+      if (byte >= edge.low && byte <= edge.high) Enter({edge.to, at.counter, at.parent});
+    }
+  }
+  const SetId result = Close();
+  (*sets_[static_cast<size_t>(set)].steps)[byte] = result;
+  return result;
+}
+
+SetId Matcher::StepToken(SetId set, TokenId token) {
+  if (set == kDead) return kDead;
+  const std::vector<uint32_t> tops = sets_[static_cast<size_t>(set)].frames;
+  for (const uint32_t top : tops) {
+    const Frame at = frames_[top];
+    const State& state = grammar_.state(at.state);
+    if (state.kind == Kind::kToken && state.token == token) {
+      Enter({state.next[0], at.counter, at.parent});
+    }
+  }
+  return Close();
+}
+
+SetId Matcher::Walk(SetId set, std::string_view bytes) {
+  for (const char byte : bytes) set = Step(set, static_cast<uint8_t>(byte));
+  return set;
+}
+
+}  // namespace portcullis::inference::grammar

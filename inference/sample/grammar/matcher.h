@@ -1,0 +1,82 @@
+// Runs a grammar over text. Where several readings are possible all are followed at once: a
+// position is the set of call stacks that the text so far can have led to. Stacks share their
+// frames and sets are numbered, so that the step from a set by a byte is computed once and then
+// looked up (a lazily built automaton). Not thread-safe; one per answer, or per mask being built.
+#pragma once
+
+#include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "inference/sample/grammar/grammar.h"
+
+namespace portcullis::inference::grammar {
+
+using SetId = int32_t;
+inline constexpr SetId kDead = -1;
+
+struct Frame {
+  StateId state = 0;
+  Counter counter{};
+  uint32_t parent = 0;
+  friend bool operator==(const Frame&, const Frame&) = default;
+};
+
+class Matcher {
+ public:
+  explicit Matcher(const Grammar& grammar);  // must outlive this
+
+  SetId Start();  // at the grammar's root
+  // At one frame of a stack whose rest is unknown.
+  SetId StartAt(StateId state, Counter counter);
+
+  SetId Step(SetId set, uint8_t byte);
+  SetId StepToken(SetId set, TokenId token);
+  SetId Walk(SetId set, std::string_view bytes);
+
+  // The text may end here; or, after StartAt, the unknown rest of the stack goes on.
+  bool Ends(SetId set) const { return sets_[static_cast<size_t>(set)].ends; }
+  bool HasMore(SetId set) const { return !sets_[static_cast<size_t>(set)].frames.empty(); }
+  // The top frames, each at a state of bytes or a token.
+  std::span<const uint32_t> Frames(SetId set) const { return sets_[static_cast<size_t>(set)].frames; }
+  const Frame& frame(uint32_t id) const { return frames_[id]; }
+
+ private:
+  static constexpr uint32_t kBottom = 0;
+  static constexpr uint16_t kMaxDepth = 200;
+
+  struct Set {
+    std::vector<uint32_t> frames;  // sorted
+    bool ends = false;
+    std::unique_ptr<std::array<SetId, 256>> steps;
+  };
+  struct FrameHash {
+    size_t operator()(const Frame& frame) const;
+  };
+  struct SetHash {
+    size_t operator()(const std::vector<uint32_t>& key) const;
+  };
+
+  uint32_t Intern(const Frame& frame);
+  SetId Close();  // the set of what was gathered
+  void Enter(const Frame& frame);
+
+  const Grammar& grammar_;
+  std::vector<Frame> frames_;    // [0]: the bottom of all stacks
+  std::vector<uint16_t> depths_;
+  boost::unordered_flat_map<Frame, uint32_t, FrameHash> frame_ids_;
+  std::vector<Set> sets_;
+  boost::unordered_flat_map<std::vector<uint32_t>, SetId, SetHash> set_ids_;
+
+  // While a set is gathered.
+  std::vector<Frame> work_;
+  std::vector<Frame> seen_;
+  std::vector<uint32_t> gathered_;
+  bool ends_ = false;
+};
+
+}  // namespace portcullis::inference::grammar

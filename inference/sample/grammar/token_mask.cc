@@ -1,0 +1,149 @@
+#include "inference/sample/grammar/token_mask.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace portcullis::inference::grammar {
+namespace {
+
+constexpr size_t kMaxRemembered = 512;  // whole masks an answer; 16 KiB each at 128 k tokens
+constexpr size_t kMaxShared = 1024;
+
+// A token has at most 32 bytes, so it cannot tell counters beyond that apart.
+uint16_t Clipped(uint16_t count) {
+  return std::min<uint16_t>(count, TokenTrie::kMaxTokenBytes + 1);
+}
+
+}  // namespace
+
+void TokenMask::Join(const TokenMask& other) {
+  for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+}
+
+bool TokenMask::empty() const {
+  return std::all_of(words_.begin(), words_.end(), [](uint64_t word) { return word == 0; });
+}
+
+std::shared_ptr<const LocalMask> SharedMasks::Find(const Key& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = masks_.find(key);
+  return it == masks_.end() ? nullptr : it->second;
+}
+
+void SharedMasks::Put(const Key& key, std::shared_ptr<const LocalMask> mask) {
+  const std::lock_guard lock(mutex_);
+  if (masks_.size() < kMaxShared) masks_.emplace(key, std::move(mask));
+}
+
+MaskBuilder::MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared)
+    : grammar_(grammar), matcher_(matcher), shared_(shared) {}
+
+std::shared_ptr<const LocalMask> MaskBuilder::Local(const Frame& frame) {
+  Counter counter = frame.counter;
+  counter.need = Clipped(counter.need);
+  if (counter.left != kNoLimit) counter.left = Clipped(counter.left);
+  const SharedMasks::Key key(frame.state, (uint32_t{counter.need} << 16) | counter.left);
+  const bool common = frame.state < grammar_.prelude_end();
+  if (common) {
+    if (auto found = shared_.Find(key)) return found;
+  } else if (const auto it = own_.find(key); it != own_.end()) {
+    return it->second;
+  }
+  auto built = Build(frame.state, counter);
+  if (common) {
+    shared_.Put(key, built);
+  } else {
+    own_.emplace(key, built);
+  }
+  return built;
+}
+
+std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter counter) const {
+  const TokenTrie& trie = shared_.trie();
+  auto result = std::make_shared<LocalMask>(LocalMask{TokenMask(trie.vocab_size()), {}});
+  Matcher local(grammar_);
+  std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
+  sets[0] = local.StartAt(state, counter);
+  const auto nodes = trie.nodes();
+  for (uint32_t at = 1; at < nodes.size();) {
+    const TokenTrie::Node& node = nodes[at];
+    const SetId set = local.Step(sets[node.depth - 1u], node.byte);
+    if (set == kDead) {
+      at = node.skip;
+      continue;
+    }
+    for (const TokenId id : trie.TokensOf(node)) result->sure.Set(id);
+    if (local.Ends(set)) {
+      // Everything behind here is for the whole stack to say.
+      if (node.skip > at + 1) result->exits.push_back(at);
+    }
+    sets[node.depth] = set;
+    at = local.HasMore(set) ? at + 1 : node.skip;
+  }
+  return result;
+}
+
+void MaskBuilder::WalkFrom(uint32_t begin, SetId set, TokenMask& mask) {
+  const TokenTrie& trie = shared_.trie();
+  const auto nodes = trie.nodes();
+  std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
+  sets[nodes[begin].depth] = set;
+  for (uint32_t at = begin + 1; at < nodes[begin].skip;) {
+    const TokenTrie::Node& node = nodes[at];
+    const SetId next = matcher_.Step(sets[node.depth - 1u], node.byte);
+    if (next == kDead) {
+      at = node.skip;
+      continue;
+    }
+    for (const TokenId id : trie.TokensOf(node)) mask.Set(id);
+    sets[node.depth] = next;
+    ++at;
+  }
+}
+
+const TokenMask& MaskBuilder::MaskOf(SetId set) {
+  if (const auto it = masks_.find(set); it != masks_.end()) return it->second;
+  if (masks_.size() >= kMaxRemembered) masks_.clear();
+  const TokenTrie& trie = shared_.trie();
+  const auto nodes = trie.nodes();
+  TokenMask mask(trie.vocab_size());
+  const std::vector<uint32_t> tops(matcher_.Frames(set).begin(), matcher_.Frames(set).end());
+  std::vector<uint32_t> exits;
+  for (const uint32_t top : tops) {
+    const Frame frame = matcher_.frame(top);
+    const State& state = grammar_.state(frame.state);
+    if (state.kind == State::Kind::kToken) {
+      mask.Set(state.token);
+      continue;
+    }
+    const auto local = Local(frame);
+    mask.Join(local->sure);
+    exits.insert(exits.end(), local->exits.begin(), local->exits.end());
+  }
+  // The way from the root to each exit, along the tree: nodes are in walking order.
+  std::sort(exits.begin(), exits.end());
+  std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
+  sets[0] = set;
+  uint32_t at = 1;
+  uint32_t covered = 0;
+  for (const uint32_t exit : exits) {
+    if (exit < covered) continue;
+    // From the node that the last walk reached, down or sideways to `exit`.
+    while (at <= exit) {
+      const TokenTrie::Node& node = nodes[at];
+      if (node.skip <= exit) {
+        at = node.skip;
+        continue;
+      }
+      sets[node.depth] = matcher_.Step(sets[node.depth - 1u], node.byte);
+      ++at;
+    }
+    const SetId here = sets[nodes[exit].depth];
+    if (here != kDead) WalkFrom(exit, here, mask);
+    covered = at = nodes[exit].skip;
+  }
+  return masks_.emplace(set, std::move(mask)).first->second;
+}
+
+}  // namespace portcullis::inference::grammar

@@ -1,0 +1,74 @@
+// Which tokens may come next. The idea (that of XGrammar, Dong et al. 2024): of the tokens possible
+// at a position most depend on the innermost rule alone, "inside a string" say, wherever the string
+// stands. For such a frame the vocabulary is walked once and remembered, together with the places of
+// the tree where a token would leave the rule; only from those places on the whole stack is asked.
+// The rules of JSON itself are remembered for all grammars (SharedMasks), the rest per answer.
+// SharedMasks is thread-safe; MaskBuilder is not.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "inference/sample/grammar/matcher.h"
+#include "inference/sample/grammar/token_trie.h"
+
+namespace portcullis::inference::grammar {
+
+// A bit a token.
+class TokenMask {
+ public:
+  explicit TokenMask(size_t vocab_size) : words_((vocab_size + 63) / 64) {}
+  void Set(TokenId id) { words_[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64); }
+  bool Has(TokenId id) const { return (words_[static_cast<size_t>(id) / 64] >> (id % 64)) & 1; }
+  void Join(const TokenMask& other);
+  bool empty() const;
+  std::span<const uint64_t> words() const { return words_; }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+// What one frame says by itself.
+struct LocalMask {
+  TokenMask sure;
+  std::vector<uint32_t> exits;  // nodes of the tree behind which the rule is left; none in another's subtree
+};
+
+class SharedMasks {
+ public:
+  using Key = std::pair<StateId, uint32_t>;
+  explicit SharedMasks(const Vocab& vocab) : trie_(vocab) {}
+  const TokenTrie& trie() const { return trie_; }
+  std::shared_ptr<const LocalMask> Find(const Key& key) const;
+  void Put(const Key& key, std::shared_ptr<const LocalMask> mask);
+
+ private:
+  TokenTrie trie_;
+  mutable std::mutex mutex_;
+  boost::unordered_flat_map<Key, std::shared_ptr<const LocalMask>> masks_;  // guarded by mutex_
+};
+
+class MaskBuilder {
+ public:
+  // All must outlive this; `matcher` runs `grammar`.
+  MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared);
+
+  // Text tokens and control tokens; not the end of the answer. Valid until the next call.
+  const TokenMask& MaskOf(SetId set);
+
+ private:
+  std::shared_ptr<const LocalMask> Local(const Frame& frame);
+  std::shared_ptr<const LocalMask> Build(StateId state, Counter counter) const;
+  void WalkFrom(uint32_t node, SetId set, TokenMask& mask);
+
+  const Grammar& grammar_;
+  Matcher& matcher_;
+  SharedMasks& shared_;
+  boost::unordered_flat_map<SharedMasks::Key, std::shared_ptr<const LocalMask>> own_;
+  boost::unordered_flat_map<SetId, TokenMask> masks_;
+};
+
+}  // namespace portcullis::inference::grammar
