@@ -29,15 +29,15 @@ void Settle(Choice& choice, const Finished& finished) {
 Outcome Sum(unsigned status, const std::vector<Choice>& choices) {
   Outcome outcome{status, {}};
   for (const Choice& choice : choices) {
-    outcome.usage.prompt_tokens = choice.usage.prompt_tokens;
+    outcome.usage.prompt_tokens = std::max(outcome.usage.prompt_tokens, choice.usage.prompt_tokens);
     outcome.usage.completion_tokens += choice.usage.completion_tokens;
     outcome.usage.reasoning_tokens += choice.usage.reasoning_tokens;
   }
   return outcome;
 }
 
-// The events of one delta; reasoning before content, never both in one chunk.
-std::string Deltas(const Reply& reply, int index, Delta& delta) {
+// The events of one delta; reasoning before content before calls, never two in one chunk.
+std::string Deltas(const Reply& reply, int index, Choice& choice, Delta& delta) {
   std::string text;
   if (!delta.reasoning.empty()) {
     Delta reasoning;
@@ -46,6 +46,10 @@ std::string Deltas(const Reply& reply, int index, Delta& delta) {
     text += Data(reply.Middle(index, reasoning));
   }
   if (!delta.content.empty() || !delta.tokens.empty()) text += Data(reply.Middle(index, delta));
+  for (const CallDelta& call : delta.calls) {
+    choice.Add(call);
+    text += Data(reply.CallChunk(index, choice, call));
+  }
   return text;
 }
 
@@ -53,13 +57,17 @@ std::string Deltas(const Reply& reply, int index, Delta& delta) {
 
 net::awaitable<Outcome> AnswerStream(std::shared_ptr<Connection> connection,
                                      std::shared_ptr<Mailbox> box, const Reply& reply,
-                                     const Call& call,
+                                     const Call& call, const std::vector<std::string>& echoes,
                                      std::chrono::steady_clock::duration keep_alive) {
-  std::vector<Choice> choices(static_cast<size_t>(call.choices));
+  std::vector<Choice> choices(static_cast<size_t>(call.answers()));
   bool sent = co_await connection->BeginEvents();
   connection->WatchClient(box);
   std::string text;
-  for (int i = 0; call.chat && i < call.choices; ++i) text += Data(reply.First(i));
+  for (int i = 0; i < call.answers(); ++i) {
+    const std::string& echo = echoes[static_cast<size_t>(i)];
+    if (call.chat) text += Data(reply.First(i));
+    if (!echo.empty()) text += Data(reply.Middle(i, Delta{{}, echo, {}, {}}));
+  }
   while (sent) {
     if (!text.empty()) {
       sent = co_await connection->SendEvents(std::exchange(text, {}));
@@ -72,10 +80,10 @@ net::awaitable<Outcome> AnswerStream(std::shared_ptr<Connection> connection,
     for (Event& event : events) {
       Choice& choice = choices[static_cast<size_t>(event.choice)];
       if (auto* delta = std::get_if<Delta>(&event.what)) {
-        text += Deltas(reply, event.choice, *delta);
+        text += Deltas(reply, event.choice, choice, *delta);
       } else if (const auto* finished = std::get_if<Finished>(&event.what)) {
         Settle(choice, *finished);
-        text += Data(reply.Last(event.choice, finished->reason));
+        text += Data(reply.Last(event.choice, choice));
       } else {
         const ApiError error = ToApiError(std::get<Error>(event.what));
         text += Data(ErrorBody(error));
@@ -95,8 +103,9 @@ net::awaitable<Outcome> AnswerStream(std::shared_ptr<Connection> connection,
 
 net::awaitable<Outcome> AnswerWhole(std::shared_ptr<Connection> connection,
                                     std::shared_ptr<Mailbox> box, const Reply& reply,
-                                    const Call& call) {
-  std::vector<Choice> choices(static_cast<size_t>(call.choices));
+                                    const Call& call, const std::vector<std::string>& echoes) {
+  std::vector<Choice> choices(static_cast<size_t>(call.answers()));
+  for (size_t i = 0; i < choices.size(); ++i) choices[i].content = echoes[i];
   connection->WatchClient(box);
   while (!AllFinished(choices)) {
     std::vector<Event> events = co_await box->Take(kLongTime);
@@ -106,6 +115,7 @@ net::awaitable<Outcome> AnswerWhole(std::shared_ptr<Connection> connection,
       if (auto* delta = std::get_if<Delta>(&event.what)) {
         choice.reasoning += delta->reasoning;
         choice.content += delta->content;
+        for (const CallDelta& made : delta->calls) choice.Add(made);
         std::move(delta->tokens.begin(), delta->tokens.end(), std::back_inserter(choice.tokens));
       } else if (const auto* finished = std::get_if<Finished>(&event.what)) {
         Settle(choice, *finished);

@@ -1,5 +1,5 @@
 // Answers one accepted generation over its connection, as a stream or whole. Fails only by the
-// connection's end; the generations are cancelled when the caller's handles go.
+// connection's end; `echoes` stand before the answers; the generations are cancelled when the caller's handles go.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -19,9 +19,11 @@ struct Outcome {
 boost::asio::awaitable<Outcome> AnswerStream(std::shared_ptr<Connection> connection,
                                              std::shared_ptr<Mailbox> box, const Reply& reply,
                                              const Call& call,
+                                             const std::vector<std::string>& echoes,
                                              std::chrono::steady_clock::duration keep_alive);
 boost::asio::awaitable<Outcome> AnswerWhole(std::shared_ptr<Connection> connection,
                                             std::shared_ptr<Mailbox> box, const Reply& reply,
-                                            const Call& call);
+                                            const Call& call,
+                                            const std::vector<std::string>& echoes);
 
 }  // namespace portcullis::inference

@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "inference/serve/fields.h"
+#include "inference/serve/call_parts.h"
 
 namespace portcullis::inference {
 namespace {
@@ -15,6 +15,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr int64_t kMaxChoices = 4;
+constexpr int kMaxAnswers = 64;
 constexpr size_t kMaxStops = 4;
 constexpr size_t kMaxStopBytes = 256;
 constexpr size_t kMaxBiases = 1024;
@@ -106,31 +107,6 @@ ApiResult<void> ReadSampling(const Fields& fields, Call& call) {
   return ReadBias(fields, call);
 }
 
-ApiResult<void> RefuseUnsupported(const Fields& fields) {
-  BOOST_OUTCOME_TRY(const json::object* format, fields.Object("response_format"));
-  if (format != nullptr) {
-    BOOST_OUTCOME_TRY(const auto type, Fields(*format).String("type"));
-    if (type.value_or("") != "text") {
-      return BadField("response_format",
-                      "this engine answers with response_format `text` only so far",
-                      "unsupported_value");
-    }
-  }
-  for (const std::string_view name : {"tools", "functions"}) {
-    const json::value* value = fields.Find(name);
-    if (value == nullptr) continue;
-    if (!value->is_array()) {
-      return BadField(std::string(name), "`" + std::string(name) + "` must be a list",
-                      "invalid_type");
-    }
-    if (!value->get_array().empty()) {
-      return BadField(std::string(name), "this engine does not call tools yet",
-                      "unsupported_value");
-    }
-  }
-  return boost::outcome_v2::success();
-}
-
 ApiResult<void> ReadCommon(const Fields& fields, Call& call) {
   BOOST_OUTCOME_TRY(const auto model, fields.String("model"));
   if (!model || model->empty()) return BadField("model", "`model` must name a model");
@@ -149,78 +125,6 @@ ApiResult<void> ReadCommon(const Fields& fields, Call& call) {
   call.max_tokens = newer.value_or(max_tokens.value_or(0));
   BOOST_OUTCOME_TRY(ReadStops(fields, call));
   BOOST_OUTCOME_TRY(ReadSampling(fields, call));
-  return RefuseUnsupported(fields);
-}
-
-// `thinking: {type}` (DeepSeek) and `reasoning_effort` (OpenAI).
-ApiResult<void> ReadThinking(const Fields& fields, Call& call) {
-  BOOST_OUTCOME_TRY(const auto effort, fields.String("reasoning_effort"));
-  if (effort == "none") call.thinking = false;
-  BOOST_OUTCOME_TRY(const json::object* thinking, fields.Object("thinking"));
-  if (thinking == nullptr) return boost::outcome_v2::success();
-  BOOST_OUTCOME_TRY(const auto type, Fields(*thinking).String("type"));
-  if (type != "enabled" && type != "disabled") {
-    return BadField("thinking.type", "`thinking.type` must be `enabled` or `disabled`");
-  }
-  call.thinking = type == "enabled";
-  return boost::outcome_v2::success();
-}
-
-ApiResult<std::string> ReadContent(const json::value* content, const std::string& where) {
-  std::string text;
-  if (content == nullptr) return text;
-  if (content->is_string()) {
-    text = std::string_view(content->get_string());
-    return text;
-  }
-  if (!content->is_array()) {
-    return BadField(where, "`" + where + "` must be a string or a list of parts", "invalid_type");
-  }
-  for (const json::value& item : content->get_array()) {
-    if (!item.is_object()) return BadField(where, "a part of `" + where + "` is not an object");
-    const Fields part(item.get_object());
-    BOOST_OUTCOME_TRY(const auto type, part.String("type"));
-    if (type != "text") {
-      return BadField(where, "this engine reads parts of type `text` only", "unsupported_value");
-    }
-    BOOST_OUTCOME_TRY(const auto piece, part.String("text"));
-    if (!piece) return BadField(where, "a text part of `" + where + "` lacks its `text`");
-    text += *piece;
-  }
-  return text;
-}
-
-ApiResult<void> ReadMessages(const Fields& fields, Call& call) {
-  const json::value* value = fields.Find("messages");
-  if (value == nullptr || !value->is_array() || value->get_array().empty()) {
-    return BadField("messages", "`messages` must be a list with at least one message");
-  }
-  for (size_t i = 0; i < value->get_array().size(); ++i) {
-    const std::string where = "messages[" + std::to_string(i) + "]";
-    const json::object* object = value->get_array()[i].if_object();
-    if (object == nullptr) return BadField(where, "`" + where + "` must be an object");
-    const Fields message(*object);
-    const auto role = message.String("role");
-    if (!role) return BadField(where + ".role", "`" + where + ".role` must be a string");
-    ChatMessage out;
-    if (role.value() == "system" || role.value() == "developer") {
-      out.role = Role::kSystem;
-    } else if (role.value() == "assistant") {
-      out.role = Role::kAssistant;
-    } else if (role.value() == "tool" || role.value() == "function") {
-      return BadField(where + ".role", "this engine does not read tool results yet",
-                      "unsupported_value");
-    } else if (role.value() != "user") {
-      return BadField(where + ".role",
-                      "`" + where + ".role` must be system, developer, user or assistant");
-    }
-    const json::value* content = message.Find("content");
-    if (content == nullptr && out.role != Role::kAssistant) {
-      return BadField(where + ".content", "`" + where + ".content` is missing");
-    }
-    BOOST_OUTCOME_TRY(out.content, ReadContent(content, where + ".content"));
-    call.messages.push_back(std::move(out));
-  }
   return boost::outcome_v2::success();
 }
 
@@ -234,6 +138,8 @@ ApiResult<Call> ReadChatCall(std::string_view body, const SamplingOptions& defau
   BOOST_OUTCOME_TRY(ReadCommon(fields, call));
   BOOST_OUTCOME_TRY(ReadMessages(fields, call));
   BOOST_OUTCOME_TRY(ReadThinking(fields, call));
+  BOOST_OUTCOME_TRY(ReadTools(fields, call));
+  BOOST_OUTCOME_TRY(ReadFormat(fields, call));
   BOOST_OUTCOME_TRY(const auto logprobs, fields.Bool("logprobs"));
   BOOST_OUTCOME_TRY(const auto top, fields.Int("top_logprobs", 0, 20));
   call.sampling.logprobs = logprobs.value_or(false);
@@ -251,18 +157,10 @@ ApiResult<Call> ReadTextCall(std::string_view body, const SamplingOptions& defau
   call.chat = false;
   call.sampling = defaults;
   BOOST_OUTCOME_TRY(ReadCommon(fields, call));
-  const json::value* prompt = fields.Find("prompt");
-  if (prompt != nullptr && prompt->is_array() && prompt->get_array().size() == 1) {
-    prompt = &prompt->get_array()[0];
-  }
-  if (prompt == nullptr || !prompt->is_string()) {
-    return BadField("prompt",
-                    "`prompt` must be one string; token ids are not taken, so that no "
-                    "caller can write control tokens",
-                    "invalid_type");
-  }
-  call.prompt = std::string_view(prompt->get_string());
-  for (const std::string_view name : {"echo", "suffix", "best_of"}) {
+  BOOST_OUTCOME_TRY(call.prompts, ReadInputs(fields, "prompt"));
+  BOOST_OUTCOME_TRY(const auto echo, fields.Bool("echo"));
+  call.echo = echo.value_or(false);
+  for (const std::string_view name : {"suffix", "best_of"}) {
     const json::value* field = fields.Find(name);
     if (field != nullptr && *field != false && *field != 1) {
       return BadField(std::string(name), "this engine does not support `" + std::string(name) + "`",
@@ -272,6 +170,35 @@ ApiResult<Call> ReadTextCall(std::string_view body, const SamplingOptions& defau
   BOOST_OUTCOME_TRY(const auto logprobs, fields.Int("logprobs", 0, 20));
   call.sampling.logprobs = logprobs.has_value();
   call.sampling.top_logprobs = static_cast<int32_t>(logprobs.value_or(0));
+  if (call.echo && call.sampling.logprobs) {
+    return BadField("echo", "`echo` together with `logprobs` is not supported", "unsupported_value");
+  }
+  if (call.answers() > kMaxAnswers) {
+    return BadField("n", "prompts times `n` may be at most 64 answers");
+  }
+  return call;
+}
+
+ApiResult<EmbedCall> ReadEmbedCall(std::string_view body) {
+  BOOST_OUTCOME_TRY(const json::value value, ParseBody(body));
+  const Fields fields(value.get_object());
+  EmbedCall call;
+  BOOST_OUTCOME_TRY(const auto model, fields.String("model"));
+  if (!model || model->empty()) return BadField("model", "`model` must name a model");
+  call.model = *model;
+  BOOST_OUTCOME_TRY(call.inputs, ReadInputs(fields, "input"));
+  BOOST_OUTCOME_TRY(const auto encoding, fields.String("encoding_format"));
+  if (encoding && *encoding != "float" && *encoding != "base64") {
+    return BadField("encoding_format", "`encoding_format` must be `float` or `base64`");
+  }
+  call.base64 = encoding == "base64";
+  BOOST_OUTCOME_TRY(const auto pooling, fields.String("pooling"));
+  if (pooling && *pooling != "mean" && *pooling != "last") {
+    return BadField("pooling", "`pooling` must be `mean` or `last`");
+  }
+  call.mean = pooling != "last";
+  BOOST_OUTCOME_TRY(const auto dimensions, fields.Int("dimensions", 1, 1'000'000));
+  call.dimensions = dimensions.value_or(0);
   return call;
 }
 

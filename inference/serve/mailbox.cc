@@ -19,6 +19,7 @@ class Mailbox::ChoiceSink final : public Sink {
 
   void OnDelta(Delta delta) override {
     size_t bytes = kEventBytes + delta.content.size() + delta.reasoning.size();
+    for (const CallDelta& call : delta.calls) bytes += kEventBytes + call.arguments.size();
     for (const ReportedToken& token : delta.tokens) bytes += kEventBytes * (1 + token.top.size());
     box_->Push({choice_, std::move(delta)}, bytes);
   }
@@ -31,6 +32,25 @@ class Mailbox::ChoiceSink final : public Sink {
   std::shared_ptr<Mailbox> box_;
   int choice_;
 };
+
+// The client waits for the whole, so that vectors do not count as unread.
+class Mailbox::InputSink final : public EmbedSink {
+ public:
+  InputSink(std::shared_ptr<Mailbox> box, int input) : box_(std::move(box)), input_(input) {}
+
+  void OnEmbedding(std::vector<float> embedding) override {
+    box_->Push({input_, std::move(embedding)}, kEventBytes);
+  }
+  void OnError(const Error& error) override { box_->Push({input_, error}, kEventBytes); }
+
+ private:
+  std::shared_ptr<Mailbox> box_;
+  int input_;
+};
+
+std::shared_ptr<EmbedSink> Mailbox::EmbedSinkFor(int input) {
+  return std::make_shared<InputSink>(shared_from_this(), input);
+}
 
 std::shared_ptr<Sink> Mailbox::SinkFor(int choice) {
   return std::make_shared<ChoiceSink>(shared_from_this(), choice);

@@ -24,7 +24,7 @@ struct Finished {
 
 struct Event {
   int choice = 0;
-  std::variant<Delta, Finished, Error> what;
+  std::variant<Delta, Finished, Error, std::vector<float>> what;  // the last: an embedding
 };
 
 class Mailbox : public std::enable_shared_from_this<Mailbox> {
@@ -32,6 +32,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   explicit Mailbox(const boost::asio::any_io_executor& executor) : timer_(executor) {}
 
   std::shared_ptr<Sink> SinkFor(int choice);
+  std::shared_ptr<EmbedSink> EmbedSinkFor(int input);
   // Waits for events until `patience` is over or Close was called; may give none.
   boost::asio::awaitable<std::vector<Event>> Take(std::chrono::steady_clock::duration patience);
   // The client left. Io thread only.
@@ -40,6 +41,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
  private:
   class ChoiceSink;
+  class InputSink;
   void Push(Event event, size_t bytes);
 
   std::mutex mutex_;

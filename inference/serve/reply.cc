@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <ctime>
 #include <utility>
@@ -24,25 +25,33 @@ std::string RandomId(const char* prefix) {
   return id;
 }
 
-const char* ReasonName(FinishReason reason) {
-  return reason == FinishReason::kLength ? "length" : "stop";
+const char* ReasonName(const Choice& choice) {
+  if (choice.reason == FinishReason::kLength) return "length";
+  return choice.calls.empty() ? "stop" : "tool_calls";
 }
 
-json::object UsageBody(const std::vector<Choice>& choices) {
+json::object UsageBody(const std::vector<Choice>& choices, size_t per_prompt) {
   Usage sum;
-  for (const Choice& choice : choices) {
-    sum.prompt_tokens = choice.usage.prompt_tokens;  // the same prompt for all of them
-    sum.completion_tokens += choice.usage.completion_tokens;
-    sum.reasoning_tokens += choice.usage.reasoning_tokens;
+  for (size_t begin = 0; begin < choices.size(); begin += per_prompt) {
+    // The choices of a prompt share it. What was there before the call: a later choice may also
+    // take from the first one.
+    int64_t cached = choices[begin].usage.cached_tokens;
+    for (size_t i = begin; i < std::min(begin + per_prompt, choices.size()); ++i) {
+      cached = std::min(cached, choices[i].usage.cached_tokens);
+      sum.completion_tokens += choices[i].usage.completion_tokens;
+      sum.reasoning_tokens += choices[i].usage.reasoning_tokens;
+    }
+    sum.prompt_tokens += choices[begin].usage.prompt_tokens;
+    sum.cached_tokens += cached;
   }
   json::object body;
   body["prompt_tokens"] = sum.prompt_tokens;
   body["completion_tokens"] = sum.completion_tokens;
   body["total_tokens"] = sum.prompt_tokens + sum.completion_tokens;
-  body["prompt_tokens_details"] = json::object{{"cached_tokens", 0}};
+  body["prompt_tokens_details"] = json::object{{"cached_tokens", sum.cached_tokens}};
   body["completion_tokens_details"] = json::object{{"reasoning_tokens", sum.reasoning_tokens}};
-  body["prompt_cache_hit_tokens"] = 0;
-  body["prompt_cache_miss_tokens"] = sum.prompt_tokens;
+  body["prompt_cache_hit_tokens"] = sum.cached_tokens;
+  body["prompt_cache_miss_tokens"] = sum.prompt_tokens - sum.cached_tokens;
   return body;
 }
 
@@ -58,8 +67,14 @@ json::object TokenBody(const std::string& text, float logprob) {
 
 }  // namespace
 
+void Choice::Add(const CallDelta& delta) {
+  if (!delta.name.empty()) calls.push_back({RandomId("call_"), delta.name, {}});
+  if (!calls.empty()) calls.back().arguments += delta.arguments;
+}
+
 Reply::Reply(const Engine& engine, const Call& call)
     : chat_(call.chat),
+      choices_per_prompt_(call.choices),
       include_usage_(call.include_usage),
       logprobs_(call.sampling.logprobs),
       id_(RandomId(call.chat ? "chatcmpl-" : "cmpl-")),
@@ -127,6 +142,16 @@ json::object Reply::Whole(const std::vector<Choice>& choices) const {
       json::object message;
       message["role"] = "assistant";
       message["content"] = choice.content;
+      if (!choice.calls.empty()) {
+        if (choice.content.empty()) message["content"] = nullptr;
+        json::array calls;
+        for (const Choice::Called& made : choice.calls) {
+          calls.push_back({{"id", made.id},
+                           {"type", "function"},
+                           {"function", {{"name", made.name}, {"arguments", made.arguments}}}});
+        }
+        message["tool_calls"] = std::move(calls);
+      }
       if (!choice.reasoning.empty()) message["reasoning_content"] = choice.reasoning;
       message["refusal"] = nullptr;
       item["message"] = std::move(message);
@@ -134,11 +159,11 @@ json::object Reply::Whole(const std::vector<Choice>& choices) const {
       item["text"] = choice.content;
     }
     item["logprobs"] = Logprobs(choice.tokens);
-    item["finish_reason"] = ReasonName(choice.reason);
+    item["finish_reason"] = ReasonName(choice);
     list.push_back(std::move(item));
   }
   body["choices"] = std::move(list);
-  body["usage"] = UsageBody(choices);
+  body["usage"] = UsageBody(choices, static_cast<size_t>(choices_per_prompt_));
   return body;
 }
 
@@ -167,7 +192,23 @@ json::object Reply::Middle(int index, const Delta& delta) const {
   return Chunk(std::move(choice));
 }
 
-json::object Reply::Last(int index, FinishReason reason) const {
+json::object Reply::CallChunk(int index, const Choice& choice, const CallDelta& delta) const {
+  json::object part{{"index", delta.index}};
+  json::object function{{"arguments", delta.arguments}};
+  if (!delta.name.empty()) {
+    part["id"] = choice.calls.back().id;
+    part["type"] = "function";
+    function = json::object{{"name", delta.name}, {"arguments", delta.arguments}};
+  }
+  part["function"] = std::move(function);
+  json::object out{{"index", index}};
+  out["delta"] = json::object{{"tool_calls", json::array{std::move(part)}}};
+  out["logprobs"] = nullptr;
+  out["finish_reason"] = nullptr;
+  return Chunk(std::move(out));
+}
+
+json::object Reply::Last(int index, const Choice& answer) const {
   json::object choice;
   choice["index"] = index;
   if (chat_) {
@@ -176,14 +217,14 @@ json::object Reply::Last(int index, FinishReason reason) const {
     choice["text"] = "";
   }
   choice["logprobs"] = nullptr;
-  choice["finish_reason"] = ReasonName(reason);
+  choice["finish_reason"] = ReasonName(answer);
   return Chunk(std::move(choice));
 }
 
 json::object Reply::UsageChunk(const std::vector<Choice>& choices) const {
   json::object body = Head(true);
   body["choices"] = json::array{};
-  body["usage"] = UsageBody(choices);
+  body["usage"] = UsageBody(choices, static_cast<size_t>(choices_per_prompt_));
   return body;
 }
 

@@ -13,12 +13,19 @@ namespace portcullis::inference {
 
 // What one choice has said so far; whole answers are collected in it.
 struct Choice {
+  struct Called {
+    std::string id, name, arguments;
+  };
   std::string reasoning;
   std::string content;
+  std::vector<Called> calls;
   std::vector<ReportedToken> tokens;
   FinishReason reason = FinishReason::kStop;
   Usage usage;
   bool finished = false;
+
+  // Adds more of a call; the first part of each gives it its id.
+  void Add(const CallDelta& delta);
 };
 
 class Reply {
@@ -30,7 +37,9 @@ class Reply {
   // Chunks of a stream, in this order for each choice.
   boost::json::object First(int index) const;  // chat only
   boost::json::object Middle(int index, const Delta& delta) const;
-  boost::json::object Last(int index, FinishReason reason) const;
+  // `choice` has taken `delta` already.
+  boost::json::object CallChunk(int index, const Choice& choice, const CallDelta& delta) const;
+  boost::json::object Last(int index, const Choice& choice) const;
   boost::json::object UsageChunk(const std::vector<Choice>& choices) const;
 
  private:
@@ -39,6 +48,7 @@ class Reply {
   boost::json::value Logprobs(const std::vector<ReportedToken>& tokens) const;
 
   bool chat_;
+  int choices_per_prompt_;
   bool include_usage_;
   bool logprobs_;
   std::string id_;

@@ -9,6 +9,10 @@
 #include <utility>
 
 #include "inference/serve/answering.h"
+#include "inference/serve/caller.h"
+#include "inference/serve/embedding.h"
+#include "inference/serve/prepare.h"
+#include "inference/serve/status.h"
 
 namespace portcullis::inference {
 namespace {
@@ -17,7 +21,6 @@ namespace net = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr auto kTuple = net::as_tuple(net::use_awaitable);
-constexpr size_t kMaxTenant = 128;
 constexpr size_t kMaxRequestId = 64;
 
 // A request id is logged and sent back: letters, digits, `-`, `_`, `.` only.
@@ -36,9 +39,11 @@ std::string CleanId(std::string_view id) {
 const Server::Route Server::kRoutes[] = {
     {http::verb::post, "/v1/chat/completions", &Server::Chat},
     {http::verb::post, "/v1/completions", &Server::Complete},
+    {http::verb::post, "/v1/embeddings", &Server::Embed},
     {http::verb::get, "/v1/models", &Server::Models},
     {http::verb::get, "/healthz", &Server::Health},
     {http::verb::get, "/readyz", &Server::Ready},
+    {http::verb::get, "/status", &Server::Status},
 };
 
 Server::Server(net::io_context& context, int listening_socket, Engine& engine,
@@ -46,6 +51,7 @@ Server::Server(net::io_context& context, int listening_socket, Engine& engine,
     : context_(context),
       acceptor_(context, net::local::stream_protocol(), listening_socket),
       engine_(engine),
+      planner_(engine),
       options_(options),
       log_(std::move(log)),
       started_(std::time(nullptr)) {}
@@ -136,6 +142,12 @@ net::awaitable<bool> Server::Ready(std::shared_ptr<Connection> c, const HttpRequ
   co_return keep;
 }
 
+net::awaitable<bool> Server::Status(std::shared_ptr<Connection> c, const HttpRequest&) {
+  const boost::json::object body = StatusBody(engine_.counters());
+  const bool keep = co_await c->SendJson(200, body, true);
+  co_return keep;
+}
+
 net::awaitable<bool> Server::Models(std::shared_ptr<Connection> c, const HttpRequest&) {
   const boost::json::object body = ModelList(engine_, started_);
   const bool keep = co_await c->SendJson(200, body, true);
@@ -161,50 +173,32 @@ net::awaitable<bool> Server::Generate(std::shared_ptr<Connection> c, const HttpR
   std::optional<ApiError> refusal;
   std::vector<Generation> generations;
   auto box = std::make_shared<Mailbox>(context_.get_executor());
-  const std::string_view tenant = request["x-portcullis-tenant"];
+  const auto caller = ReadCaller(request);
 
   if (!read) {
     refusal = read.error();
   } else if (read.value().model != engine_.name()) {
-    refusal = ApiError{404, "the model `" + engine_.name() + "` is served here, not the one named",
-                       "model", "model_not_found"};
-  } else if (tenant.size() > kMaxTenant) {
-    refusal =
-        ApiError{400, "x-portcullis-tenant is longer than 128 bytes", "", "malformed_request"};
+    refusal = WrongModel();
+  } else if (!caller) {
+    refusal = caller.error();
   }
+  std::vector<std::string> echoes;
   if (!refusal) {
-    const Call& call = read.value();
-    const auto prompt = call.chat ? engine_.RenderChat(call.messages, call.thinking)
-                                  : engine_.RenderText(call.prompt, Specials::kAsText);
-    const auto room = prompt ? engine_.AnswerRoom(prompt.value().tokens.size(), call.max_tokens)
-                             : Result<int64_t>(prompt.error());
-    if (!room) {
-      refusal = ToApiError(room.error());
-      if (!call.chat && refusal->param == "messages") refusal->param = "prompt";
-    } else {
-      std::vector<GenerateRequest> requests;
+    auto prepared = Prepare(engine_, planner_, read.value(), caller.value());
+    if (prepared) {
       std::vector<std::shared_ptr<Sink>> sinks;
-      for (int i = 0; i < call.choices; ++i) {
-        GenerateRequest generate;
-        generate.tenant = tenant;
-        generate.prompt = prompt.value().tokens;
-        generate.max_tokens = room.value();
-        generate.sampling = call.sampling;
-        generate.sampling.seed += static_cast<uint64_t>(i);
-        generate.answer.split_reasoning = call.chat;
-        generate.answer.thinking_open = prompt.value().thinking_open;
-        generate.answer.at_start = call.chat;
-        generate.answer.report_tokens = call.sampling.logprobs;
-        generate.answer.stops = call.stops;
-        requests.push_back(std::move(generate));
-        sinks.push_back(box->SinkFor(i));
+      for (size_t i = 0; i < prepared.value().requests.size(); ++i) {
+        sinks.push_back(box->SinkFor(static_cast<int>(i)));
       }
-      auto accepted = engine_.Generate(std::move(requests), std::move(sinks));
+      auto accepted = engine_.Generate(std::move(prepared.value().requests), std::move(sinks));
       if (accepted) {
         generations = std::move(accepted).value();
+        echoes = std::move(prepared.value().echoes);
       } else {
         refusal = ToApiError(accepted.error());
       }
+    } else {
+      refusal = prepared.error();
     }
   }
   if (refusal) {
@@ -217,16 +211,67 @@ net::awaitable<bool> Server::Generate(std::shared_ptr<Connection> c, const HttpR
   const Reply reply(engine_, call);
   Outcome outcome;
   if (call.stream) {
-    outcome = co_await AnswerStream(c, box, reply, call, options_.keep_alive);
+    outcome = co_await AnswerStream(c, box, reply, call, echoes, options_.keep_alive);
   } else {
-    outcome = co_await AnswerWhole(c, box, reply, call);
+    outcome = co_await AnswerWhole(c, box, reply, call, echoes);
   }
   generations.clear();
-  const auto took = std::chrono::steady_clock::now() - begin;
+  Log(id, outcome, std::chrono::steady_clock::now() - begin);
+  co_return false;
+}
+
+void Server::Log(const std::string& id, const Outcome& outcome,
+                 std::chrono::steady_clock::duration took) {
   log_->info("answered id={} status={} prompt_tokens={} completion_tokens={} ms={}", id,
              outcome.status, outcome.usage.prompt_tokens, outcome.usage.completion_tokens,
              std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+}
+
+net::awaitable<bool> Server::Embed(std::shared_ptr<Connection> c, const HttpRequest& request) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string id = CleanId(request["x-request-id"]);
+  const auto read = ReadEmbedCall(request.body());
+  const auto caller = ReadCaller(request);
+  auto box = std::make_shared<Mailbox>(context_.get_executor());
+  std::optional<ApiError> refusal;
+  std::vector<Generation> running;
+  int64_t tokens = 0;
+  if (!read) {
+    refusal = read.error();
+  } else if (read.value().model != engine_.name()) {
+    refusal = WrongModel();
+  } else if (!caller) {
+    refusal = caller.error();
+  } else if (auto prepared = PrepareEmbedding(engine_, read.value(), caller.value()); !prepared) {
+    refusal = prepared.error();
+  } else {
+    std::vector<std::shared_ptr<EmbedSink>> sinks;
+    for (size_t i = 0; i < prepared.value().requests.size(); ++i) {
+      sinks.push_back(box->EmbedSinkFor(static_cast<int>(i)));
+    }
+    tokens = prepared.value().tokens;
+    auto accepted = engine_.Embed(std::move(prepared.value().requests), std::move(sinks));
+    if (accepted) {
+      running = std::move(accepted).value();
+    } else {
+      refusal = ToApiError(accepted.error());
+      if (refusal->param == "messages") refusal->param = "input";
+    }
+  }
+  if (refusal) {
+    log_->info("refused id={} status={} code={}", id, refusal->status, refusal->code);
+    const bool keep = co_await c->SendError(*refusal, true);
+    co_return keep;
+  }
+  const Outcome outcome = co_await AnswerEmbedding(c, box, engine_, read.value(), tokens);
+  running.clear();
+  Log(id, outcome, std::chrono::steady_clock::now() - begin);
   co_return false;
+}
+
+ApiError Server::WrongModel() const {
+  return {404, "the model `" + engine_.name() + "` is served here, not the one named", "model",
+          "model_not_found"};
 }
 
 }  // namespace portcullis::inference

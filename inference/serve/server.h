@@ -14,8 +14,10 @@
 #include <string>
 
 #include "inference/engine.h"
+#include "inference/serve/answering.h"
 #include "inference/serve/call.h"
 #include "inference/serve/connection.h"
+#include "inference/serve/plan.h"
 
 namespace portcullis::inference {
 
@@ -57,12 +59,17 @@ class Server {
   boost::asio::awaitable<bool> Models(std::shared_ptr<Connection> c, const HttpRequest& request);
   boost::asio::awaitable<bool> Health(std::shared_ptr<Connection> c, const HttpRequest& request);
   boost::asio::awaitable<bool> Ready(std::shared_ptr<Connection> c, const HttpRequest& request);
+  boost::asio::awaitable<bool> Status(std::shared_ptr<Connection> c, const HttpRequest& request);
+  boost::asio::awaitable<bool> Embed(std::shared_ptr<Connection> c, const HttpRequest& request);
   boost::asio::awaitable<bool> Generate(std::shared_ptr<Connection> c, const HttpRequest& request,
                                         ApiResult<Call> call);
+  ApiError WrongModel() const;
+  void Log(const std::string& id, const Outcome& outcome, std::chrono::steady_clock::duration took);
 
   boost::asio::io_context& context_;
   boost::asio::local::stream_protocol::acceptor acceptor_;
   Engine& engine_;
+  Planner planner_;
   const ServerOptions options_;
   std::shared_ptr<spdlog::logger> log_;
   size_t connections_ = 0;

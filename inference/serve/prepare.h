@@ -1,0 +1,26 @@
+// From a call that was read to generations that can be queued: prompts rendered and measured, the
+// plan of each answer made. Failure: a 400 that names the field.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "inference/engine.h"
+#include "inference/serve/call.h"
+#include "inference/serve/plan.h"
+
+namespace portcullis::inference {
+
+struct Prepared {
+  std::vector<GenerateRequest> requests;  // one an answer, in the order of the reply
+  std::vector<std::string> echoes;        // what stands before each answer; empty: nothing
+};
+
+ApiResult<Prepared> Prepare(const Engine& engine, Planner& planner, const Call& call,
+                            const Caller& caller);
+
+// The tokens of one input; control tokens are refused.
+ApiResult<std::vector<TokenId>> InputTokens(const Engine& engine, const TextInput& input,
+                                            const char* field);
+
+}  // namespace portcullis::inference
