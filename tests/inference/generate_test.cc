@@ -103,7 +103,7 @@ TEST(Generate, BuiltInModelSaysWhatItsMakersExpect) {
                                              : Role::kAssistant,
                           std::string(message.at("content").as_string())});
     }
-    const auto prompt = engine->RenderChat(messages, true);
+    const auto prompt = engine->RenderChat(messages, {});
     ASSERT_TRUE(prompt.has_value());
     EXPECT_EQ(prompt.value().tokens,
               boost::json::value_to<std::vector<TokenId>>(item.at("prompt_tokens")));

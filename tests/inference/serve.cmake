@@ -5,14 +5,19 @@ portcullis_test(inference_serve_test
     call_test.cc
     caller_test.cc
     generate_test.cc
+    grammar_test.cc
     pretokenize_test.cc
     sampler_test.cc
     serve_helpers.cc
     server_test.cc
     template_test.cc
     tokenizer_test.cc
+    tool_parser_test.cc
   LIBS portcullis_serve)
 
+foreach(name json_schema chat_template)
+  portcullis_fuzzer(${name} SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_${name}.cc LIBS portcullis_inference)
+endforeach()
 portcullis_fuzzer(tokenizer_json
   SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_tokenizer_json.cc
   LIBS portcullis_inference)

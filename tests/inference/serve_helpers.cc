@@ -153,6 +153,7 @@ Result<void> ScriptedModel::Forward(std::span<const Step> steps, std::span<float
 void RecordingSink::OnDelta(Delta delta) {
   const std::lock_guard lock(mutex_);
   content += delta.content;
+  calls.insert(calls.end(), delta.calls.begin(), delta.calls.end());
   reasoning += delta.reasoning;
   tokens.insert(tokens.end(), delta.tokens.begin(), delta.tokens.end());
 }

@@ -33,10 +33,15 @@ inline constexpr TokenId kImEnd = 267;
 inline constexpr TokenId kTestVocab = 268;
 
 inline constexpr const char* kR1Template =
-    "{% set ns.is_first_sp = ns.system_prompt + message %}{{ bos_token }}"
-    "{{'<｜User｜>' + message['content']}}"
+    "{% set ns = namespace(system='') %}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{% set ns.system = (ns.system + '\n\n' if ns.system "
+    "else '') + message['content'] %}{% endif %}{% endfor %}{{ bos_token }}{{ ns.system }}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{'<｜User｜>' + message['content']}}{% elif message['role'] == 'assistant' %}"
+    "{% set content = message['content'] %}"
     "{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}"
-    "{{'<｜end▁of▁sentence｜>'}}{{'<｜Assistant｜><think>\\n'}}";
+    "{{'<｜Assistant｜>' + content + '<｜end▁of▁sentence｜>'}}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{'<｜Assistant｜><think>\n'}}{% endif %}";
 
 std::string TestTokenizerJson();
 std::unique_ptr<Tokenizer> TestTokenizer(const std::string& chat_template);
@@ -82,6 +87,7 @@ class RecordingSink final : public Sink {
   bool Wait();  // false when nothing came for 20 seconds
 
   std::string content, reasoning;
+  std::vector<CallDelta> calls;
   std::vector<ReportedToken> tokens;
   std::optional<FinishReason> reason;
   std::optional<Error> error;
