@@ -4,6 +4,7 @@
 #include <boost/algorithm/string/predicate.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
+#include "gateway/classify/text_request.h"
 #include "gateway/http/json_reader.h"
 #include "gateway/walk.h"
 
@@ -31,14 +32,21 @@ Result<void> ReadCall(Call& call) {
   http::JsonLimits limits;
   limits.bytes = call.route->body_limit;
   BOOST_OUTCOME_TRY(auto document, http::ReadJson(call.body, limits));
-  if (call.route->operation != Operation::kChat) {
+  const Operation operation = call.route->operation;
+  if (!IsModelCall(operation)) {
     call.document = std::move(document);
     return boost::outcome_v2::success();
   }
   ChatLimits chat;
   chat.max_tokens_default = call.services.config.limits.max_tokens_default;
   chat.max_tokens_limit = call.services.config.limits.max_tokens_limit;
-  BOOST_OUTCOME_TRY(call.chat, ParseChat(document, chat));
+  if (operation == Operation::kChat) {
+    BOOST_OUTCOME_TRY(call.chat, ParseChat(document, chat));
+  } else if (operation == Operation::kText) {
+    BOOST_OUTCOME_TRY(call.chat, ParseText(document, chat));
+  } else {
+    BOOST_OUTCOME_TRY(call.chat, ParseEmbedding(document, chat));
+  }
   return boost::outcome_v2::success();
 }
 
@@ -47,7 +55,7 @@ Result<void> ReadCall(Call& call) {
 asio::awaitable<Result<Ticket>> Admit(Call& call, const Identity& who) {
   Result<void> read = boost::outcome_v2::success();
   const bool takes_body = call.route->body_limit > 0 && call.exchange.head().value().has_body();
-  const bool needs_body = call.route->operation == Operation::kChat ||
+  const bool needs_body = IsModelCall(call.route->operation) ||
                           call.route->operation == Operation::kKeyIssue ||
                           call.route->operation == Operation::kPrincipalPut;
   if (takes_body || needs_body) {

@@ -20,13 +20,19 @@ struct ChatLimits {
   uint32_t max_messages = 2048;
 };
 
+// What a model is asked for; each kind has a route of its own in an engine.
+enum class CallKind : uint8_t { kChat, kText, kEmbedding };
+
+// A call of a model, of any kind.
 struct ChatCall {
+  CallKind kind = CallKind::kChat;
   boost::json::object body;  // for the engine: normalised, always streaming, always with usage
   std::string model;
   bool stream = false;         // the caller wants server-sent events
   bool include_usage = false;  // the caller wants the usage chunk
   bool logprobs = false;
-  uint32_t choices = 1;
+  bool unreadable = false;     // it holds token ids, which no scanner can read
+  uint32_t choices = 1;        // over all prompts
   uint32_t max_tokens = 0;
   uint64_t prompt_estimate = 0;  // tokens, from the bytes of all strings; settled later
   std::string purpose = "other";

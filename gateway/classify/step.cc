@@ -13,6 +13,8 @@ Result<ScanResult> Classify(Call& call) {
   call.found = ScanStrings(document, call.services.detectors);
   // The rebuilt call too: text parts are joined there, and what stood in two of them may be one.
   call.found.MergeClasses(ScanStrings(call.chat->body, call.services.detectors));
+  // Token ids hide their text.
+  if (call.chat->unreadable) call.found.complete = false;
   return call.found;
 }
 

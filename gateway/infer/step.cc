@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "gateway/admin/operations.h"
+#include "gateway/infer/embedding_answer.h"
 #include "gateway/infer/model_list.h"
 #include "gateway/walk.h"
 
@@ -11,6 +12,15 @@ namespace portcullis::gateway {
 namespace asio = boost::asio;
 
 namespace {
+
+std::string_view PathOf(CallKind kind) {
+  switch (kind) {
+    case CallKind::kChat: return "/v1/chat/completions";
+    case CallKind::kText: return "/v1/completions";
+    case CallKind::kEmbedding: return "/v1/embeddings";
+  }
+  return "/v1/chat/completions";
+}
 
 // An engine's words in an error pass the filter of its answers, or do not pass.
 Error Filtered(const Call& call, Error error) {
@@ -25,6 +35,9 @@ asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const D
                                         AuditPermit permit) {
   boost::json::value body = call.chat->body;
   if (decision.treatment() == Treatment::kRedacted) {
+    if (call.chat->unreadable) {
+      co_return Error{Code::kFilterFailed, "token ids cannot be redacted; send text instead"};
+    }
     auto redacted = RedactStrings(body, call.services.detectors);
     if (!redacted) co_return redacted.error();
   }
@@ -34,6 +47,7 @@ asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const D
 
   UpstreamRequest request;
   request.socket = site->socket;
+  request.path = PathOf(call.chat->kind);
   request.body = boost::json::serialize(body);
   request.request_id = call.id_text;
   request.tenant = who.tenant().id;
@@ -46,6 +60,11 @@ asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const D
   call.exchange.OnPeerGone({});
   if (call.exchange.peer_gone()) co_return Error{Code::kPeerGone, "the client left"};
   if (!stream) co_return Filtered(call, stream.error());
+  if (call.chat->kind == CallKind::kEmbedding) {
+    auto whole = co_await stream.value()->Whole();
+    if (!whole) co_return whole.error();
+    co_return ReadEmbeddings(whole.value(), *call.chat);
+  }
   Answer answer;
   answer.stream = std::move(stream.value());
   co_return answer;

@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kProbe{5};
 constexpr size_t kMaxErrorBody = 64u << 10;
 constexpr size_t kMaxWords = 1024;  // of an engine's error message
 constexpr size_t kMaxModels = 1u << 20;
+constexpr size_t kMaxWhole = 32u << 20;  // 256 vectors of 8192 numbers
 
 using Stream = beast::basic_stream<asio::local::stream_protocol>;
 
@@ -53,6 +54,10 @@ Error FromEngine(unsigned status, std::string_view body) {
     out.code = code == "context_length_exceeded" ? Code::kContextLength : Code::kInvalidParameter;
   } else if (status == 404) {
     out.code = Code::kModelNotFound;
+  } else if (status == 413) {
+    out.code = Code::kTooLarge;
+  } else if (status == 408) {
+    out.code = Code::kTimeout;
   } else if (status == 429 || status == 503) {
     out.code = Code::kUpstreamUnavailable;
     out.retry_after_ms = 1000;
@@ -146,12 +151,16 @@ asio::awaitable<Result<std::optional<std::string>>> UpstreamStream::Next() {
   }
 }
 
+asio::awaitable<Result<std::string>> UpstreamStream::Whole() {
+  co_return co_await connection_->ReadAll(kMaxWhole, kSilence);
+}
+
 asio::awaitable<Result<std::unique_ptr<UpstreamStream>>> UpstreamClient::Open(
     const UpstreamRequest& request, AuditPermit permit, UpstreamStream** opening) {
   std::unique_ptr<UpstreamStream> stream(new UpstreamStream(
       std::make_unique<UpstreamStream::Connection>(core_), std::move(permit)));
   *opening = stream.get();
-  bhttp::request<bhttp::string_body> message(bhttp::verb::post, "/v1/chat/completions", 11);
+  bhttp::request<bhttp::string_body> message(bhttp::verb::post, request.path, 11);
   message.set(bhttp::field::host, "engine");
   message.set(bhttp::field::content_type, "application/json");
   message.set(bhttp::field::accept, "text/event-stream");

@@ -1,5 +1,5 @@
 // The gateway as a client of an engine: one HTTP/1.1 exchange over a Unix socket, answered as
-// server-sent events. The request leaves only with an AuditPermit. Nothing is followed, retried or
+// server-sent events or, for embeddings, whole. The request leaves only with an AuditPermit. Nothing is followed, retried or
 // kept alive; closing the socket cancels the work in the engine.
 // Threading: one core. Failure: kUpstreamUnavailable (not there, too slow), kUpstreamError, or the
 // engine's own refusal (kInvalidParameter, kContextLength, kModelNotFound) with its words.
@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "gateway/error.h"
 #include "gateway/record/permit.h"
@@ -21,7 +22,8 @@ namespace portcullis::gateway {
 
 struct UpstreamRequest {
   std::filesystem::path socket;
-  std::string body;        // JSON of a chat call
+  std::string_view path = "/v1/chat/completions";  // of the engine's API; a constant
+  std::string body;        // JSON of the call
   std::string request_id;  // x-request-id
   std::string tenant;      // x-portcullis-tenant: salt of the engine's caches
   std::string priority;    // x-portcullis-priority: who goes first when the engine is busy
@@ -36,6 +38,8 @@ class UpstreamStream {
   // The next event's data, empty for a sign of life; nothing after [DONE]. An end without [DONE]
   // is kUpstreamError.
   boost::asio::awaitable<Result<std::optional<std::string>>> Next();
+  // The whole body of an answer that is no stream; instead of Next().
+  boost::asio::awaitable<Result<std::string>> Whole();
   // Closes at once; a pending Next() returns with an error. Safe to call twice.
   void Cancel();
   const AuditPermit& permit() const { return permit_; }

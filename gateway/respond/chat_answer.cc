@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "gateway/http/json_reader.h"
+#include "gateway/respond/chat_answer_choice.h"
 
 namespace portcullis::gateway {
 
@@ -40,36 +41,7 @@ uint64_t Count(const json::object& object, std::string_view key) {
              : 0;
 }
 
-std::string Data(const json::object& object) { return json::serialize(object); }
-
 }  // namespace
-
-struct ChatAnswer::Choice {
-  struct Tool {
-    std::string id;
-    std::string name;
-    std::string arguments;
-    OutputFilter filter;
-  };
-
-  Choice(uint32_t i, const policy::DetectorSet& detectors, const policy::RedactionPolicy& policy)
-      : index(i), content(detectors, policy), reasoning(detectors, policy) {}
-
-  bool Clean() const {
-    return !content.found_anything() && !reasoning.found_anything() &&
-           std::ranges::none_of(tools, [](const auto& tool) { return tool.second.filter.found_anything(); });
-  }
-
-  uint32_t index;
-  OutputFilter content;
-  OutputFilter reasoning;
-  bool answering = false;      // the answer has begun, the reasoning is over
-  std::string content_text;    // as delivered
-  std::string reasoning_text;  // as delivered
-  std::map<uint32_t, Tool> tools;
-  json::array logprobs;        // as the engine gave them; leave only if nothing was found
-  std::string finish_reason;
-};
 
 ChatAnswer::ChatAnswer(AnswerOptions options, const policy::DetectorSet& detectors,
                        policy::RedactionPolicy policy)
@@ -82,26 +54,9 @@ ChatAnswer::ChatAnswer(AnswerOptions options, const policy::DetectorSet& detecto
 ChatAnswer::ChatAnswer(ChatAnswer&&) noexcept = default;
 ChatAnswer::~ChatAnswer() = default;
 
-json::object ChatAnswer::Envelope(const char* object) const {
-  return {{"id", options_.id},
-          {"object", object},
-          {"created", options_.created},
-          {"model", options_.model}};
-}
-
-std::string ChatAnswer::Chunk(uint32_t index, json::object delta, const std::string* finish_reason,
-                              const json::value* logprobs) const {
-  json::object choice{{"index", index}, {"delta", std::move(delta)}};
-  choice["logprobs"] = logprobs ? *logprobs : json::value(nullptr);
-  choice["finish_reason"] = finish_reason ? json::value(*finish_reason) : json::value(nullptr);
-  json::object chunk = Envelope("chat.completion.chunk");
-  chunk["choices"] = json::array{std::move(choice)};
-  if (options_.include_usage) chunk["usage"] = nullptr;
-  return Data(chunk);
-}
-
 std::vector<std::string> ChatAnswer::Head() {
   std::vector<std::string> out;
+  if (options_.text) return out;
   for (const auto& choice : choices_) {
     out.push_back(Chunk(choice->index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr));
   }
@@ -147,6 +102,10 @@ Result<void> ChatAnswer::FeedChoice(const json::object& from, std::vector<std::s
   if (const auto* delta = Field(from, "delta"); delta && delta->is_object()) {
     BOOST_OUTCOME_TRY(FeedDelta(choice, delta->get_object(), Field(from, "logprobs"), out));
   }
+  if (options_.text) {
+    const json::object delta{{"content", StringField(from, "text")}};
+    BOOST_OUTCOME_TRY(FeedDelta(choice, delta, Field(from, "logprobs"), out));
+  }
   const std::string reason = StringField(from, "finish_reason");
   if (!reason.empty()) {
     if (std::find(kFinishReasons.begin(), kFinishReasons.end(), reason) == kFinishReasons.end()) {
@@ -160,6 +119,7 @@ Result<void> ChatAnswer::FeedChoice(const json::object& from, std::vector<std::s
 Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
                                    const json::value* logprobs, std::vector<std::string>& out) {
   if (logprobs && options_.logprobs && logprobs->is_object()) {
+    TakeTextLogprobs(choice, logprobs->get_object());
     if (const auto* content = Field(logprobs->get_object(), "content"); content && content->is_array()) {
       for (const auto& entry : content->get_array()) choice.logprobs.push_back(entry);
     }
@@ -186,6 +146,17 @@ Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
     BOOST_OUTCOME_TRY(FeedTools(choice, *calls, out));
   }
   return boost::outcome_v2::success();
+}
+
+void ChatAnswer::TakeTextLogprobs(Choice& choice, const json::object& from) const {
+  if (!options_.text) return;
+  for (const char* key : {"tokens", "token_logprobs", "top_logprobs"}) {
+    const auto* more = Field(from, key);
+    if (!more || !more->is_array()) continue;
+    json::value& all = choice.text_logprobs[key];
+    if (!all.is_array()) all = json::array{};
+    for (const auto& item : more->get_array()) all.get_array().push_back(item);
+  }
 }
 
 Result<void> ChatAnswer::FeedTools(Choice& choice, const json::value& calls,
@@ -272,53 +243,6 @@ Result<std::vector<std::string>> ChatAnswer::Finish() {
   return out;
 }
 
-// Token texts would carry what the filter masked, so they leave only with a clean answer, and
-// then all at once.
-std::vector<std::string> ChatAnswer::Tail() const {
-  std::vector<std::string> out;
-  for (const auto& choice : choices_) {
-    const bool give = options_.logprobs && choice->Clean() && !choice->logprobs.empty();
-    const json::value logprobs = json::object{{"content", choice->logprobs}};
-    out.push_back(Chunk(choice->index, {}, &choice->finish_reason, give ? &logprobs : nullptr));
-  }
-  if (options_.include_usage) {
-    json::object chunk = Envelope("chat.completion.chunk");
-    chunk["choices"] = json::array{};
-    chunk["usage"] = UsageJson();
-    out.push_back(Data(chunk));
-  }
-  out.push_back("[DONE]");
-  return out;
-}
-
-json::object ChatAnswer::Whole() const {
-  json::array list;
-  for (const auto& choice : choices_) {
-    json::object message{{"role", "assistant"}, {"content", choice->content_text}};
-    if (!choice->reasoning_text.empty()) message["reasoning_content"] = choice->reasoning_text;
-    if (!choice->tools.empty()) {
-      json::array calls;
-      for (const auto& [index, tool] : choice->tools) {
-        calls.push_back({{"id", tool.id},
-                         {"type", "function"},
-                         {"function", {{"name", tool.name}, {"arguments", tool.arguments}}}});
-      }
-      message["tool_calls"] = std::move(calls);
-      if (choice->content_text.empty()) message["content"] = nullptr;
-    }
-    json::object entry{{"index", choice->index}, {"message", std::move(message)}};
-    entry["logprobs"] = options_.logprobs && choice->Clean() && !choice->logprobs.empty()
-                            ? json::value(json::object{{"content", choice->logprobs}})
-                            : json::value(nullptr);
-    entry["finish_reason"] = choice->finish_reason;
-    list.push_back(std::move(entry));
-  }
-  json::object whole = Envelope("chat.completion");
-  whole["choices"] = std::move(list);
-  whole["usage"] = UsageJson();
-  return whole;
-}
-
 void ChatAnswer::ReadUsage(const json::object& usage) {
   usage_.prompt = Count(usage, "prompt_tokens");
   usage_.completion = Count(usage, "completion_tokens");
@@ -327,17 +251,6 @@ void ChatAnswer::ReadUsage(const json::object& usage) {
     usage_.reasoning = Count(details->get_object(), "reasoning_tokens");
   }
   usage_.known = true;
-}
-
-json::object ChatAnswer::UsageJson() const {
-  const uint64_t missed = usage_.prompt - std::min(usage_.cached, usage_.prompt);
-  return {{"prompt_tokens", usage_.prompt},
-          {"completion_tokens", usage_.completion},
-          {"total_tokens", usage_.prompt + usage_.completion},
-          {"prompt_tokens_details", {{"cached_tokens", usage_.cached}}},
-          {"completion_tokens_details", {{"reasoning_tokens", usage_.reasoning}}},
-          {"prompt_cache_hit_tokens", usage_.cached},
-          {"prompt_cache_miss_tokens", missed}};
 }
 
 ScanResult ChatAnswer::findings() const {

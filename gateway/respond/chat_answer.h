@@ -2,7 +2,7 @@
 // for the caller out, filtered; or the whole answer as one document. The closing chunks are held
 // until Tail(), because they may go out only when the RESP record is durable.
 // Rebuilt from an allow-list: nothing an engine adds reaches a caller unseen. Wire format: OpenAI
-// chat completions with DeepSeek's reasoning_content. Not thread-safe.
+// chat completions with DeepSeek's reasoning_content, or plain completions. Not thread-safe.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -26,6 +26,7 @@ struct AnswerOptions {
   uint32_t choices = 1;
   bool include_usage = false;
   bool logprobs = false;
+  bool text = false;  // a plain completion instead of chat
 };
 
 struct TokenUsage {
@@ -80,6 +81,9 @@ class ChatAnswer {
                     std::vector<std::string>& out);
   // A short text of the engine's at once: an error's words, a tool's name.
   Result<std::string> Masked(const std::string& text) const;
+  void TakeTextLogprobs(Choice& choice, const boost::json::object& from) const;
+  boost::json::value Logprobs(const Choice& choice) const;
+  static boost::json::object Message(const Choice& choice);
   void ReadUsage(const boost::json::object& usage);
   boost::json::object UsageJson() const;
   boost::json::object Envelope(const char* object) const;

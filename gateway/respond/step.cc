@@ -52,7 +52,8 @@ Result<ChatAnswer> MakeAnswer(const Call& call) {
   auto policy = policy::RedactionPolicy::Of(call.services.config.redact_output);
   if (!policy) return Error{Code::kFilterFailed, "the output filter could not be set up"};
   AnswerOptions options;
-  options.id = "chatcmpl-" + call.id_text.substr(4);
+  options.text = call.chat->kind == CallKind::kText;
+  options.id = (options.text ? "cmpl-" : "chatcmpl-") + call.id_text.substr(4);
   options.model = call.chat->model;
   options.created = call.services.clock.UnixSeconds();
   options.choices = call.chat->choices;
@@ -147,6 +148,11 @@ asio::awaitable<Result<void>> RespondChat(Call& call, Ticket& ticket, UpstreamSt
 
 asio::awaitable<Result<void>> Respond(Call& call, Ticket& ticket, Answer answer) {
   if (answer.stream) co_return co_await RespondChat(call, ticket, *answer.stream);
+  if (call.chat) {  // answered whole by the engine
+    ticket.Forwarded();
+    call.prompt_tokens = answer.prompt_tokens;
+    ticket.Settle(call.prompt_tokens, 0);
+  }
   if (call.request_seq > 0) {
     auto noted = co_await NoteResponse(call, nullptr);
     if (!noted) co_return noted.error();

@@ -1,4 +1,4 @@
-// The body of POST /v1/chat/completions, from bytes to the call that an engine would get, scanned
+// The body of a call of a model, chat or not, from bytes to the call that an engine would get, scanned
 // and redacted on the way.
 #include <cstdint>
 #include <cstdlib>
@@ -6,6 +6,7 @@
 
 #include "gateway/classify/chat_request.h"
 #include "gateway/classify/prompt_scan.h"
+#include "gateway/classify/text_request.h"
 #include "gateway/http/json_reader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -13,6 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto document = http::ReadJson({reinterpret_cast<const char*>(data), size});
   if (!document) return 0;
   auto call = ParseChat(document.value(), ChatLimits{});
+  if (!call) call = ParseText(document.value(), ChatLimits{});
+  if (!call) call = ParseEmbedding(document.value(), ChatLimits{});
   if (!call) return 0;
   boost::json::value body = call.value().body;
   const auto& detectors = portcullis::policy::BuiltinDetectors();

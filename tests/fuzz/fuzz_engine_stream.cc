@@ -8,7 +8,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace portcullis::gateway;
   SseReader reader;
-  ChatAnswer answer({"id", "m", 0, 2, true, true}, portcullis::policy::BuiltinDetectors(),
+  AnswerOptions options{"id", "m", 0, 2, true, true};
+  options.text = size % 2 == 1;
+  ChatAnswer answer(options, portcullis::policy::BuiltinDetectors(),
                     portcullis::policy::RedactionPolicy::All());
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   if (!reader.Feed(bytes)) return 0;

@@ -148,5 +148,36 @@ TEST(ChatAnswer, ToolCallsKeepTheirNameOnceAndTheirArgumentsFiltered) {
   EXPECT_EQ(call.at("function").at("arguments"), R"({"card":"[redacted:pan]"})");
 }
 
+TEST(ChatAnswer, PlainCompletionsAreFilteredToo) {
+  AnswerOptions options{"cmpl-1", "m", 7, 2, true, true};
+  options.text = true;
+  ChatAnswer answer(options, policy::BuiltinDetectors(),
+                    policy::RedactionPolicy::Of({"Financial", "Secret"}).value());
+  std::vector<std::string> chunks = answer.Head();
+  EXPECT_TRUE(chunks.empty());
+  const auto feed = [&](const std::string& event) { Append(chunks, answer.Feed(event)); };
+  feed(R"({"choices":[{"index":0,"text":"pay 4111 1111","logprobs":{"tokens":["x"],"token_logprobs":[-1],"top_logprobs":[{"x":-1}]},"finish_reason":null}]})");
+  feed(R"({"choices":[{"index":0,"text":" 1111 1111 now","finish_reason":"stop"}]})");
+  feed(R"({"choices":[{"index":1,"text":"fine","logprobs":{"tokens":["fine"],"token_logprobs":[-0.5]},"finish_reason":"length"}]})");
+  feed(kUsage);
+  Append(chunks, answer.Finish());
+  std::string text;
+  for (const std::string& chunk : chunks) {
+    const json::value value = json::parse(chunk);
+    EXPECT_EQ(value.at("object"), "text_completion");
+    const json::object& choice = value.at("choices").at(0).as_object();
+    if (choice.at("index") == 0) text += choice.at("text").as_string();
+  }
+  EXPECT_EQ(text.find("4111"), std::string::npos);
+  EXPECT_TRUE(text.starts_with("pay ") && text.ends_with(" now")) << text;
+  const json::object whole = answer.Whole();
+  const json::array& choices = whole.at("choices").as_array();
+  EXPECT_EQ(choices[0].at("text").as_string(), text);
+  EXPECT_TRUE(choices[0].at("logprobs").is_null());
+  EXPECT_EQ(choices[1].at("text"), "fine");
+  EXPECT_EQ(choices[1].at("logprobs").at("tokens").at(0), "fine");
+  EXPECT_EQ(choices[1].at("finish_reason"), "length");
+}
+
 }  // namespace
 }  // namespace portcullis::gateway
