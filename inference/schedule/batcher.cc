@@ -34,12 +34,11 @@ Batcher::Batcher(Model& model, const Tokenizer& tokenizer, const SchedulerOption
       options_(options),
       door_(door),
       vocab_size_(static_cast<size_t>(model.info().vocab_size)),
-      waiting_(options.aging),
+      waiting_(options.aging, ledger_),
       cache_(model, CacheLimit(model, options)),
       expected_answer_(static_cast<double>(options.expected_answer)) {}
 
 void Batcher::Add(JobPtr job) {
-  ledger_.Open(job->caller.tenant);
   if (options_.prefix_cache && !job->embedding()) {
     job->names = cache_.Names(job->caller.tenant, job->tokens);
   }
@@ -112,7 +111,6 @@ void Batcher::DropGone() {
 void Batcher::End(JobPtr job) {
   crowded_ = false;
   if (job->at_door) door_.Leave(job->caller);
-  ledger_.Close(job->caller.tenant);
   if (job->usage.completion_tokens > 0) {
     expected_answer_ += (static_cast<double>(job->usage.completion_tokens) - expected_answer_) / 16;
   }

@@ -84,10 +84,10 @@ class Batcher {
   const size_t vocab_size_;
 
   Job::Clock::time_point now_;  // of the step
+  Ledger ledger_;
   WaitingList waiting_;
   std::vector<JobPtr> running_;
   bool crowded_ = false;  // the pool was short, and nobody has left since
-  Ledger ledger_;
   PrefixCache cache_;
   StepCost cost_;
   double head_cost_ = 0;          // seconds a token drafted by the head, running mean

@@ -5,19 +5,19 @@
 
 namespace portcullis::inference {
 
-void Ledger::Open(const std::string& tenant) {
-  Settle();
+void Ledger::Wait(const std::string& tenant) {
   Account& account = accounts_[tenant];
-  if (account.requests++ == 0) account.served = std::max(account.served, level_);
+  if (account.waiting++ == 0) account.served = std::max(account.served, level_);
 }
 
-void Ledger::Close(const std::string& tenant) {
-  --accounts_[tenant].requests;
+void Ledger::Go(const std::string& tenant) {
   Settle();
+  --accounts_[tenant].waiting;
 }
 
 void Ledger::Charge(const std::string& tenant, int64_t tokens) {
-  accounts_[tenant].served += tokens;
+  const auto account = accounts_.try_emplace(tenant, Account{level_, 0}).first;
+  account->second.served += tokens;
 }
 
 int64_t Ledger::Served(const std::string& tenant) const {
@@ -27,15 +27,12 @@ int64_t Ledger::Served(const std::string& tenant) const {
 
 void Ledger::Settle() {
   int64_t least = std::numeric_limits<int64_t>::max();
-  int64_t most = level_;
   for (const auto& [tenant, account] : accounts_) {
-    if (account.requests > 0) least = std::min(least, account.served);
-    most = std::max(most, account.served);
+    if (account.waiting > 0) least = std::min(least, account.served);
   }
-  // Nobody asks for anything: all start level again.
-  level_ = std::max(level_, least == std::numeric_limits<int64_t>::max() ? most : least);
+  level_ = std::max(level_, least);
   std::erase_if(accounts_, [&](const auto& entry) {
-    return entry.second.requests == 0 && entry.second.served <= level_;
+    return entry.second.waiting == 0 && entry.second.served <= level_;
   });
 }
 

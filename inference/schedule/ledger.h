@@ -1,7 +1,7 @@
 // Fairness between tenants, in tokens: each tenant's account grows by what was computed for it, and
 // the tenant with the smallest account goes first (the virtual token counter of Sheng et al., 2024:
-// deficit round robin without rounds). Whoever comes back after a pause starts level with the least
-// served of those that stayed, so idle time is no credit. One thread.
+// deficit round robin without rounds). Whoever had nothing waiting for a while starts level with the
+// least served of those that waited, so time in which nothing was asked for is no credit. One thread.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ class Ledger {
   static constexpr int64_t kPromptToken = 1;
   static constexpr int64_t kAnswerToken = 2;  // a row of its own, not one of a chunk
 
-  // A request of the tenant arrived, or ended.
-  void Open(const std::string& tenant);
-  void Close(const std::string& tenant);
+  // A request of the tenant began to wait, or waits no more.
+  void Wait(const std::string& tenant);
+  void Go(const std::string& tenant);
   void Charge(const std::string& tenant, int64_t tokens);
   int64_t Served(const std::string& tenant) const;
 
@@ -26,9 +26,9 @@ class Ledger {
  private:
   struct Account {
     int64_t served = 0;
-    int64_t requests = 0;
+    int64_t waiting = 0;  // requests
   };
-  // Follows the least served tenant that has requests, and forgets who is below it.
+  // Follows the least served tenant that waits, and forgets who is below it.
   void Settle();
 
   std::map<std::string, Account> accounts_;

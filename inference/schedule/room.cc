@@ -56,7 +56,7 @@ bool Batcher::FitsBeside(const Job& job) {
 }
 
 void Batcher::Admit() {
-  while (JobPtr job = waiting_.Pop(now_, ledger_, [&](const Job& next) {
+  while (JobPtr job = waiting_.Pop(now_, [&](const Job& next) {
            return FitsBeside(next);
          })) {
     const int64_t own = job->ClassAt(now_, options_.aging);
@@ -175,9 +175,6 @@ void Batcher::TakeRoom(std::vector<Part>& plan) {
     if (part.job->sequence) MakeRoom(*part.job, part.job->computed() + part.count);
   }
   std::erase_if(plan, [](const Part& part) { return !part.job->sequence || part.job->done; });
-  // Token rows first: they share the arithmetic of few rows.
-  std::stable_sort(plan.begin(), plan.end(),
-                   [](const Part& a, const Part& b) { return a.writing && !b.writing; });
 }
 
 }  // namespace portcullis::inference

@@ -7,6 +7,9 @@ namespace {
 constexpr double kFade = 0.97;
 // Until steps of different sizes were seen: another row costs this part of a step with one.
 constexpr double kAssumedRow = 0.08;
+// Prompts may lengthen a step by this part of it even where it is too long already: else many
+// streams would keep newcomers waiting.
+constexpr double kPromptShare = 0.5;
 // A small chunk says little about what a row costs.
 constexpr double kTrust = 64;
 }  // namespace
@@ -46,7 +49,8 @@ double StepCost::TokenStep(int64_t rows) const {
 int64_t StepCost::PromptRows(int64_t token_rows, Seconds limit, int64_t least,
                              int64_t most) const {
   if (prompt_row_ == 0) return std::min(2 * least, most);
-  const double rest = limit.count() - (token_rows > 0 ? TokenStep(token_rows) : 0);
+  const double tokens = token_rows > 0 ? TokenStep(token_rows) : 0;
+  const double rest = std::max(limit.count() - tokens, tokens * kPromptShare);
   const double rows = std::clamp(rest / prompt_row_, 0.0, 1e9);
   return std::clamp(static_cast<int64_t>(rows), std::min(least, most), most);
 }

@@ -18,7 +18,8 @@ class StepCost {
   // Of a step with that many token rows and nothing else.
   double TokenStep(int64_t rows) const;
   double TokenRow() const;
-  // Rows that fit into `limit` beside `token_rows`; within [least, most].
+  // Rows that fit into `limit` beside `token_rows`, or into half as long again as those take;
+  // within [least, most].
   int64_t PromptRows(int64_t token_rows, Seconds limit, int64_t least, int64_t most) const;
   double mean() const { return mean_; }
 

@@ -17,12 +17,12 @@ namespace portcullis::inference {
 
 class WaitingList {
  public:
-  explicit WaitingList(std::chrono::milliseconds aging) : aging_(aging) {}
+  // `ledger` must outlive the list, which tells it who waits.
+  WaitingList(std::chrono::milliseconds aging, Ledger& ledger) : aging_(aging), ledger_(ledger) {}
 
   void Push(JobPtr job);
   // The next job for which `fits` is true; null where there is none.
-  JobPtr Pop(Job::Clock::time_point now, const Ledger& ledger,
-             const std::function<bool(const Job&)>& fits);
+  JobPtr Pop(Job::Clock::time_point now, const std::function<bool(const Job&)>& fits);
   // Removes and returns all jobs for which `condition` is true.
   std::vector<JobPtr> Extract(const std::function<bool(const Job&)>& condition);
 
@@ -35,6 +35,7 @@ class WaitingList {
   static constexpr int kPatience = 8;
 
   std::chrono::milliseconds aging_;
+  Ledger& ledger_;
   std::map<std::pair<std::string, Priority>, Queue> queues_;  // no queue is empty
   size_t size_ = 0;
   int passed_ = 0;

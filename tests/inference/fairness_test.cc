@@ -62,19 +62,55 @@ TEST(Fairness, TenantsShareTokensEquallyWhateverTheyAskFor) {
 
 TEST(Fairness, AnIdleTenantSavesNoCreditAndABusyOneLosesNothing) {
   Ledger ledger;
-  ledger.Open("busy");
+  ledger.Wait("busy");
   ledger.Charge("busy", 1000);
-  ledger.Open("new");
+  ledger.Wait("busy");
+  ledger.Go("busy");  // 1000 is the least that one who waits was served
+  ledger.Wait("new");
   EXPECT_EQ(ledger.Served("new"), 1000);
   ledger.Charge("new", 50);
-  ledger.Close("new");
-  ledger.Open("new");  // leaving and coming back does not reset what was served
+  ledger.Go("new");
+  ledger.Wait("new");  // leaving and coming back does not reset what was served
   EXPECT_EQ(ledger.Served("new"), 1050);
-  ledger.Close("new");
+  ledger.Go("new");
   ledger.Charge("busy", 1000);
-  ledger.Open("third");
-  EXPECT_EQ(ledger.size(), 2u);  // who is below the level is forgotten
+  ledger.Go("busy");
+  EXPECT_EQ(ledger.size(), 1u);  // who is below the level is forgotten
   EXPECT_EQ(ledger.Served("third"), 2000);
+}
+
+// Requests of a tenant that asks for less all the time must not be put before every request of one
+// that asks for more: it gets its share at once, not the past's.
+TEST(Fairness, ALightTenantDoesNotHoldUpAHeavyOne) {
+  PagedModel model({});
+  Stepper stepper(model, Plain(6), &model);
+  uint64_t seed = 0;
+  std::vector<std::pair<std::string, Stepper::Ticket>> open;
+  std::map<std::string, milliseconds> longest;
+  std::map<const RecordingSink*, std::chrono::steady_clock::time_point> since;
+  for (int step = 0; step < 6000; ++step) {
+    std::map<std::string, int> pending;
+    for (const auto& [tenant, ticket] : open) ++pending[tenant];
+    const auto fill = [&](const std::string& tenant, int many, size_t prompt, int64_t answer) {
+      for (; pending[tenant] < many; ++pending[tenant]) {
+        open.emplace_back(tenant,
+                          stepper.Add(Of(Priority::kNormal, tenant, prompt, answer, ++seed)));
+        since[open.back().second.sink.get()] = model.now();
+      }
+    };
+    fill("heavy", 4, 100, 60);
+    if (step > 2000) fill("light", 3, 10, 20);
+    stepper.Step();
+    std::erase_if(open, [&](const auto& entry) {
+      const auto& sink = *entry.second.sink;
+      if (!sink.reason) return false;
+      const auto took = std::chrono::duration_cast<milliseconds>(model.now() - since[&sink]);
+      longest[entry.first] = std::max(longest[entry.first], took);
+      return true;
+    });
+  }
+  EXPECT_LT(longest["heavy"], milliseconds(2500));
+  EXPECT_LT(longest["light"], milliseconds(1500));
 }
 
 TEST(Fairness, InteractiveRequestsTakeThePlacesOfBatchWork) {

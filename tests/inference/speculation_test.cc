@@ -42,6 +42,7 @@ TEST(StepCost, LearnsBaseRowAndPromptRow) {
   for (int i = 0; i < 40; ++i) cost.Record(8, 64, Seconds(0.046 + 64 * 0.005));
   EXPECT_NEAR(static_cast<double>(cost.PromptRows(8, Seconds(0.146), 16, 512)), 20, 1);
   EXPECT_EQ(cost.PromptRows(8, Seconds(0.010), 16, 512), 16);
+  EXPECT_EQ(cost.PromptRows(8, Seconds(0.010), 2, 512), 4);  // half of 46 ms is left to prompts
   EXPECT_EQ(cost.PromptRows(0, Seconds(100), 16, 512), 512);
 }
 
