@@ -12,10 +12,12 @@
 namespace portcullis::inference {
 namespace {
 
-constexpr int64_t kPanelRows = 64;            // four tiles: a balance of threads and of reuse
+constexpr int64_t kPanelRows = 64;            // four tiles: enough panels to balance threads
+constexpr int64_t kWidePanelRows = 256;       // of long prompts: their inputs pass by less often
+constexpr int64_t kLongPrompt = 96;
 constexpr int64_t kRowsInCache = 64;          // inputs that stay in the second-level cache
 constexpr int64_t kPanelFloats = 256 << 10;   // a converted panel stays there as well
-constexpr int64_t kDepthInCache = 128;        // blocks of depth of an expanded panel: 512 KiB
+constexpr int64_t kBlocksInCache = 1024;      // 1 MiB of an expanded panel
 constexpr int64_t kSteadyRows = 16;
 constexpr int64_t kChunk = 1024;              // whole blocks of any type, fits the L1 cache
 constexpr int64_t kParallelWork = 1 << 18;    // multiplications that repay waking a thread
@@ -71,7 +73,6 @@ Gemm::Gemm(std::vector<float> weights, int64_t rows, int64_t columns, const Gemm
 
 void Gemm::ChooseWays(Precision precision) {
   const bool fast = precision == Precision::kFast;
-  panel_rows_ = kPanelRows;
   if (fast && HasPackedLayout(weights_.type)) {
     tokens_ = Tokens::kPacked;
     prompts_ = isa_ == Isa::kAmx ? Prompts::kTiles : Prompts::kAsTokens;
@@ -80,16 +81,26 @@ void Gemm::ChooseWays(Precision precision) {
   tokens_ = IsFloat(weights_.type) ? Tokens::kDots : Tokens::kExpanded;
   if (fast && isa_ == Isa::kAmx && IsFloat(weights_.type)) {
     prompts_ = Prompts::kTiles;
-    return;
   }
+}
+
+int64_t Gemm::PanelRows(const PreparedRows& rows) const {
+  const int64_t prompt_rows = rows.m - rows.token_rows;
+  if (prompt_rows == 0) return kPanelRows;
+  if (prompts_ == Prompts::kTiles) return prompt_rows < kLongPrompt ? kPanelRows : kWidePanelRows;
   const int64_t in_cache = kPanelFloats / weights_.columns / kTileRows * kTileRows;
-  panel_rows_ = std::clamp(in_cache, kTileRows, 2 * kPanelRows);
+  return std::clamp(in_cache, kTileRows, 2 * kPanelRows);
+}
+
+int64_t Gemm::Panels(const PreparedRows& rows) const {
+  const int64_t panel_rows = PanelRows(rows);
+  return (weights_.rows + panel_rows - 1) / panel_rows;
 }
 
 void Gemm::RunPanel(int64_t panel, const PreparedRows& rows, float* y, int64_t y_stride,
                     Buffer& scratch) const {
-  const Range outputs{panel * panel_rows_,
-                      std::min(panel_rows_, weights_.rows - panel * panel_rows_)};
+  const int64_t begin = panel * PanelRows(rows);
+  const Range outputs{begin, std::min(PanelRows(rows), weights_.rows - begin)};
   if (rows.token_rows > 0) {
     switch (tokens_) {
       case Tokens::kPacked: RunPacked(outputs, rows, y, y_stride); break;
@@ -183,7 +194,8 @@ void Gemm::RunTiles(Range outputs, const PreparedRows& rows, float* y, int64_t y
   const int64_t output_blocks = PackedTiles(outputs.count);
   const int64_t depth = amx::DepthBlocks(weights_.columns);
   const auto split = amx::SplitOf(weights_.type);
-  const int64_t step = std::min(depth, split.weights ? kDepthInCache / 2 : kDepthInCache);
+  const int64_t step =
+      std::min(depth, kBlocksInCache / (split.weights ? 2 : 1) / output_blocks);
   const int64_t panel = output_blocks * step * amx::kBlock;
   const int64_t sums_stride = output_blocks * amx::kRows;
   float* sums = scratch.Get(row_blocks * amx::kRows * sums_stride + panel);
@@ -216,7 +228,8 @@ void Gemm::RunMatMul(Range outputs, const PreparedRows& rows, float* y, int64_t 
                      Buffer& scratch) const {
   const int64_t columns = weights_.columns;
   const int64_t prompt_rows = rows.m - rows.token_rows;
-  float* converted = scratch.Get(panel_rows_ * columns + kSteadyRows * (columns + panel_rows_));
+  float* converted =
+      scratch.Get(outputs.count * columns + kSteadyRows * (columns + outputs.count));
   const std::byte* bytes = weights_.row(outputs.begin);
   const float* panel = reinterpret_cast<const float*>(bytes);
   if (weights_.type != DataType::kF32 || reinterpret_cast<uintptr_t>(bytes) % alignof(float) != 0) {
@@ -231,7 +244,7 @@ void Gemm::RunMatMul(Range outputs, const PreparedRows& rows, float* y, int64_t 
            columns, 0.0f, y + outputs.begin, y_stride);
     return AddBias(outputs, prompt_rows, y, y_stride);
   }
-  float* padded = converted + panel_rows_ * columns;
+  float* padded = converted + outputs.count * columns;
   float* sums = padded + kSteadyRows * columns;
   for (int64_t i = 0; i < prompt_rows; ++i) {
     std::copy_n(x + i * rows.x_stride, columns, padded + i * columns);
@@ -243,19 +256,21 @@ void Gemm::RunMatMul(Range outputs, const PreparedRows& rows, float* y, int64_t 
 }
 
 void RunGemms(Workers& workers, std::span<const GemmCall> calls) {
-  // Panels are numbered through all calls; `ends` finds the call of a number.
   GemmInputs inputs(workers);
-  std::vector<int64_t> ends;
-  ends.reserve(calls.size());
-  int64_t panels = 0;
   int64_t work = 0;
   for (const auto& call : calls) {
     inputs.Add(call);
-    panels += call.gemm->panels();
     work += call.m * call.gemm->outputs() * call.gemm->inputs();
-    ends.push_back(panels);
   }
   inputs.Prepare();
+  // Panels are numbered through all calls; `ends` finds the call of a number.
+  std::vector<int64_t> ends;
+  ends.reserve(calls.size());
+  int64_t panels = 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    panels += calls[i].gemm->Panels(inputs.Get(i));
+    ends.push_back(panels);
+  }
   workers.Run(panels, work >= kParallelWork, [&](int64_t index, int worker) {
     const size_t which = std::ranges::upper_bound(ends, index) - ends.begin();
     const auto& call = calls[which];

@@ -55,8 +55,8 @@ class Gemm {
   bool quantizes_tokens() const { return tokens_ == Tokens::kPacked; }
   bool tiles_prompts() const { return prompts_ == Prompts::kTiles; }
 
-  // A panel is a range of outputs that one thread computes at once.
-  int64_t panels() const { return (weights_.rows + panel_rows_ - 1) / panel_rows_; }
+  // A panel is a range of outputs that one thread computes at once; how large, depends on the rows.
+  int64_t Panels(const PreparedRows& rows) const;
   void RunPanel(int64_t panel, const PreparedRows& rows, float* y, int64_t y_stride,
                 Buffer& scratch) const;
 
@@ -76,6 +76,7 @@ class Gemm {
     int64_t count;
   };
   void ChooseWays(Precision precision);
+  int64_t PanelRows(const PreparedRows& rows) const;
   void RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
   void RunDots(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
   void RunExpanded(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
@@ -96,7 +97,6 @@ class Gemm {
   Isa isa_ = Isa::kScalar;
   Tokens tokens_ = Tokens::kExpanded;
   Prompts prompts_ = Prompts::kMatMul;
-  int64_t panel_rows_ = 1;
 };
 
 constexpr int64_t kFewRows = 8;

@@ -99,8 +99,9 @@ void MultiplyOne(const Operand& inputs, int64_t row_block, const Operand& weight
 void Multiply(const Operand& inputs, int64_t row_blocks, const Operand& weights,
               int64_t output_blocks, int64_t depth, bool accumulate, float* c, int64_t c_stride) {
   Configure();
-  for (int64_t n = 0; n < output_blocks; n += 2) {
-    for (int64_t m = 0; m < row_blocks; m += 2) {
+  // Weights stay in the second-level cache, inputs pass through it once.
+  for (int64_t m = 0; m < row_blocks; m += 2) {
+    for (int64_t n = 0; n < output_blocks; n += 2) {
       float* sums = c + m * kRows * c_stride + n * kRows;
       const bool two_inputs = m + 1 < row_blocks;
       const bool two_outputs = n + 1 < output_blocks;
