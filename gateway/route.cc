@@ -24,6 +24,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/models", kApi, Access::kUser, Operation::kModels, 0},
     Route{"GET", "/v1/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
     Route{"GET", "/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
+    Route{"GET", "/v1/audit/receipts/{id}", kApi, Access::kUser, Operation::kReceipt, 0},
     Route{"GET", "/admin/v1/status", kAdminBoth, Access::kAdmin, Operation::kStatus, 0},
     Route{"GET", "/admin/v1/metrics", kAdminBoth, Access::kAdmin, Operation::kMetrics, 0},
     Route{"GET", "/admin/v1/keys", kAdminBoth, Access::kAdmin, Operation::kKeyList, 0},
@@ -99,6 +100,7 @@ std::string_view Name(Operation operation) {
     case Operation::kReady: return "ready";
     case Operation::kModels: return "models";
     case Operation::kModel: return "model";
+    case Operation::kReceipt: return "receipt";
     case Operation::kChat: return "chat";
     case Operation::kText: return "completion";
     case Operation::kEmbedding: return "embedding";

@@ -18,6 +18,7 @@ enum class Operation : uint8_t {
   kReady,
   kModels,
   kModel,
+  kReceipt,
   kChat,
   kText,
   kEmbedding,

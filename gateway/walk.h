@@ -80,6 +80,8 @@ struct Call {
   std::string subject;          // once identified; for logs and records
   std::string revision;         // once decided
   std::string receipt;          // once recorded
+  uint16_t retention_days = 0;  // of what is recorded; 0: no limit
+  std::string jurisdiction;     // whose auditors may read it; empty: those of all
   uint64_t request_seq = 0;     // of the REQ record; 0: none yet
   Treatment treatment = Treatment::kRefused;
   RecordLevel record_level = RecordLevel::kSealed;

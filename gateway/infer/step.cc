@@ -5,6 +5,7 @@
 #include "gateway/admin/operations.h"
 #include "gateway/infer/embedding_answer.h"
 #include "gateway/infer/model_list.h"
+#include "gateway/record/receipt.h"
 #include "gateway/walk.h"
 
 namespace portcullis::gateway {
@@ -76,6 +77,7 @@ asio::awaitable<Result<Answer>> Infer(Call& call, const Identity& who, const Dec
                                       AuditPermit permit) {
   if (call.chat) co_return co_await Forward(call, who, decision, std::move(permit));
   if (call.route->access == Access::kAdmin) co_return co_await Administer(call);
+  if (call.route->operation == Operation::kReceipt) co_return co_await GiveReceipt(call);
   co_return ListModels(call, decision);
 }
 

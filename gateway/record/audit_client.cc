@@ -21,6 +21,7 @@ constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
 // Frames waiting to be written to one auditd connection; above this auditd is not keeping up.
 constexpr size_t kMaxOutbox = 128u << 20;
 constexpr size_t kMaxOrphans = 1u << 16;
+constexpr std::chrono::milliseconds kProbeInterval{250};
 constexpr uint64_t kUnawaited = uint64_t{1} << 63;  // correlations that nobody waits for
 
 // The end of a request whose record became durable after its caller had been refused.
@@ -43,7 +44,7 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
   struct Waiter {
     explicit Waiter(asio::io_context& core) : timer(core) {}
     asio::steady_timer timer;
-    std::optional<audit::Ack> ack;
+    std::optional<audit::FromAuditd> reply;
   };
 
   explicit Link(asio::io_context& core) : core_(core), socket_(core) {}
@@ -118,15 +119,14 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
       auto next = reader.NextReply();
       if (!next) return false;
       if (!next.value()) return true;
-      audit::Ack* found_ack = std::get_if<audit::Ack>(&*next.value());
-      if (found_ack == nullptr) return false;
-      audit::Ack ack = std::move(*found_ack);
-      const auto found = waiters_.find(ack.correlation);
+      const uint64_t correlation =
+          std::visit([](const auto& reply) { return reply.correlation; }, *next.value());
+      const auto found = waiters_.find(correlation);
       if (found == waiters_.end()) {
-        CloseOrphan(ack);
+        if (const auto* ack = std::get_if<audit::Ack>(&*next.value())) CloseOrphan(*ack);
         continue;
       }
-      found->second->ack = std::move(ack);
+      found->second->reply = std::move(*next.value());
       found->second->timer.cancel();
       waiters_.erase(found);
     }
@@ -175,13 +175,24 @@ AuditClient::~AuditClient() {
   if (link_) link_->Close();
 }
 
-asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::Event> events) {
+Result<std::shared_ptr<AuditClient::Link>> AuditClient::Ready() {
+  const auto now = std::chrono::steady_clock::now();
+  if (stalled_ && now < next_probe_) {
+    return Error{Code::kAuditUnavailable, "the audit log does not answer; nothing is forwarded", "", 1000};
+  }
+  if (stalled_) next_probe_ = now + kProbeInterval;
   if (!link_ || !link_->open()) {
     link_ = std::make_shared<Link>(core_);
     auto connected = link_->Connect(socket_);
-    if (!connected) co_return connected.error();
+    if (!connected) return connected.error();
   }
-  const std::shared_ptr<Link> link = link_;
+  return link_;
+}
+
+asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::Event> events) {
+  auto ready = Ready();
+  if (!ready) co_return ready.error();
+  const std::shared_ptr<Link> link = ready.value();
   const uint64_t correlation = next_correlation_++;
   auto frame = audit::EncodeAppend(correlation, events);
   if (!frame) {
@@ -196,16 +207,40 @@ asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::E
   }
   co_await waiter.timer.async_wait(kQuiet);
   link->Forget(correlation);
-  if (!waiter.ack) {
+  audit::Ack* ack = waiter.reply ? std::get_if<audit::Ack>(&*waiter.reply) : nullptr;
+  stalled_ = ack == nullptr && link->open();
+  if (ack == nullptr) {
+    next_probe_ = std::chrono::steady_clock::now() + kProbeInterval;
     // An append that ends with the decision has opened a request and not closed it.
     if (events.back().kind == audit::Kind::kDecision) link->Orphan(correlation, events.front());
     co_return Error{Code::kAuditUnavailable,
                     "the audit log did not confirm in time; nothing was forwarded", "", 1000};
   }
-  if (!waiter.ack->durable) {
-    co_return Error{Code::kAuditUnavailable, "the audit log refused: " + waiter.ack->error, "", 1000};
+  if (!ack->durable) {
+    co_return Error{Code::kAuditUnavailable, "the audit log refused: " + ack->error, "", 1000};
   }
-  co_return std::move(*waiter.ack);
+  co_return std::move(*ack);
+}
+
+asio::awaitable<Result<audit::Proof>> AuditClient::Proof(uint64_t seq, std::string_view subject) {
+  auto ready = Ready();
+  if (!ready) co_return ready.error();
+  const std::shared_ptr<Link> link = ready.value();
+  const uint64_t correlation = next_correlation_++;
+  Link::Waiter waiter(core_);
+  waiter.timer.expires_after(wait_);
+  link->Await(correlation, waiter);
+  if (!link->Send(audit::EncodeProofRequest(correlation, seq, subject))) {
+    link->Forget(correlation);
+    co_return Error{Code::kAuditUnavailable, "the audit log is not keeping up", "", 1000};
+  }
+  co_await waiter.timer.async_wait(kQuiet);
+  link->Forget(correlation);
+  audit::Proof* proof = waiter.reply ? std::get_if<audit::Proof>(&*waiter.reply) : nullptr;
+  if (proof == nullptr) {
+    co_return Error{Code::kAuditUnavailable, "the audit log gave no proof in time", "", 1000};
+  }
+  co_return std::move(*proof);
 }
 
 }  // namespace portcullis::gateway

@@ -1,7 +1,9 @@
 // The connection of one core to portcullis-auditd: frames of audit/protocol.h over a Unix socket,
 // many appends in flight, answered in any order. Connects when needed and again after a failure.
 // Threading: one core; nothing here is shared. Failure: kAuditUnavailable, always within the wait
-// given at construction; the caller then refuses, it never goes on without a record.
+// given at construction; the caller then refuses, it never goes on without a record. Once auditd let a
+// wait run out it is taken for stalled: until it answers again, one call in 250 ms asks and the others
+// are refused at once, so that nobody queues behind a hanging disk.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -27,15 +29,20 @@ class AuditClient {
 
   // Returns when all events are on disk, or with an error when that is not known.
   boost::asio::awaitable<Result<audit::Ack>> Append(std::span<const audit::Event> events);
+  boost::asio::awaitable<Result<audit::Proof>> Proof(uint64_t seq, std::string_view subject);
 
  private:
   class Link;
+
+  Result<std::shared_ptr<Link>> Ready();
 
   boost::asio::io_context& core_;
   std::filesystem::path socket_;
   std::chrono::milliseconds wait_;
   std::shared_ptr<Link> link_;
   uint64_t next_correlation_ = 1;
+  bool stalled_ = false;
+  std::chrono::steady_clock::time_point next_probe_{};
 };
 
 }  // namespace portcullis::gateway

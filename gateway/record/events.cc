@@ -58,6 +58,8 @@ audit::Event Begin(audit::Kind kind, const Call& call) {
   event.kind = kind;
   event.request_id = call.id;
   event.subject = call.subject;
+  event.retention_days = call.retention_days;
+  event.jurisdiction = call.jurisdiction;
   return event;
 }
 

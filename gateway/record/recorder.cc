@@ -18,4 +18,15 @@ boost::asio::awaitable<Result<void>> Recorder::Note(std::vector<audit::Event> ev
   co_return boost::outcome_v2::success();
 }
 
+boost::asio::awaitable<Result<audit::Proof>> Recorder::Proof(uint64_t seq, const std::string& subject) {
+  auto proof = co_await client_.Proof(seq, subject);
+  if (!proof) co_return proof.error();
+  const auto code = static_cast<audit::Code>(proof.value().error_code);
+  if (code == audit::Code::kNotFound) co_return Error{Code::kNotFound, proof.value().error};
+  if (proof.value().error_code != 0) {
+    co_return Error{Code::kAuditUnavailable, "no proof now: " + proof.value().error, "", 1000};
+  }
+  co_return std::move(proof.value());
+}
+
 }  // namespace portcullis::gateway

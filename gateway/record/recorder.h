@@ -26,6 +26,8 @@ class Recorder {
   boost::asio::awaitable<Result<AuditPermit>> Permit(std::vector<audit::Event> events);
   // Records that permit nothing: RESP, ABORT, ABUSE, refusals.
   boost::asio::awaitable<Result<void>> Note(std::vector<audit::Event> events);
+  // The proof of a record, for its subject only: kNotFound for anybody else, as if there were none.
+  boost::asio::awaitable<Result<audit::Proof>> Proof(uint64_t seq, const std::string& subject);
 
  private:
   AuditClient& client_;  // outlives the recorder

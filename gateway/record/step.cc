@@ -1,10 +1,12 @@
 // Steps "record": the events of a call, and who waits for them.
 #include <sodium.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "audit/auditors.h"
 #include "gateway/record/events.h"
 #include "gateway/walk.h"
 
@@ -14,6 +16,11 @@ namespace asio = boost::asio;
 
 asio::awaitable<Result<AuditPermit>> Record(Call& call, const Identity& who, const ScanResult& found,
                                             const Decision& decision) {
+  // A jurisdiction that no auditor could be named for is none.
+  if (audit::ValidJurisdiction(who.home())) call.jurisdiction = who.home();
+  if (const auto days = decision.obligations().retention_days) {
+    call.retention_days = static_cast<uint16_t>(std::min<uint32_t>(*days, UINT16_MAX));
+  }
   std::vector<audit::Event> events;
   if (call.route->access == Access::kAdmin) {
     events.push_back(AdminEvent(call, who, decision));

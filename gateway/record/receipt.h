@@ -1,0 +1,13 @@
+// GET /v1/audit/receipts/{seq}: the proof that a caller's own request stands in the audit log. Only for the
+// subject of the record; for anybody else there is no such record. Threading: one core.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include "gateway/walk.h"
+
+namespace portcullis::gateway {
+
+boost::asio::awaitable<Result<Answer>> GiveReceipt(Call& call);
+
+}  // namespace portcullis::gateway
