@@ -106,9 +106,9 @@ struct ParsedFiles {
   std::deque<SourceFile> files;  // never moved: parsers hold views of the texts
   size_t text_size = 0;          // bytes, of all of them
   std::deque<Expr> arena;
-  std::vector<Policy> policies;                          // static ones and links
-  std::vector<Policy> templates;                         // with slots: they decide nothing
-  std::map<std::string, uint32_t, std::less<>> by_id;    // positions in `policies`
+  std::vector<Policy> policies;                        // static ones and links
+  std::vector<Policy> templates;                       // with slots: they decide nothing
+  std::map<std::string, uint32_t, std::less<>> by_id;  // positions in `policies`
 
   const SourceFile& FileOf(const Policy& policy) const { return files[policy.file]; }
 };

@@ -1,7 +1,6 @@
 #include "policy/cedar/authorize.h"
 
 #include <algorithm>
-#include <boost/container/small_vector.hpp>
 
 #include "policy/cedar/eval.h"
 #include "policy/cedar/index.h"
@@ -10,68 +9,77 @@
 namespace portcullis::policy::cedar {
 namespace {
 
-using Positions = boost::container::small_vector<uint32_t, 16>;
-
-void Tidy(Positions& positions) {
+void Tidy(std::vector<uint32_t>& positions) {
   std::sort(positions.begin(), positions.end());
   positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
 }
 
-struct Failure {
-  uint32_t position;
-  std::string message;
-};
-
-Response Decide(const PolicySet& policies, const EntityView& entities, const Request& request) {
-  const Value principal = Value::Entity(request.principal);
-  const Value action = Value::Entity(request.action);
-  const Value resource = Value::Entity(request.resource);
-  Evaluator evaluator(entities, principal, action, resource, request.context);
-  Positions permits, forbids;
-  std::vector<Failure> failures;
-  const std::vector<Policy>& all = policies.policies();
-  policies.index().ForEachCandidate(entities, principal, action, resource, [&](uint32_t position) {
-    const Policy& policy = all[position];
-    switch (evaluator.Evaluate(policy)) {
-      case Outcome::kUnsatisfied:
-        break;
-      case Outcome::kSatisfied:
-        (policy.effect == Effect::kForbid ? forbids : permits).push_back(position);
-        break;
-      case Outcome::kError: {
-        const SourceFile& file = policies.files().FileOf(policy);
-        failures.push_back({position, LocationText(file.name, file.text, evaluator.error_offset()) +
-                                          ": " + evaluator.error_message()});
-        break;
-      }
-    }
-  });
-
+Response Answer(const PolicySet& policies, const EntityView& entities, const Request& request) {
+  const Question question = Question::Of(request);
+  Decision decision;
+  Decide(policies, entities, question, decision);
   Response response;
-  response.allow = forbids.empty() && !permits.empty();
-  Positions& determining = forbids.empty() ? permits : forbids;
-  Tidy(determining);
-  for (const uint32_t position : determining) response.reasons.push_back(all[position].id);
-  std::sort(failures.begin(), failures.end(),
-            [](const Failure& a, const Failure& b) { return a.position < b.position; });
-  for (Failure& failure : failures) {
-    const std::string& id = all[failure.position].id;
-    if (!response.errors.empty() && response.errors.back() == id) continue;
-    response.errors.push_back(id);
-    response.messages.push_back(std::move(failure.message));
+  response.allow = decision.allow;
+  const std::vector<Policy>& all = policies.policies();
+  for (const uint32_t position : decision.reasons) response.reasons.push_back(all[position].id);
+  for (const uint32_t position : decision.errors) {
+    response.errors.push_back(all[position].id);
+    response.messages.push_back(Explain(policies, entities, question, position));
   }
   return response;
 }
 
 }  // namespace
 
+Question Question::Of(const Request& request) {
+  return {Value::Entity(request.principal), Value::Entity(request.action),
+          Value::Entity(request.resource), request.context};
+}
+
+void Decide(const PolicySet& policies, const EntityView& entities, const Question& question,
+            Decision& decision) {
+  decision.reasons.clear();
+  decision.errors.clear();
+  Evaluator evaluator(entities, question.principal, question.action, question.resource,
+                      question.context);
+  const std::vector<Policy>& all = policies.policies();
+  bool forbidden = false;
+  policies.index().ForEachCandidate(entities, question.principal, question.action,
+                                    question.resource, [&](uint32_t position) {
+                                      const Policy& policy = all[position];
+                                      const Outcome outcome = evaluator.Evaluate(policy);
+                                      if (outcome == Outcome::kError)
+                                        decision.errors.push_back(position);
+                                      if (outcome != Outcome::kSatisfied) return;
+                                      const bool forbid = policy.effect == Effect::kForbid;
+                                      if (forbid && !forbidden)
+                                        decision.reasons.clear();  // the permits so far
+                                      forbidden = forbidden || forbid;
+                                      if (forbid == forbidden) decision.reasons.push_back(position);
+                                    });
+  decision.allow = !forbidden && !decision.reasons.empty();
+  Tidy(decision.reasons);
+  Tidy(decision.errors);
+}
+
+std::string Explain(const PolicySet& policies, const EntityView& entities, const Question& question,
+                    uint32_t position) {
+  Evaluator evaluator(entities, question.principal, question.action, question.resource,
+                      question.context);
+  const Policy& policy = policies.policies()[position];
+  if (evaluator.Evaluate(policy) != Outcome::kError) return {};
+  const SourceFile& file = policies.files().FileOf(policy);
+  return LocationText(file.name, file.text, evaluator.error_offset()) + ": " +
+         evaluator.error_message();
+}
+
 Response Authorize(const PolicySet& policies, const Entities& entities, const Request& request) {
-  return Decide(policies, EntityView(entities, nullptr), request);
+  return Answer(policies, EntityView(entities, nullptr), request);
 }
 
 Response Authorize(const PolicySet& policies, const Entities& base,
                    const Entities& request_entities, const Request& request) {
-  return Decide(policies, EntityView(base, &request_entities), request);
+  return Answer(policies, EntityView(base, &request_entities), request);
 }
 
 }  // namespace portcullis::policy::cedar

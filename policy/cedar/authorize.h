@@ -27,6 +27,30 @@ struct Response {
   std::vector<std::string> messages;  // one for each of `errors`: "file:line:column: why"
 };
 
+// A request whose parts are values already, so that many can be asked without making them anew.
+struct Question {
+  Value principal;  // entity values
+  Value action;
+  Value resource;
+  Value context;  // a record
+
+  static Question Of(const Request& request);
+};
+
+// Positions in policies.policies(), ascending. Kept from question to question, it keeps its memory:
+// then deciding allocates nothing, unless a policy errors or builds a set or record of its own.
+struct Decision {
+  bool allow = false;
+  std::vector<uint32_t> reasons;
+  std::vector<uint32_t> errors;
+};
+
+void Decide(const PolicySet& policies, const EntityView& entities, const Question& question,
+            Decision& decision);
+// Why the policy at `position` errors: "file:line:column: why"; empty when it does not.
+std::string Explain(const PolicySet& policies, const EntityView& entities, const Question& question,
+                    uint32_t position);
+
 Response Authorize(const PolicySet& policies, const Entities& entities, const Request& request);
 // `request_entities` (the caller, its device …) come first, `base` answers for all others.
 Response Authorize(const PolicySet& policies, const Entities& base,

@@ -1,7 +1,5 @@
 #include "policy/cedar/batch.h"
 
-#include <optional>
-
 #include "policy/cedar/policy_json.h"
 #include "policy/cedar/validate.h"
 #include "policy/cedar/value_json.h"
@@ -41,8 +39,8 @@ Result<PolicySet> LinkedPolicies(const std::string& text, const Json& links) {
   if (!links.IsArray()) return Form("templateLinks: expected a list");
   std::vector<TemplateLink> out;
   for (size_t i = 0; i < links.items.size(); ++i) {
-    BOOST_OUTCOME_TRY(TemplateLink link, LinkFromJson(links.items[i], "templateLinks[" +
-                                                                          std::to_string(i) + "]"));
+    BOOST_OUTCOME_TRY(TemplateLink link,
+                      LinkFromJson(links.items[i], "templateLinks[" + std::to_string(i) + "]"));
     out.push_back(std::move(link));
   }
   return PolicySet::Parse({SourceFile{"policies", text}}, Templates::kKeep, out);
@@ -51,10 +49,13 @@ Result<PolicySet> LinkedPolicies(const std::string& text, const Json& links) {
 }  // namespace
 
 struct Batch::Cache {
-  std::optional<std::string> policy_text;  // of `policies`, where that came as one text
+  Json policies_given;
   std::unique_ptr<PolicySet> policies;
-  std::optional<std::string> schema_text;
+  Json schema_given;
   std::unique_ptr<Schema> schema;
+  Json entities_given;
+  const Schema* entities_schema = nullptr;  // by which `entities` were read
+  std::unique_ptr<Entities> entities;
 };
 
 Batch::Batch() : cache_(std::make_unique<Cache>()) {}
@@ -91,34 +92,50 @@ std::string ToJson(const Response& response) {
 Result<const PolicySet*> Batch::Policies(const Json& document) {
   BOOST_OUTCOME_TRY(const Json* given, Member(document, "policies", "the line"));
   const Json* links = document.Find("templateLinks");
-  if (!given->IsString() || links != nullptr) {
-    cache_->policies.reset();  // only plain texts are worth remembering
-    Result<PolicySet> parsed = given->IsString() ? LinkedPolicies(given->string, *links)
-                                                 : PolicySet::FromJson(*given, "policies");
-    if (!parsed) return parsed.error();
-    cache_->policies = std::make_unique<PolicySet>(std::move(parsed.value()));
-    cache_->policy_text.reset();
-  } else if (!cache_->policies || cache_->policy_text != given->string) {
-    BOOST_OUTCOME_TRY(PolicySet parsed, PolicySet::Parse(given->string, "policies"));
-    cache_->policies = std::make_unique<PolicySet>(std::move(parsed));
-    cache_->policy_text = given->string;
+  if (cache_->policies && links == nullptr && cache_->policies_given == *given) {
+    return cache_->policies.get();
   }
+  cache_->policies.reset();
+  Result<PolicySet> parsed = !given->IsString() ? PolicySet::FromJson(*given, "policies")
+                             : links != nullptr ? LinkedPolicies(given->string, *links)
+                                                : PolicySet::Parse(given->string, "policies");
+  if (!parsed) return parsed.error();
+  cache_->policies = std::make_unique<PolicySet>(std::move(parsed.value()));
+  cache_->policies_given = links == nullptr ? *given : Json();
   return cache_->policies.get();
 }
 
 Result<const Schema*> Batch::OptionalSchema(const Json& document) {
   const Json* given = document.Find("schema");
   if (given == nullptr || given->kind == Json::Kind::kNull) return nullptr;
-  if (!given->IsString()) {
-    BOOST_OUTCOME_TRY(Schema parsed, Schema::FromJson(*given, "schema"));
-    cache_->schema = std::make_unique<Schema>(std::move(parsed));
-    cache_->schema_text.reset();
-  } else if (!cache_->schema || cache_->schema_text != given->string) {
-    BOOST_OUTCOME_TRY(Schema parsed, Schema::ParseAny(given->string, "schema"));
-    cache_->schema = std::make_unique<Schema>(std::move(parsed));
-    cache_->schema_text = given->string;
-  }
+  if (cache_->schema && cache_->schema_given == *given) return cache_->schema.get();
+  cache_->entities.reset();  // they may have been read by the schema that goes
+  cache_->schema.reset();
+  Result<Schema> parsed = given->IsString() ? Schema::ParseAny(given->string, "schema")
+                                            : Schema::FromJson(*given, "schema");
+  if (!parsed) return parsed.error();
+  cache_->schema = std::make_unique<Schema>(std::move(parsed.value()));
+  cache_->schema_given = *given;
   return cache_->schema.get();
+}
+
+Result<const Entities*> Batch::StoreOf(const Json& document, const Schema* schema) {
+  static const Json kNone = [] {
+    Json none;
+    none.kind = Json::Kind::kArray;
+    return none;
+  }();
+  const Json* given = document.Find("entities");
+  if (given == nullptr) given = &kNone;
+  if (cache_->entities && cache_->entities_schema == schema && cache_->entities_given == *given) {
+    return cache_->entities.get();
+  }
+  cache_->entities.reset();
+  BOOST_OUTCOME_TRY(Entities entities, Entities::FromJson(*given, schema, "entities"));
+  cache_->entities = std::make_unique<Entities>(std::move(entities));
+  cache_->entities_given = *given;
+  cache_->entities_schema = schema;
+  return cache_->entities.get();
 }
 
 Result<Response> Batch::Decide(std::string_view line) {
@@ -126,13 +143,10 @@ Result<Response> Batch::Decide(std::string_view line) {
   if (!document.IsObject()) return Form("expected one JSON object on the line");
   BOOST_OUTCOME_TRY(const PolicySet* policies, Policies(document));
   BOOST_OUTCOME_TRY(const Schema* schema, OptionalSchema(document));
-  Entities entities;
-  if (const Json* list = document.Find("entities")) {
-    BOOST_OUTCOME_TRY(entities, Entities::FromJson(*list, schema, "entities"));
-  }
+  BOOST_OUTCOME_TRY(const Entities* entities, StoreOf(document, schema));
   BOOST_OUTCOME_TRY(const Json* question, Member(document, "request", "the line"));
   BOOST_OUTCOME_TRY(const Request request, RequestFromJson(*question, schema));
-  return cedar::Authorize(*policies, entities, request);
+  return cedar::Authorize(*policies, *entities, request);
 }
 
 Batch::Answer Batch::Authorize(std::string_view line) {
@@ -150,7 +164,9 @@ Batch::Answer Batch::Validate(std::string_view line) {
     BOOST_OUTCOME_TRY(const Schema* schema, OptionalSchema(document));
     if (schema == nullptr) return Form("the line lacks the member \"schema\"");
     BOOST_OUTCOME_TRY(const PolicySet* policies, Policies(document));
-    return cedar::Validate(*policies, *schema);
+    const Json* mode = document.Find("mode");
+    const bool permissive = mode != nullptr && mode->string == "permissive";
+    return cedar::Validate(*policies, *schema, permissive ? Mode::kPermissive : Mode::kStrict);
   };
   const Result<Findings> findings = check();
   if (!findings) {

@@ -10,8 +10,8 @@
 // "policies" is Cedar text or a policy set in JSON, "schema" Cedar's syntax or JSON; with text,
 // "templateLinks" may link its templates.
 // A line that cannot be answered gives a deny (or "ok":false) with "error":{"code","message"}.
-// Policy sets, schemas and entity stores are remembered by their text, so that many requests
-// against the same set parse it once. Not thread-safe.
+// The last policy set, schema and entity store are remembered, so that many requests in a row
+// against the same ones read them once. Not thread-safe.
 #pragma once
 
 #include <memory>
@@ -45,6 +45,7 @@ class Batch {
   Result<Response> Decide(std::string_view line);
   Result<const PolicySet*> Policies(const Json& document);
   Result<const Schema*> OptionalSchema(const Json& document);
+  Result<const Entities*> StoreOf(const Json& document, const Schema* schema);
 
   std::unique_ptr<Cache> cache_;
 };

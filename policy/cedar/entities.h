@@ -83,7 +83,8 @@ class Entities {
     bool operator()(const Key& a, const View& b) const { return a.uid == *b.uid; }
   };
 
-  Result<void> Conform(const Schema& schema);
+  Result<void> Conform(const Schema& schema) const;  // all but actions
+  Result<void> TakeActions(const Schema& schema);
 
   std::unordered_map<Key, Stored, Hash, Equal> stored_;
   bool closed_ = true;
@@ -93,7 +94,7 @@ class Entities {
 class EntityView {
  public:
   // Pointers into the stores (or to the argument), for a walk up the hierarchy without copies.
-  using Uids = boost::container::small_vector<const Value*, 24>;
+  using Uids = boost::container::small_vector<const Value*, 64>;
 
   EntityView(const Entities& base, const Entities* request) : base_(base), request_(request) {}
   const Entities::Stored* Find(const EntityUid& uid, size_t hash) const;

@@ -75,23 +75,33 @@ Result<Entity> EntityFromJson(const Json& json, const Schema* schema, const std:
 
 }  // namespace
 
-// Actions come from the schema; the document may repeat them, with parents or all ancestors.
-Result<void> Entities::Conform(const Schema& schema) {
+Result<void> Entities::Conform(const Schema& schema) const {
   for (const auto& [key, stored] : stored_) {
+    if (IsActionType(key.uid.type)) continue;
+    BOOST_OUTCOME_TRY(schema.CheckEntity(key.uid, stored));
+  }
+  return boost::outcome_v2::success();
+}
+
+// Actions come from the schema. The document may repeat them, but then exactly as they are: what
+// lies above an action by the document must be what lies above it by the schema.
+Result<void> Entities::TakeActions(const Schema& schema) {
+  for (const auto& [key, stored] : stored_) {
+    if (!IsActionType(key.uid.type)) continue;
     const Action* action = schema.FindAction(key.uid);
     if (action == nullptr) {
-      BOOST_OUTCOME_TRY(schema.CheckEntity(key.uid, stored));
-      continue;
+      return Error{Code::kValidation, "the schema has no action " + ToText(key.uid)};
     }
-    for (const Value& parent : stored.parents) {
-      if (!action->ancestors.contains(parent.entity())) {
-        return Error{Code::kValidation, ToText(key.uid) + " is no member of " +
-                                            ToText(parent.entity()) + " in the schema"};
-      }
+    std::set<EntityUid> above;
+    for (const Value& ancestor : stored.ancestors) above.insert(ancestor.entity());
+    if (above != action->ancestors || !stored.attrs.fields().empty() ||
+        !stored.tags.fields().empty()) {
+      return Error{Code::kValidation,
+                   ToText(key.uid) + " is not as the schema declares it; leave actions out"};
     }
   }
   for (Entity& action : schema.ActionEntities()) Add(std::move(action));
-  return boost::outcome_v2::success();
+  return Close();
 }
 
 Result<Entities> Entities::ParseJson(std::string_view json, const Schema* schema,
@@ -120,6 +130,9 @@ Result<Entities> Entities::FromJson(const Json& document, const Schema* schema,
     BOOST_OUTCOME_TRY(entities.Conform(*schema));
   }
   BOOST_OUTCOME_TRY(entities.Close());
+  if (schema != nullptr) {
+    BOOST_OUTCOME_TRY(entities.TakeActions(*schema));
+  }
   return entities;
 }
 

@@ -5,7 +5,6 @@
 #include "policy/cedar/text.h"
 
 namespace portcullis::policy::cedar {
-
 bool Evaluator::Fail(const Expr& expr, std::string message) {
   error_offset_ = expr.offset;
   error_message_ = std::move(message);
@@ -137,8 +136,9 @@ bool Evaluator::Eval(const Expr& expr, Operand& out) {
     }
     case Op::kSet:
     case Op::kRecord:
-    case Op::kCall:
       return EvalBuild(expr, out);
+    case Op::kCall:
+      return EvalCall(expr, out);
   }
   return Fail(expr, "unknown expression");
 }
@@ -233,134 +233,6 @@ bool Evaluator::EvalOrder(const Expr& expr, bool& out) {
       out = a >= b;
       break;
   }
-  return true;
-}
-
-bool Evaluator::EvalIn(const Expr& expr, const Value& child, bool& out) {
-  Operand parent;
-  if (!Eval(*expr.args[1], parent)) return false;
-  if (child.kind() != Kind::kEntity) return TypeError(expr, "entity", child);
-  if (parent.value->kind() == Kind::kEntity) {
-    out = entities_.In(child, *parent.value);
-    return true;
-  }
-  if (parent.value->kind() != Kind::kSet) {
-    return TypeError(expr, "entity or set of entities", *parent.value);
-  }
-  const std::vector<Value>& all = parent.value->elements();
-  for (const Value& element : all) {
-    if (element.kind() != Kind::kEntity) return TypeError(expr, "entity", element);
-  }
-  out = std::any_of(all.begin(), all.end(),
-                    [&](const Value& element) { return entities_.In(child, element); });
-  return true;
-}
-
-bool Evaluator::EvalSetRelation(const Expr& expr, bool& out) {
-  Operand left, right;
-  if (!Eval(*expr.args[0], left) || !Eval(*expr.args[1], right)) return false;
-  if (left.value->kind() != Kind::kSet) return TypeError(expr, "set", *left.value);
-  if (expr.op == Op::kContains) {
-    out = left.value->Contains(*right.value);
-    return true;
-  }
-  if (right.value->kind() != Kind::kSet) return TypeError(expr, "set", *right.value);
-  const std::vector<Value>& wanted = right.value->elements();
-  const auto present = [&](const Value& element) { return left.value->Contains(element); };
-  out = expr.op == Op::kContainsAll ? std::all_of(wanted.begin(), wanted.end(), present)
-                                    : std::any_of(wanted.begin(), wanted.end(), present);
-  return true;
-}
-
-bool Evaluator::EvalTag(const Expr& expr, Operand& out) {
-  Operand object, name;
-  if (!Eval(*expr.args[0], object) || !Eval(*expr.args[1], name)) return false;
-  if (object.value->kind() != Kind::kEntity) return TypeError(expr, "entity", *object.value);
-  if (name.value->kind() != Kind::kString) return TypeError(expr, "string", *name.value);
-  const Entities::Stored* stored =
-      entities_.Find(object.value->entity(), object.value->entity_hash());
-  const Value* tag = stored == nullptr ? nullptr : stored->tags.Find(name.value->string());
-  if (expr.op == Op::kHasTag) {
-    out.Own(tag != nullptr);
-    return true;
-  }
-  if (stored == nullptr) {
-    return Fail(expr, "entity " + ToText(object.value->entity()) + " does not exist");
-  }
-  if (tag == nullptr) {
-    return Fail(expr,
-                ToText(object.value->entity()) + " has no tag " + Quoted(name.value->string()));
-  }
-  out.value = tag;
-  return true;
-}
-
-bool Evaluator::EvalGetAttr(const Expr& expr, Operand& out) {
-  Operand object;
-  if (!Eval(*expr.args[0], object)) return false;
-  const Value& base = *object.value;
-  if (base.kind() == Kind::kRecord) {
-    const Value* found = base.Find(expr.name);
-    if (found == nullptr) return Fail(expr, "the record has no attribute `" + expr.name + "`");
-    if (object.value == &object.owned) {
-      out.Own(*found);
-    } else {
-      out.value = found;
-    }
-    return true;
-  }
-  if (base.kind() != Kind::kEntity) return TypeError(expr, "record or entity", base);
-  const Entities::Stored* stored = entities_.Find(base.entity(), base.entity_hash());
-  if (stored == nullptr) return Fail(expr, "entity " + ToText(base.entity()) + " does not exist");
-  out.value = stored->attrs.Find(expr.name);
-  return out.value != nullptr ||
-         Fail(expr, ToText(base.entity()) + " has no attribute `" + expr.name + "`");
-}
-
-bool Evaluator::EvalHasAttr(const Expr& expr, bool& out) {
-  Operand object;
-  if (!Eval(*expr.args[0], object)) return false;
-  const Value* current = object.value;
-  out = false;
-  for (const std::string& name : expr.names) {
-    if (current->kind() == Kind::kRecord) {
-      current = current->Find(name);
-    } else if (current->kind() == Kind::kEntity) {
-      const Entities::Stored* stored = entities_.Find(current->entity(), current->entity_hash());
-      current = stored == nullptr ? nullptr : stored->attrs.Find(name);
-    } else {
-      return TypeError(expr, "record or entity", *current);
-    }
-    if (current == nullptr) return true;
-  }
-  out = true;
-  return true;
-}
-
-bool Evaluator::EvalBuild(const Expr& expr, Operand& out) {
-  std::vector<Value> values;
-  values.reserve(expr.args.size());
-  for (const Expr* arg : expr.args) {
-    Operand operand;
-    if (!Eval(*arg, operand)) return false;
-    values.push_back(*operand.value);
-  }
-  if (expr.op == Op::kSet) {
-    out.Own(Value::Set(std::move(values)));
-    return true;
-  }
-  if (expr.op == Op::kRecord) {
-    std::vector<Value::Field> fields;
-    fields.reserve(values.size());
-    for (size_t i = 0; i < values.size(); ++i) {
-      fields.emplace_back(expr.names[i], std::move(values[i]));
-    }
-    out.Own(Value::Record(std::move(fields)));
-    return true;
-  }
-  Result<Value> result = Call(expr.function, values);
-  if (!result) return Fail(expr, result.error().message);
-  out.Own(std::move(result.value()));
   return true;
 }
 

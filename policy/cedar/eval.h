@@ -56,10 +56,13 @@ class Evaluator {
   bool EvalArithmetic(const Expr& expr, Operand& out);
   bool EvalOrder(const Expr& expr, bool& out);
   bool EvalIn(const Expr& expr, const Value& child, bool& out);
+  bool EvalInList(const Expr& expr, const Value& child, bool& out);
   bool EvalSetRelation(const Expr& expr, bool& out);
+  bool EvalListContains(const Expr& expr, bool& out);
   bool EvalTag(const Expr& expr, Operand& out);
   bool EvalGetAttr(const Expr& expr, Operand& out);
   bool EvalHasAttr(const Expr& expr, bool& out);
+  bool EvalCall(const Expr& expr, Operand& out);
   bool EvalBuild(const Expr& expr, Operand& out);
 
   bool Fail(const Expr& expr, std::string message);

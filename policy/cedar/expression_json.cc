@@ -251,9 +251,8 @@ class Reader {
 
   Node Record(const Json& json, const std::string& path) {
     if (!json.IsObject()) return At(path, "expected an object");
-    return Fields(json, path, [&](const Json& value, const std::string& where) {
-      return Read(value, where);
-    });
+    return Fields(json, path,
+                  [&](const Json& value, const std::string& where) { return Read(value, where); });
   }
 
   template <class Convert>
@@ -272,9 +271,6 @@ class Reader {
 
   Node Call(Function function, const Json& json, const std::string& path) {
     BOOST_OUTCOME_TRY(std::vector<const Expr*> args, Items(json, path));
-    if (args.empty() && InfoOf(function).method) {
-      return At(path, "a method needs the value that it is called on");
-    }
     Expr expr = MakeExpr(Op::kCall, 0, std::move(args));
     expr.function = function;
     return Add(std::move(expr), path);

@@ -4,7 +4,10 @@
 #include <fstream>
 #include <system_error>
 
+#include "policy/cedar/ast.h"
 #include "policy/cedar/json.h"
+#include "policy/cedar/policy_json.h"
+#include "policy/cedar/text.h"
 
 namespace portcullis::policy::cedar {
 namespace fs = std::filesystem;
@@ -25,6 +28,41 @@ Result<std::string> ReadTextFile(const fs::path& path, size_t limit) {
   return text;
 }
 
+namespace {
+
+Result<std::vector<TemplateLink>> ReadLinks(const fs::path& path) {
+  std::vector<TemplateLink> links;
+  std::error_code error;
+  if (!fs::exists(path, error)) return links;
+  BOOST_OUTCOME_TRY(const std::string text, ReadTextFile(path, kMaxJsonText));
+  BOOST_OUTCOME_TRY(const Json document, ParseJson(text, path.string()));
+  if (!document.IsArray()) return Error{Code::kJson, path.string() + ": expected a list of links"};
+  for (size_t i = 0; i < document.items.size(); ++i) {
+    BOOST_OUTCOME_TRY(
+        TemplateLink link,
+        LinkFromJson(document.items[i], path.string() + "[" + std::to_string(i) + "]"));
+    links.push_back(std::move(link));
+  }
+  return links;
+}
+
+// A template that nothing links decides nothing, which nobody means.
+Result<void> CheckLinked(const PolicySet& policies) {
+  for (const Policy& pattern : policies.templates()) {
+    const bool linked =
+        std::any_of(policies.policies().begin(), policies.policies().end(),
+                    [&](const Policy& policy) { return policy.template_id == pattern.id; });
+    if (linked) continue;
+    const SourceFile& file = policies.files().FileOf(pattern);
+    return Error{Code::kUnsupported, Located(file.name, file.text, pattern.offset,
+                                             "no link in links.json uses this template, so it "
+                                             "would decide nothing")};
+  }
+  return boost::outcome_v2::success();
+}
+
+}  // namespace
+
 Result<Folder> LoadFolder(const fs::path& dir) {
   std::error_code error;
   std::vector<fs::path> paths;
@@ -40,7 +78,11 @@ Result<Folder> LoadFolder(const fs::path& dir) {
     sources.push_back({path.string(), std::move(text)});
   }
   Folder folder;
-  BOOST_OUTCOME_TRY(folder.policies, PolicySet::Parse(sources));
+  BOOST_OUTCOME_TRY(const std::vector<TemplateLink> links, ReadLinks(dir / "links.json"));
+  BOOST_OUTCOME_TRY(
+      folder.policies,
+      PolicySet::Parse(sources, links.empty() ? Templates::kRefuse : Templates::kKeep, links));
+  BOOST_OUTCOME_TRY(CheckLinked(folder.policies));
   if (const fs::path path = dir / "schema.cedarschema"; fs::exists(path, error)) {
     BOOST_OUTCOME_TRY(const std::string text, ReadTextFile(path, kMaxPolicyText));
     BOOST_OUTCOME_TRY(Schema schema, Schema::Parse(text, path.string()));

@@ -91,6 +91,12 @@ class Formatter {
     }
   }
 
+  // The comments before a closing bracket belong to what it closes.
+  void TakeComments(Docs& out) {
+    Comments(words_[at_], out);
+    words_[at_].before.clear();
+  }
+
   // The current token with its comments, printed as `text`, or as it is.
   Doc Take(std::string_view text = {}) {
     const Word& word = words_[at_];
@@ -127,14 +133,25 @@ class Formatter {
     return layout_.Concat(std::move(parts));
   }
 
+  // On one line only where it constrains nothing.
   Doc Head() {
+    size_t end = at_;
+    bool plain = true;
+    for (; !words_[end].token.Is(")") && plain; ++end) {
+      plain =
+          !words_[end].token.Is("==") && !words_[end].token.Is("in") && !words_[end].token.Is("is");
+    }
+    const auto line = [&](bool first) {
+      return !plain ? layout_.FreshLine() : first ? layout_.Soft() : layout_.Space();
+    };
     Docs inside;
     Doc open = Take();
     while (!Is(")")) {
-      inside.push_back(inside.empty() ? layout_.Soft() : layout_.Space());
+      inside.push_back(line(inside.empty()));
       inside.push_back(Variable());
     }
-    return layout_.Group({open, layout_.Nest(indent_, std::move(inside)), layout_.Soft(), Take()});
+    TakeComments(inside);
+    return layout_.Group({open, layout_.Nest(indent_, std::move(inside)), line(true), Take()});
   }
 
   // With the comma behind it; the last one is dropped.
@@ -174,9 +191,10 @@ class Formatter {
   Doc Condition() {
     Doc word = Take();
     Doc open = Take();
-    Doc body = Expression();
-    Doc braces = layout_.Group({open, layout_.Nest(indent_, {layout_.Space(), body}),
-                                layout_.Space(), Take()});
+    Docs inside{layout_.Space(), Expression()};
+    TakeComments(inside);
+    Doc braces =
+        layout_.Group({open, layout_.Nest(indent_, std::move(inside)), layout_.Space(), Take()});
     return layout_.Group({word, layout_.Space(), braces});
   }
 
@@ -275,8 +293,9 @@ class Formatter {
     if (Is("{")) return Record();
     if (Is("(")) {
       Doc open = Take();
-      Doc inside = Expression();
-      return layout_.Group({open, layout_.Nest(1, {inside}), Take()});
+      Docs inside{Expression()};
+      TakeComments(inside);
+      return layout_.Group({open, layout_.Nest(1, std::move(inside)), Take()});
     }
     Docs parts{Take()};
     while (Is("::")) {
@@ -297,6 +316,7 @@ class Formatter {
       inside.push_back(layout_.Concat(std::move(item)));
     }
     if (inside.empty()) return layout_.Concat({open, Take()});
+    TakeComments(inside);
     if (airy) inside.insert(inside.begin(), layout_.Soft());
     Docs parts{open, layout_.Nest(indent, std::move(inside))};
     if (airy) parts.push_back(layout_.Soft());
@@ -316,8 +336,8 @@ class Formatter {
       inside.push_back(layout_.Concat(std::move(field)));
     }
     if (inside.empty()) return layout_.Concat({open, Take()});
-    return layout_.Group(
-        {open, layout_.Nest(indent_, std::move(inside)), layout_.Space(), Take()});
+    TakeComments(inside);
+    return layout_.Group({open, layout_.Nest(indent_, std::move(inside)), layout_.Space(), Take()});
   }
 
   std::vector<Word> words_;
@@ -342,9 +362,9 @@ Result<std::string> FormatPolicies(std::string_view text, std::string_view file_
   std::string formatted = formatter.layout().Render(document, style.width);
   const Result<std::string> after = MeaningOf(formatted, file_name);
   if (!after || after.value() != before) {
-    return Error{Code::kUnsupported,
-                 std::string(file_name) + ": the formatted text would mean something else; the "
-                                          "text is left as it is"};
+    return Error{Code::kUnsupported, std::string(file_name) +
+                                         ": the formatted text would mean something else; the "
+                                         "text is left as it is"};
   }
   return formatted;
 }

@@ -1,5 +1,6 @@
-// Lays policies out for people: one style, comments kept, at most 80 columns where that is possible.
-// What comes out parses to the same policies, which is checked here, and formats to itself.
+// Lays policies out for people: one style, comments kept, at most 80 columns where that is
+// possible. What comes out parses to the same policies, which is checked here, and formats to
+// itself.
 #pragma once
 
 #include <string>

@@ -111,6 +111,11 @@ struct Builder {
 
 }  // namespace
 
+bool Json::operator==(const Json& other) const {
+  return kind == other.kind && boolean == other.boolean && integer == other.integer &&
+         string == other.string && items == other.items && members == other.members;
+}
+
 const Json* Json::Find(std::string_view key) const {
   const auto found = std::find_if(members.begin(), members.end(),
                                   [key](const JsonMember& member) { return member.name == key; });

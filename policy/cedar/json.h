@@ -30,11 +30,14 @@ struct Json {
   bool IsArray() const { return kind == Kind::kArray; }
   bool IsString() const { return kind == Kind::kString; }
   const Json* Find(std::string_view key) const;  // nullptr when absent or not an object
+  bool operator==(const Json& other) const;      // members in the same order
 };
 
 struct JsonMember {
   std::string name;
   Json value;
+
+  bool operator==(const JsonMember& other) const = default;
 };
 
 Result<Json> ParseJson(std::string_view text, std::string_view file_name);

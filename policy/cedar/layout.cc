@@ -14,8 +14,9 @@ struct Piece {
 };
 
 size_t Columns(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 // Whether the document, and what follows it up to the next possible line end, fits in `room`.
@@ -122,8 +123,7 @@ Layout::Doc Layout::Make(Kind kind, int indent, std::vector<Doc> parts) {
   Node node;
   node.kind = kind;
   node.indent = indent;
-  node.breaks =
-      std::any_of(parts.begin(), parts.end(), [](Doc part) { return part->breaks; });
+  node.breaks = std::any_of(parts.begin(), parts.end(), [](Doc part) { return part->breaks; });
   node.parts = std::move(parts);
   nodes_.push_back(std::move(node));
   return &nodes_.back();
@@ -160,9 +160,8 @@ std::string Layout::Render(Doc document, size_t width) const {
         break;
       default: {
         const size_t column = page.column(piece.indent);
-        const bool flat =
-            piece.flat || (piece.doc->kind == Kind::kGroup && column <= width &&
-                           Fits(piece.doc, open, width - column));
+        const bool flat = piece.flat || (piece.doc->kind == Kind::kGroup && column <= width &&
+                                         Fits(piece.doc, open, width - column));
         const int indent = piece.indent + piece.doc->indent;
         for (auto part = piece.doc->parts.rbegin(); part != piece.doc->parts.rend(); ++part) {
           open.push_back({indent, flat, *part});

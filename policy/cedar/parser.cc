@@ -1,5 +1,7 @@
 #include "policy/cedar/parser.h"
 
+#include <array>
+
 #include "policy/cedar/text.h"
 
 namespace portcullis::policy::cedar {
@@ -52,7 +54,20 @@ Error Parser::Expected(std::string_view what) const {
       constexpr size_t kShown = 40;
       found = "`" + std::string(token_.text.substr(0, kShown)) + "`";
   }
-  if (token_.Is("=")) found += " (equality is written `==`)";
+  struct Habit {
+    std::string_view word;
+    std::string_view hint;
+  };
+  constexpr std::array<Habit, 7> kHabits = {{{"=", "equality is written `==`"},
+                                             {"and", "written `&&`"},
+                                             {"or", "written `||`"},
+                                             {"&", "written `&&`"},
+                                             {"|", "written `||`"},
+                                             {"AND", "written `&&`"},
+                                             {"OR", "written `||`"}}};
+  for (const Habit& habit : kHabits) {
+    if (token_.text == habit.word) found += " (" + std::string(habit.hint) + ")";
+  }
   return Fail("expected " + std::string(what) + ", found " + found);
 }
 
@@ -154,6 +169,9 @@ Result<void> Parser::ParseScope(Policy& policy) {
   const auto variable = [this](Var var, Scope& scope) -> Result<void> {
     const std::string_view name = NameOf(var);
     if (!Accept(name)) {
+      if (var == Var::kResource && token_.Is("Action")) {
+        return Fail("several actions stand in brackets: action in [Action::\"a\", Action::\"b\"]");
+      }
       return Expected("`" + std::string(name) +
                       "`; a head names `principal`, `action` and `resource` in that order");
     }
@@ -185,7 +203,7 @@ Result<void> Parser::ParseConstraint(Var var, Scope& scope) {
     }
     Advance();
     scope.op = ScopeOp::kIs;
-    BOOST_OUTCOME_TRY(scope.type, ParsePath("an entity type"));
+    BOOST_OUTCOME_TRY(scope.type, ParsePath("an entity type, without quotes"));
     if (!Accept("in")) return boost::outcome_v2::success();
     scope.op = ScopeOp::kIsIn;
     return ParseScopeEntity(var, scope);

@@ -83,8 +83,7 @@ Parser::Node Parser::ParseRelation() {
   } else {
     return left;
   }
-  if (relation_here() || token_.Is("has") || token_.Is("like") ||
-      token_.Is("is")) {
+  if (relation_here() || token_.Is("has") || token_.Is("like") || token_.Is("is")) {
     return Fail("a second relation (`" + std::string(token_.text) +
                 "`) needs parentheses to say what belongs together");
   }

@@ -59,6 +59,7 @@ Parser::Node Parser::ParseName() {
     Advance();
     return ParseFunctionCall(path, offset);
   }
+  if (!var && path == "not") return FailAt(offset, "negation is written `!`");
   if (!var) {
     return FailAt(offset, "`" + path +
                               "` is no variable: expected principal, action, resource or context, "
@@ -100,8 +101,8 @@ Parser::Node Parser::ParseMethodCall(const Expr* object, const Token& name) {
   }
   std::vector<const Expr*> args{object};
   args.insert(args.end(), rest.begin(), rest.end());
-  Expr expr = MakeExpr(method != nullptr ? method->op : Op::kCall, static_cast<uint32_t>(name.offset),
-                   std::move(args));
+  Expr expr = MakeExpr(method != nullptr ? method->op : Op::kCall,
+                       static_cast<uint32_t>(name.offset), std::move(args));
   if (method == nullptr) expr.function = *function;
   return Add(std::move(expr));
 }

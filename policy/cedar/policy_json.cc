@@ -148,8 +148,7 @@ Result<Policy> PolicyFromJson(ParsedFiles& files, const Json& json, std::string 
     return At(path + ".effect", "expected \"permit\" or \"forbid\"");
   }
   policy.effect = effect->string == "permit" ? Effect::kPermit : Effect::kForbid;
-  BOOST_OUTCOME_TRY(policy.principal,
-                    ScopeFromJson(json.Find("principal"), Var::kPrincipal, path));
+  BOOST_OUTCOME_TRY(policy.principal, ScopeFromJson(json.Find("principal"), Var::kPrincipal, path));
   BOOST_OUTCOME_TRY(policy.action, ScopeFromJson(json.Find("action"), Var::kAction, path));
   BOOST_OUTCOME_TRY(policy.resource, ScopeFromJson(json.Find("resource"), Var::kResource, path));
   BOOST_OUTCOME_TRY(ReadConditions(files, json.Find("conditions"), policy, path + ".conditions"));

@@ -54,8 +54,7 @@ std::string LinkJson(const Policy& policy) {
   std::string values;
   const auto add = [&](const Scope& scope, std::string_view slot) {
     if (!scope.linked) return;
-    values += (values.empty() ? "" : ",") + JsonQuoted(slot) + ":" +
-              ToJson(scope.entity.entity());
+    values += (values.empty() ? "" : ",") + JsonQuoted(slot) + ":" + ToJson(scope.entity.entity());
   };
   add(policy.principal, "?principal");
   add(policy.resource, "?resource");
@@ -66,8 +65,8 @@ std::string LinkJson(const Policy& policy) {
 }  // namespace
 
 std::string ToJson(const Policy& policy) {
-  std::string out = policy.effect == Effect::kPermit ? R"({"effect":"permit")"
-                                                     : R"({"effect":"forbid")";
+  std::string out =
+      policy.effect == Effect::kPermit ? R"({"effect":"permit")" : R"({"effect":"forbid")";
   out += ",\"principal\":" + ToJson(policy.principal, Var::kPrincipal) +
          ",\"action\":" + ToJson(policy.action, Var::kAction) +
          ",\"resource\":" + ToJson(policy.resource, Var::kResource) + ",\"conditions\":[";
@@ -97,8 +96,7 @@ std::string ToJson(const PolicySet& policies) {
     if (!policy.template_id.empty()) links += (links.empty() ? "" : ",") + LinkJson(policy);
   }
   return "{\"staticPolicies\":" + ByIds(policies.policies()) +
-         ",\"templates\":" + ByIds(policies.templates()) + ",\"templateLinks\":[" + links +
-         "]}";
+         ",\"templates\":" + ByIds(policies.templates()) + ",\"templateLinks\":[" + links + "]}";
 }
 
 }  // namespace portcullis::policy::cedar

@@ -2,7 +2,8 @@
 // Ids are Cedar's: policy0, policy1 … in order of appearance over all files; in the JSON form they
 // are the keys. Parsing is strict and bounded (text size, number of policies, depth). A template
 // decides nothing until it is linked; where none is expected it is refused, lest a `forbid` with a
-// slot be taken for a rule in force. Errors read "file:line:column: what was expected", followed by the line and a caret.
+// slot be taken for a rule in force. Errors read "file:line:column: what was expected", followed by
+// the line and a caret.
 #pragma once
 
 #include <map>
@@ -66,7 +67,7 @@ class PolicySet {
   // "file:line" of the policy; empty when there is no such policy.
   std::string Where(std::string_view id) const;
 
-  const std::vector<Policy>& policies() const;   // static ones and links
+  const std::vector<Policy>& policies() const;  // static ones and links
   const std::vector<Policy>& templates() const;
   const PolicyIndex& index() const;
   const ParsedFiles& files() const;

@@ -58,8 +58,7 @@ Result<void> ReadStatic(ParsedFiles& files, const Json& json, const std::string&
                               path + "[" + std::to_string(i) + "]"));
   }
   for (const JsonMember& member : json.members) {
-    BOOST_OUTCOME_TRY(
-        ReadOne(files, member.value, member.name, false, path + "." + member.name));
+    BOOST_OUTCOME_TRY(ReadOne(files, member.value, member.name, false, path + "." + member.name));
   }
   if (!json.IsArray() && !json.IsObject()) return At(path, "expected a text, a list or an object");
   return boost::outcome_v2::success();

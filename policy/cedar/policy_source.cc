@@ -30,13 +30,15 @@ Result<void> AddLink(ParsedFiles& files, const TemplateLink& link) {
     return Error{Code::kSyntax, what + ": there is no such template"};
   }
   if (files.policies.size() >= kMaxPolicies) {
-    return Error{Code::kTooLarge, what + ": more than " + std::to_string(kMaxPolicies) + " policies"};
+    return Error{Code::kTooLarge,
+                 what + ": more than " + std::to_string(kMaxPolicies) + " policies"};
   }
   std::optional<Value> principal, resource;
   const auto take = [&](const Scope& scope, const std::optional<EntityUid>& uid,
                         std::string_view name, std::optional<Value>& out) -> Result<void> {
     if (scope.slot != uid.has_value()) {
-      return Error{Code::kSyntax, what + (scope.slot ? ": lacks a value for `" : ": has no slot `") +
+      return Error{Code::kSyntax, what +
+                                      (scope.slot ? ": lacks a value for `" : ": has no slot `") +
                                       std::string(name) + "`"};
     }
     if (uid) out = Value::Entity(*uid);

@@ -138,6 +138,7 @@ class Printer {
   }
 
   void Call(std::string_view name, bool method, const Expr& expr) {
+    method = method && !expr.args.empty();  // JSON can leave out the object; that never evaluates
     if (method) {
       Print(*expr.args[0], Binding::kMember);
       out_ += '.';
@@ -174,8 +175,9 @@ class Printer {
 
 std::string ScopeText(const Scope& scope, Var var) {
   std::string out(NameOf(var));
-  const std::string operand =
-      scope.slot ? "?" + out : scope.op == ScopeOp::kAny ? "" : scope.entity.ToText();
+  const std::string operand = scope.slot                  ? "?" + out
+                              : scope.op == ScopeOp::kAny ? ""
+                                                          : scope.entity.ToText();
   switch (scope.op) {
     case ScopeOp::kAny:
       return out;

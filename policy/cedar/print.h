@@ -9,7 +9,7 @@
 namespace portcullis::policy::cedar {
 
 std::string PrintExpr(const Expr& expr);
-std::string PrintPolicy(const Policy& policy);  // a template with its slots
+std::string PrintPolicy(const Policy& policy);     // a template with its slots
 std::string PrintPattern(const Pattern& pattern);  // with its quotes
 
 }  // namespace portcullis::policy::cedar

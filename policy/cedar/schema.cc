@@ -86,6 +86,9 @@ void Write(const Type& type, std::string& out) {
   switch (type.kind) {
     case Type::Kind::kEntity:
       out += type.entity;
+      for (const std::string& name : type.entities) {
+        out += (name == *type.entities.begin() ? "" : " or ") + name;
+      }
       return;
     case Type::Kind::kSet:
       out += "Set<";
@@ -120,8 +123,8 @@ const Attribute* Type::Find(std::string_view name) const {
 }
 
 bool Type::operator==(const Type& other) const {
-  return kind == other.kind && entity == other.entity && Same(element, other.element) &&
-         attributes == other.attributes;
+  return kind == other.kind && entity == other.entity && entities == other.entities &&
+         open == other.open && Same(element, other.element) && attributes == other.attributes;
 }
 
 std::string ToText(const Type& type) {

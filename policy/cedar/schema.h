@@ -46,9 +46,11 @@ struct Type {
   };
 
   Kind kind = Kind::kNever;
-  std::string entity;     // kEntity: the entity type
-  TypePtr element;        // kSet
-  Attributes attributes;  // kRecord
+  std::string entity;              // kEntity: the entity type; empty where it is one of several
+  std::set<std::string> entities;  // kEntity: those several; only permissive validation has them
+  TypePtr element;                 // kSet
+  Attributes attributes;           // kRecord
+  bool open = false;               // kRecord: may have further attributes; only permissive
 
   // Of a record; nullptr when there is no such attribute or this is no record.
   const Attribute* Find(std::string_view name) const;

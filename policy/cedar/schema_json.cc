@@ -38,10 +38,10 @@ class Reader {
       return At(path, "only a namespace with a name takes annotations");
     }
     if (const Json* types = json.Find("commonTypes")) {
-      BOOST_OUTCOME_TRY(Each(*types, path + ".commonTypes", [&](const JsonMember& member,
-                                                                const std::string& where) {
-        return CommonType(member, where, space);
-      }));
+      BOOST_OUTCOME_TRY(Each(*types, path + ".commonTypes",
+                             [&](const JsonMember& member, const std::string& where) {
+                               return CommonType(member, where, space);
+                             }));
     }
     for (const char* required : {"entityTypes", "actions"}) {
       if (json.Find(required) == nullptr) {
@@ -67,7 +67,10 @@ class Reader {
 
   static Result<void> Members(const Json& json, std::initializer_list<std::string_view> known,
                               const std::string& path) {
-    if (!json.IsObject()) return At(path, "expected an object");
+    // Cedar takes an empty list for an object without members, too.
+    if (!json.IsObject() && !(json.IsArray() && json.items.empty())) {
+      return At(path, "expected an object");
+    }
     for (const JsonMember& member : json.members) {
       if (std::find(known.begin(), known.end(), member.name) == known.end()) {
         return At(path, "unexpected member " + Quoted(member.name));
@@ -246,8 +249,9 @@ class Reader {
       BOOST_OUTCOME_TRY(only("attributes", "additionalAttributes"));
       const Json* open = json.Find("additionalAttributes");
       if (open != nullptr && (open->kind != Json::Kind::kBool || open->boolean)) {
-        return At(path + ".additionalAttributes", "records with further attributes are no part of "
-                                                  "Cedar: expected false");
+        return At(path + ".additionalAttributes",
+                  "records with further attributes are no part of "
+                  "Cedar: expected false");
       }
       const Json* attributes = json.Find("attributes");
       if (attributes == nullptr) return At(path, "lacks the member \"attributes\"");
@@ -258,8 +262,8 @@ class Reader {
                              }));
       return type;
     }
-    const bool named = name->string == "Entity" || name->string == "EntityOrCommon" ||
-                       name->string == "Extension";
+    const bool named =
+        name->string == "Entity" || name->string == "EntityOrCommon" || name->string == "Extension";
     BOOST_OUTCOME_TRY(only(named ? "name" : ""));
     std::string reference = name->string;
     if (named) {
@@ -273,8 +277,7 @@ class Reader {
     type.form = name->string == "Entity"           ? Form::kEntity
                 : name->string == "EntityOrCommon" ? Form::kPath
                                                    : Form::kCommon;
-    const bool primitive =
-        reference == "String" || reference == "Long" || reference == "Boolean";
+    const bool primitive = reference == "String" || reference == "Long" || reference == "Boolean";
     if (name->string == "Extension" || (!named && primitive)) {
       type.form = Form::kBuiltIn;
       if (reference == "Boolean") reference = "Bool";

@@ -142,8 +142,7 @@ Result<void> SchemaParser::ParseNamespace(WrittenSchema& out, WrittenAnnotations
   return boost::outcome_v2::success();
 }
 
-Result<void> SchemaParser::ParseDeclaration(WrittenNamespace& out,
-                                            WrittenAnnotations annotations) {
+Result<void> SchemaParser::ParseDeclaration(WrittenNamespace& out, WrittenAnnotations annotations) {
   if (Accept("entity")) return ParseEntity(out, std::move(annotations));
   if (Accept("action")) return ParseAction(out, std::move(annotations));
   if (Accept("type")) return ParseCommonType(out, std::move(annotations));

@@ -62,7 +62,8 @@ class Writer {
       const bool collides = std::any_of(
           space.entities.begin(), space.entities.end(),
           [&](const WrittenEntity& entity) { return entity.name.path == common.name.path; });
-      if (collides) return Unwritable("an entity type and a common type called " + common.name.path);
+      if (collides)
+        return Unwritable("an entity type and a common type called " + common.name.path);
       Separate();
       Annotations(common.annotations);
       out_ += indent_ + "type " + common.name.path + " = ";
@@ -137,8 +138,8 @@ class Writer {
     if (!action.principals.empty() && !action.resources.empty()) {
       out_ += " appliesTo {\n" + indent_ + "  principal: " + Paths(action.principals, false) +
               ",\n" + indent_ + "  resource: " + Paths(action.resources, false);
-      if (action.context && (action.context->form != Form::kRecord ||
-                             !action.context->attributes.empty())) {
+      if (action.context &&
+          (action.context->form != Form::kRecord || !action.context->attributes.empty())) {
         out_ += ",\n" + indent_ + "  context: ";
         indent_ += "  ";
         Type(*action.context);

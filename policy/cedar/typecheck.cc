@@ -143,19 +143,22 @@ TypeChecker::Typed TypeChecker::CheckVar(const Expr& expr) const {
 TypeChecker::Typed TypeChecker::CheckAnd(const Expr& expr, const Capabilities& known) {
   Typed result = CheckBool(*expr.args[0], known);
   bool failed = !result.type;
+  Capabilities inside = Union(known, result.known);  // what is known after the parts so far
   for (size_t i = 1; i < expr.args.size(); ++i) {
     if (!failed && IsFalse(result.type)) return {result.type, {}};
-    const Typed next = CheckBool(*expr.args[i], Union(known, result.known));
-    result.known = Union(result.known, next.known);
+    const Typed next = CheckBool(*expr.args[i], inside);
+    inside.insert(next.known.begin(), next.known.end());
+    result.known.insert(next.known.begin(), next.known.end());
     failed = failed || !next.type;
     if (failed) continue;
     if (IsFalse(next.type) || IsTrue(result.type)) {
       result.type = next.type;
-    } else {
+    } else if (!IsTrue(next.type)) {
       result.type = SimpleType(Type::Kind::kBool);
     }
   }
   if (failed) result.type = nullptr;
+  if (IsFalse(result.type)) result.known.clear();
   return result;
 }
 
@@ -187,7 +190,7 @@ TypeChecker::Typed TypeChecker::CheckIf(const Expr& expr, const Capabilities& kn
   if (IsTrue(guard.type)) return yes;
   const Typed no = Check(*expr.args[2], known);
   if (!guard.type || !yes.type || !no.type) return {};
-  const TypePtr common = CommonType(yes.type, no.type);
+  const TypePtr common = CommonType(yes.type, no.type, mode_);
   if (!common) {
     return Fail(
         expr, "`then` is of type " + ToText(*yes.type) + " and `else` of type " + ToText(*no.type));
@@ -212,10 +215,15 @@ TypeChecker::Typed TypeChecker::CheckEqual(const Expr& expr, const Capabilities&
   }
   const Type& a = *left_typed.type;
   const Type& b = *right_typed.type;
-  if (a.kind == Type::Kind::kEntity && b.kind == Type::Kind::kEntity && a.entity != b.entity) {
-    return {Truth(!equal), {}};
+  if (a.kind == Type::Kind::kEntity && b.kind == Type::Kind::kEntity) {
+    const std::set<std::string> others = EntityNames(b);
+    const std::set<std::string> names = EntityNames(a);
+    if (std::none_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return others.contains(name); })) {
+      return {Truth(!equal), {}};
+    }
   }
-  if (!CommonType(left_typed.type, right_typed.type)) {
+  if (mode_ == Mode::kStrict && !CommonType(left_typed.type, right_typed.type, mode_)) {
     return Fail(expr, "compares " + ToText(a) + " with " + ToText(b) + ", which are never equal");
   }
   return {SimpleType(Type::Kind::kBool), {}};

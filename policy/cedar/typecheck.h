@@ -11,6 +11,7 @@
 
 #include "policy/cedar/ast.h"
 #include "policy/cedar/schema.h"
+#include "policy/cedar/types.h"
 
 namespace portcullis::policy::cedar {
 
@@ -32,8 +33,8 @@ class TypeChecker {
   };
 
   // All must outlive the checker.
-  TypeChecker(const Schema& schema, const Environment& environment, Report report)
-      : schema_(schema), environment_(environment), report_(std::move(report)) {}
+  TypeChecker(const Schema& schema, const Environment& environment, Mode mode, Report report)
+      : schema_(schema), environment_(environment), mode_(mode), report_(std::move(report)) {}
 
   Typed Check(const Expr& expr, const Capabilities& known);
   Typed CheckBool(const Expr& expr, const Capabilities& known);
@@ -62,12 +63,16 @@ class TypeChecker {
 
   std::optional<bool> InActions(const Expr& left, const Expr& right) const;
   const EntityUid* ActionLiteral(const Expr& expr) const;
-  // The attributes of a record or entity; nullptr for anything else.
-  const Attributes* AttributesOf(const Type& type) const;
+  // The attribute of a record or entity, as far as it is the same whichever type the value is of.
+  std::optional<Attribute> FindAttribute(const Type& type, const std::string& name) const;
+  // Whether a value of the type could have the attribute for all that is known.
+  bool MayHave(const Type& type, const std::string& name) const;
+  bool CanBeIn(const Type& child, const Type& parent) const;
   Typed Fail(const Expr& expr, std::string message);
 
   const Schema& schema_;
   const Environment& environment_;
+  const Mode mode_;
   Report report_;
 };
 

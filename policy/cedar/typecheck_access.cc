@@ -1,5 +1,7 @@
 // The part of the type checker that knows entities: membership, attributes, tags; and the parts of
 // sets, records and calls. What is known to be there is kept as text keys of the expressions.
+#include <algorithm>
+
 #include "policy/cedar/text.h"
 #include "policy/cedar/typecheck.h"
 #include "policy/cedar/types.h"
@@ -71,18 +73,22 @@ TypeChecker::Typed TypeChecker::CheckIn(const Expr& expr, const Expr& left,
     return Fail(right, "expected an entity or a set of entities, found " + ToText(*right_type));
   }
   if (const std::optional<bool> answer = InActions(left, right)) return {Truth(*answer), {}};
-  const bool actions = schema_.FindEntityType(left_type->entity) == nullptr &&
-                       schema_.FindEntityType(parent->entity) == nullptr;
-  if (!actions && !schema_.CanBeIn(left_type->entity, parent->entity)) return {Truth(false), {}};
+  if (parent->kind == Type::Kind::kEntity && !CanBeIn(*left_type, *parent)) {
+    return {Truth(false), {}};
+  }
   return {SimpleType(Type::Kind::kBool), {}};
 }
 
 TypeChecker::Typed TypeChecker::CheckIs(const Expr& expr, const Capabilities& known) {
   const TypePtr object = Expect(*expr.args[0], Type::Kind::kEntity, known);
   if (!object) return {};
-  const bool same = object->entity == expr.name;
-  if (!same || expr.op == Op::kIs) return {Truth(same), {}};
-  return CheckIn(expr, *expr.args[0], object, known);
+  const std::set<std::string> names = EntityNames(*object);
+  if (!names.contains(expr.name)) return {Truth(false), {}};
+  const TypePtr is = names.size() == 1 ? Truth(true) : SimpleType(Type::Kind::kBool);
+  if (expr.op == Op::kIs) return {is, {}};
+  Typed in = CheckIn(expr, *expr.args[0], object, known);
+  if (in.type && IsTrue(in.type)) in.type = is;
+  return in;
 }
 
 TypeChecker::Typed TypeChecker::CheckSetRelation(const Expr& expr, const Capabilities& known) {
@@ -91,7 +97,7 @@ TypeChecker::Typed TypeChecker::CheckSetRelation(const Expr& expr, const Capabil
                                                  : Expect(*expr.args[1], Type::Kind::kSet, known);
   if (!left || !right) return {};
   const TypePtr wanted = expr.op == Op::kContains ? SetOf(right) : right;
-  if (!CommonType(left, wanted)) {
+  if (mode_ == Mode::kStrict && !CommonType(left, wanted, mode_)) {
     return Fail(expr, "looks for " + ToText(*right) + " in " + ToText(*left));
   }
   return {SimpleType(Type::Kind::kBool), {}};
@@ -101,47 +107,99 @@ TypeChecker::Typed TypeChecker::CheckTag(const Expr& expr, const Capabilities& k
   const TypePtr object = Expect(*expr.args[0], Type::Kind::kEntity, known);
   const TypePtr name = Expect(*expr.args[1], Type::Kind::kString, known);
   if (!object || !name) return {};
-  const EntityType* type = schema_.FindEntityType(object->entity);
-  const TypePtr tags = type == nullptr ? nullptr : type->tags;
+  std::vector<TypePtr> tag_types;
+  for (const std::string& entity : EntityNames(*object)) {
+    const EntityType* type = schema_.FindEntityType(entity);
+    if (type != nullptr && type->tags) tag_types.push_back(type->tags);
+  }
   const std::string capability = TagCapability(expr);
   if (expr.op == Op::kHasTag) {
-    if (!tags) return {Truth(false), {}};
+    if (tag_types.empty()) return {Truth(false), {capability}};
     if (known.contains(capability)) return {Truth(true), {capability}};
     return {SimpleType(Type::Kind::kBool), {capability}};
   }
   if (!known.contains(capability)) {
     return Fail(expr, "this tag may be missing: ask `hasTag` first");
   }
-  if (!tags) return Fail(expr, object->entity + " has no tags");
-  return {tags, {}};
+  if (tag_types.empty()) return Fail(expr, ToText(*object) + " has no tags");
+  TypePtr common = tag_types[0];
+  for (const TypePtr& tags : tag_types) {
+    common = common ? CommonType(common, tags, mode_) : nullptr;
+  }
+  return common ? Typed{common, {}} : Fail(expr, "the tags of " + ToText(*object) + " differ");
 }
 
-const Attributes* TypeChecker::AttributesOf(const Type& type) const {
-  static const Attributes kNone;
-  if (type.kind == Type::Kind::kRecord) return &type.attributes;
-  if (type.kind != Type::Kind::kEntity) return nullptr;
-  const EntityType* entity = schema_.FindEntityType(type.entity);
-  return entity == nullptr ? &kNone : &entity->attributes;
+std::optional<Attribute> TypeChecker::FindAttribute(const Type& type,
+                                                    const std::string& name) const {
+  if (type.kind == Type::Kind::kRecord) {
+    const Attribute* found = type.Find(name);
+    return found == nullptr ? std::nullopt : std::optional(*found);
+  }
+  std::optional<Attribute> common;
+  for (const std::string& entity : EntityNames(type)) {
+    const EntityType* entity_type = schema_.FindEntityType(entity);
+    if (entity_type == nullptr) return std::nullopt;  // an action
+    const auto found = entity_type->attributes.find(name);
+    if (found == entity_type->attributes.end()) return std::nullopt;
+    if (!common) {
+      common = found->second;
+      continue;
+    }
+    common->type = CommonType(common->type, found->second.type, mode_);
+    if (!common->type) return std::nullopt;
+    common->required = common->required && found->second.required;
+  }
+  return common;
 }
+
+bool TypeChecker::MayHave(const Type& type, const std::string& name) const {
+  if (type.kind == Type::Kind::kRecord) return type.open || type.Find(name) != nullptr;
+  const std::set<std::string> names = EntityNames(type);
+  return std::any_of(names.begin(), names.end(), [&](const std::string& entity) {
+    const EntityType* entity_type = schema_.FindEntityType(entity);
+    return entity_type != nullptr && entity_type->attributes.contains(name);
+  });
+}
+
+bool TypeChecker::CanBeIn(const Type& child, const Type& parent) const {
+  const std::set<std::string> parents = EntityNames(parent);
+  for (const std::string& below : EntityNames(child)) {
+    for (const std::string& above : parents) {
+      if (schema_.CanBeIn(below, above)) return true;
+    }
+  }
+  return std::any_of(schema_.actions().begin(), schema_.actions().end(), [&](const auto& entry) {
+    const Action& action = entry.second;  // actions of one namespace may lie in those of another
+    return EntityNames(child).contains(action.uid.type) &&
+           std::any_of(action.ancestors.begin(), action.ancestors.end(),
+                       [&](const EntityUid& above) { return parents.contains(above.type); });
+  });
+}
+
+namespace {
+
+bool HasAttributes(const Type& type) {
+  return type.kind == Type::Kind::kRecord || type.kind == Type::Kind::kEntity;
+}
+
+}  // namespace
 
 TypeChecker::Typed TypeChecker::CheckGetAttr(const Expr& expr, const Capabilities& known) {
   const Expr& object = *expr.args[0];
   const Typed typed = Check(object, known);
   if (!typed.type) return {};
-  const Attributes* attributes = AttributesOf(*typed.type);
-  if (attributes == nullptr) {
+  if (!HasAttributes(*typed.type)) {
     return Fail(expr, "expected a record or an entity, found " + ToText(*typed.type));
   }
-  const auto found = attributes->find(expr.name);
-  if (found == attributes->end()) {
-    return Fail(expr, ToText(*typed.type) + " has no attribute `" + expr.name + "`");
-  }
-  if (!found->second.required && !known.contains(AttributeCapability(KeyOf(object), expr.name))) {
+  const std::optional<Attribute> found = FindAttribute(*typed.type, expr.name);
+  if (!found) return Fail(expr, ToText(*typed.type) + " has no attribute `" + expr.name + "`");
+  if (!found->required && !known.contains(AttributeCapability(KeyOf(object), expr.name))) {
     return Fail(expr, "attribute `" + expr.name + "` may be missing: ask `has` first");
   }
-  return {found->second.type, {}};
+  return {found->type, {}};
 }
 
+// x has a.b is x has a && x.a has b: once a part is known to be false the rest is not looked at.
 TypeChecker::Typed TypeChecker::CheckHasAttr(const Expr& expr, const Capabilities& known) {
   const Expr& object = *expr.args[0];
   TypePtr type = Check(object, known).type;
@@ -150,33 +208,40 @@ TypeChecker::Typed TypeChecker::CheckHasAttr(const Expr& expr, const Capabilitie
   Capabilities found_out;
   bool certain = true;
   for (const std::string& name : expr.names) {
-    const Attributes* attributes = AttributesOf(*type);
-    if (attributes == nullptr) {
+    if (!HasAttributes(*type)) {
       return Fail(expr, "expected a record or an entity, found " + ToText(*type));
     }
-    const auto found = attributes->find(name);
-    if (found == attributes->end()) return {Truth(false), {}};
+    const std::optional<Attribute> found = FindAttribute(*type, name);
+    if (!found) {
+      if (!MayHave(*type, name)) return {Truth(false), {}};
+      if (&name != &expr.names.back()) {
+        return Fail(expr, ToText(*type) + " may have no attribute `" + name + "`");
+      }
+      return {SimpleType(Type::Kind::kBool), std::move(found_out)};
+    }
     const std::string capability = AttributeCapability(key, name);
     // An entity may be missing from the store, and its attributes with it.
     const bool sure =
-        (found->second.required && type->kind == Type::Kind::kRecord) || known.contains(capability);
+        (found->required && type->kind == Type::Kind::kRecord) || known.contains(capability);
     certain = certain && sure;
     found_out.insert(capability);
-    type = found->second.type;
+    type = found->type;
     key = AccessKey(key, name);
   }
   return {certain ? Truth(true) : SimpleType(Type::Kind::kBool), std::move(found_out)};
 }
 
 TypeChecker::Typed TypeChecker::CheckSet(const Expr& expr, const Capabilities& known) {
-  if (expr.args.empty()) return Fail(expr, "an empty set has no type: use isEmpty()");
-  TypePtr element;
+  if (expr.args.empty() && mode_ == Mode::kStrict) {
+    return Fail(expr, "an empty set has no type: use isEmpty()");
+  }
+  TypePtr element = expr.args.empty() ? SimpleType(Type::Kind::kNever) : nullptr;
   bool failed = false;
   for (const Expr* arg : expr.args) {
     const TypePtr next = Check(*arg, known).type;
     failed = failed || !next;
     if (failed) continue;
-    const TypePtr common = element ? CommonType(element, next) : next;
+    const TypePtr common = element ? CommonType(element, next, mode_) : next;
     if (!common) {
       return Fail(*arg, "the set holds " + ToText(*element) + " and " + ToText(*next));
     }
@@ -209,10 +274,10 @@ TypeChecker::Typed TypeChecker::CheckCall(const Expr& expr, const Capabilities& 
     good = Expect(*expr.args[i], TypeKindOf(info.arguments[i]), known) != nullptr && good;
   }
   if (!good) return {};
-  if (IsConstructor(expr.function) && !expr.constant) {
-    return Fail(expr, expr.args[0]->op == Op::kLiteral
-                          ? "`" + name + "` cannot read " + expr.args[0]->literal.ToText()
-                          : "`" + name + "` takes only a string in quotes");
+  const bool literal = expr.args[0]->op == Op::kLiteral;
+  if (IsConstructor(expr.function) && !expr.constant && (literal || mode_ == Mode::kStrict)) {
+    return Fail(expr, literal ? "`" + name + "` cannot read " + expr.args[0]->literal.ToText()
+                              : "`" + name + "` takes only a string in quotes");
   }
   return {SimpleType(TypeKindOf(info.result)), {}};
 }

@@ -57,29 +57,62 @@ Type::Kind TypeKindOf(Kind kind) {
   return Type::Kind::kNever;
 }
 
-TypePtr CommonType(const TypePtr& left, const TypePtr& right) {
+std::set<std::string> EntityNames(const Type& type) {
+  return type.entities.empty() ? std::set<std::string>{type.entity} : type.entities;
+}
+
+namespace {
+
+TypePtr CommonEntity(const Type& left, const Type& right) {
+  Type type;
+  type.kind = Type::Kind::kEntity;
+  type.entities = EntityNames(left);
+  type.entities.merge(EntityNames(right));
+  return std::make_shared<const Type>(std::move(type));
+}
+
+TypePtr CommonRecord(const Type& left, const Type& right, Mode mode) {
+  const bool strict = mode == Mode::kStrict;
+  if (strict && left.attributes.size() != right.attributes.size()) return nullptr;
+  Type record;
+  record.kind = Type::Kind::kRecord;
+  for (const auto& [name, attribute] : left.attributes) {
+    const Attribute* other = right.Find(name);
+    if (strict && (other == nullptr || other->required != attribute.required)) return nullptr;
+    TypePtr common = other == nullptr ? nullptr : CommonType(attribute.type, other->type, mode);
+    if (common) {
+      record.attributes[name] = {std::move(common), attribute.required && other->required};
+    } else if (strict) {
+      return nullptr;
+    }
+  }
+  record.open = left.open || right.open || record.attributes.size() != left.attributes.size() ||
+                record.attributes.size() != right.attributes.size();
+  return std::make_shared<const Type>(std::move(record));
+}
+
+}  // namespace
+
+TypePtr CommonType(const TypePtr& left, const TypePtr& right, Mode mode) {
   if (left == right || left->kind == Type::Kind::kNever) return right;
   if (right->kind == Type::Kind::kNever) return left;
   if (IsBool(*left) && IsBool(*right)) {
     return left->kind == right->kind ? left : SimpleType(Type::Kind::kBool);
   }
-  if (left->kind != right->kind || left->entity != right->entity) return nullptr;
-  if (left->kind == Type::Kind::kSet) {
-    TypePtr element = CommonType(left->element, right->element);
-    return element ? SetOf(std::move(element)) : nullptr;
+  if (left->kind != right->kind) return nullptr;
+  switch (left->kind) {
+    case Type::Kind::kEntity:
+      if (EntityNames(*left) == EntityNames(*right)) return left;
+      return mode == Mode::kStrict ? nullptr : CommonEntity(*left, *right);
+    case Type::Kind::kSet: {
+      TypePtr element = CommonType(left->element, right->element, mode);
+      return element ? SetOf(std::move(element)) : nullptr;
+    }
+    case Type::Kind::kRecord:
+      return CommonRecord(*left, *right, mode);
+    default:
+      return left;
   }
-  if (left->kind != Type::Kind::kRecord) return left;
-  if (left->attributes.size() != right->attributes.size()) return nullptr;
-  Type record;
-  record.kind = Type::Kind::kRecord;
-  for (const auto& [name, attribute] : left->attributes) {
-    const Attribute* other = right->Find(name);
-    if (other == nullptr || other->required != attribute.required) return nullptr;
-    TypePtr common = CommonType(attribute.type, other->type);
-    if (!common) return nullptr;
-    record.attributes[name] = {std::move(common), attribute.required};
-  }
-  return std::make_shared<const Type>(std::move(record));
 }
 
 }  // namespace portcullis::policy::cedar

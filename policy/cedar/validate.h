@@ -2,6 +2,10 @@
 // that its head admits. A policy set without errors here cannot fail at run time except by integer
 // overflow, a missing entity, or an extension function's own limits. Capabilities: an optional
 // attribute or a tag may be read only where a `has` or `hasTag` before it is known to be true.
+// Templates are checked for every type that their slots could take, links for the types they took.
+// Warnings do not make a set invalid: policies that no valid request satisfies, and texts that read
+// differently from what they are (text_warnings.h). After a thousand errors the rest is not looked
+// at.
 #pragma once
 
 #include <string>
@@ -9,6 +13,7 @@
 
 #include "policy/cedar/policy_set.h"
 #include "policy/cedar/schema.h"
+#include "policy/cedar/types.h"
 
 namespace portcullis::policy::cedar {
 
@@ -22,6 +27,6 @@ struct Findings {
   std::vector<Finding> warnings;
 };
 
-Findings Validate(const PolicySet& policies, const Schema& schema);
+Findings Validate(const PolicySet& policies, const Schema& schema, Mode mode = Mode::kStrict);
 
 }  // namespace portcullis::policy::cedar

@@ -82,23 +82,27 @@ std::optional<Function> ConstructorFor(const Type* expected) {
   }
 }
 
+// Where the schema expects an entity or an extension value, its form may be bare, and members
+// beside the explicit form are overlooked.
 Result<Value> ObjectFromJson(const Json& json, const Type* expected, const std::string& path) {
-  if (IsEntityEscape(json)) {
-    BOOST_OUTCOME_TRY(EntityUid uid, Uid(json.members[0].value, path));
+  const bool wants_entity = expected != nullptr && expected->kind == Type::Kind::kEntity;
+  const Json* entity = json.Find("__entity");
+  if (entity != nullptr && AsTypeAndId(*entity) != nullptr &&
+      (wants_entity || json.members.size() == 1)) {
+    BOOST_OUTCOME_TRY(EntityUid uid, Uid(*entity, path));
     return Value::Entity(std::move(uid));
   }
-  if (const std::optional<ExtensionEscape> escape = AsExtensionEscape(json)) {
-    return CallFromJson(*escape, path);
-  }
-  if (IsExpressionEscape(json)) return At(path, "the `__expr` form is no longer part of Cedar");
-  if (expected != nullptr && expected->kind == Type::Kind::kEntity &&
-      AsTypeAndId(json) != nullptr) {
+  if (wants_entity && AsTypeAndId(json) != nullptr) {
     BOOST_OUTCOME_TRY(EntityUid uid, Uid(json, path));
     return Value::Entity(std::move(uid));
   }
-  if (ConstructorFor(expected)) {
-    if (const std::optional<ExtensionEscape> call = AsCall(json)) return CallFromJson(*call, path);
+  std::optional<ExtensionEscape> call = AsExtensionEscape(json);
+  if (!call && ConstructorFor(expected)) {
+    const Json* escape = json.Find("__extn");
+    call = AsCall(escape != nullptr ? *escape : json);
   }
+  if (call) return CallFromJson(*call, path);
+  if (IsExpressionEscape(json)) return At(path, "the `__expr` form is no longer part of Cedar");
   std::vector<Value::Field> fields;
   for (const auto& [name, member] : json.members) {
     const Attribute* attribute = expected == nullptr ? nullptr : expected->Find(name);
