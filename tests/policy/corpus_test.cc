@@ -1,5 +1,5 @@
 // The sample of Cedar's public conformance corpus: decision, reasons, errors and the verdict of
-// validation must all be identical, with and without the schema.
+// validation must all be identical, with and without the schema, and in every form of the texts.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -7,7 +7,10 @@
 
 #include "policy/cedar/batch.h"
 #include "policy/cedar/folder.h"
+#include "policy/cedar/format.h"
 #include "policy/cedar/json.h"
+#include "policy/cedar/policy_json.h"
+#include "policy/cedar/schema_write.h"
 #include "policy/cedar/validate.h"
 #include "tests/policy/cedar_helpers.h"
 
@@ -83,6 +86,30 @@ TEST_F(Corpus, Validates) {
     const Findings findings = Validate(policies, schema);
     EXPECT_EQ(findings.errors.empty(), document.Find("shouldValidate")->boolean)
         << name << (findings.errors.empty() ? "" : findings.errors[0].message);
+  }
+}
+
+TEST_F(Corpus, EveryFormMeansTheSame) {
+  for (const std::string& name : cases_) {
+    const std::string text = Read(name + ".cedar");
+    const PolicySet policies = PolicySet::Parse(text, name).value();
+    const std::string json = ToJson(policies);
+    const Result<PolicySet> from_json = PolicySet::ParseJson(json, name);
+    ASSERT_TRUE(from_json) << from_json.error().message;
+    EXPECT_EQ(ToJson(from_json.value()), json) << name;
+    const Result<std::string> formatted = FormatPolicies(text, name);
+    ASSERT_TRUE(formatted) << formatted.error().message;
+
+    const WrittenSchema written = ReadSchemaText(Read(name + ".cedarschema"), name).value();
+    const Result<Schema> schema = Schema::ParseAny(SchemaJson(written), name);
+    ASSERT_TRUE(schema) << schema.error().message;
+    const Json document = ParseJson(Read(name + ".json"), name).value();
+    EXPECT_EQ(Validate(from_json.value(), schema.value()).errors.empty(),
+              document.Find("shouldValidate")->boolean)
+        << name;
+    const Result<std::string> syntax = SchemaText(written);
+    ASSERT_TRUE(syntax) << syntax.error().message;
+    EXPECT_EQ(SchemaJson(ReadSchemaText(syntax.value(), name).value()), SchemaJson(written));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "policy/cedar/schema.h"
 #include "policy/cedar/value_json.h"
 #include "tests/policy/cedar_helpers.h"
 
@@ -94,6 +95,39 @@ TEST(Entities, AnUnclosedStoreAnswersTheSame) {
   const EntityView view(store, nullptr);
   EXPECT_TRUE(view.In(Value::Entity("U", "a"), Value::Entity("G", "y")));
   EXPECT_FALSE(view.In(Value::Entity("G", "y"), Value::Entity("U", "a")));
+}
+
+TEST(EntitiesJson, ActionsAreAsTheSchemaHasThem) {
+  const Schema schema =
+      Schema::Parse("action top; action mid in [top]; action low in [mid];", "s").value();
+  const auto loads = [&](std::string_view json) {
+    return static_cast<bool>(Entities::ParseJson(json, &schema));
+  };
+  EXPECT_TRUE(loads("[]"));
+  EXPECT_EQ(Entities::ParseJson("[]", &schema).value().size(), 3u);
+  EXPECT_TRUE(loads(R"([{"uid":{"type":"Action","id":"top"},"attrs":{},"parents":[]}])"));
+  EXPECT_TRUE(loads(R"([{"uid":{"type":"Action","id":"low"},"attrs":{},"parents":[
+      {"type":"Action","id":"mid"},{"type":"Action","id":"top"}]}])"));
+  EXPECT_FALSE(loads(R"([{"uid":{"type":"Action","id":"low"},"attrs":{},"parents":[
+      {"type":"Action","id":"mid"}]}])"));  // what lies above is not all there
+  EXPECT_FALSE(loads(R"([{"uid":{"type":"Action","id":"top"},"attrs":{"a":1},"parents":[]}])"));
+  EXPECT_FALSE(loads(R"([{"uid":{"type":"Action","id":"other"},"attrs":{},"parents":[]}])"));
+}
+
+TEST(EntitiesJson, TheSchemaSaysWhatABareFormMeans) {
+  const Schema schema =
+      Schema::Parse("entity U {boss: U, from: ipaddr, cost: decimal, ids: Set<U>};", "s").value();
+  const Result<Entities> store = Entities::ParseJson(R"([{"uid":{"type":"U","id":"a"},"attrs":{
+      "boss":{"type":"U","id":"b"},"from":"10.0.0.0/8","cost":{"fn":"decimal","arg":"1.5"},
+      "ids":[{"__entity":{"type":"U","id":"c"}},{"type":"U","id":"d"}]},"parents":[]}])",
+                                                     &schema);
+  ASSERT_TRUE(store) << store.error().message;
+  const Entities::Stored* found = store.value().Find(EntityUid{"U", "a"});
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(*found->attrs.Find("boss"), Value::Entity("U", "b"));
+  EXPECT_EQ(found->attrs.Find("from")->kind(), Kind::kIp);
+  EXPECT_EQ(found->attrs.Find("cost")->long_value(), 15000);
+  EXPECT_EQ(found->attrs.Find("ids")->elements().size(), 2u);
 }
 
 TEST(Values, JsonRoundTrip) {

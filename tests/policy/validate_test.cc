@@ -159,6 +159,15 @@ TEST(Validate, ErrorsShowThePlace) {
             "                  ^");
 }
 
+TEST(Validate, ErrorsHaveAnEnd) {
+  std::string text;
+  for (int i = 0; i < 1500; ++i) text += "permit(principal == Unknown::\"x\", action, resource);\n";
+  const Findings findings =
+      Validate(PolicySet::Parse(text, "p").value(), Schema::Parse(kSchema, "s").value());
+  EXPECT_GE(findings.errors.size(), 1000u);
+  EXPECT_LT(findings.errors.size(), 1010u);
+}
+
 TEST(Validate, ImpossiblePoliciesAreAWarning) {
   const Schema schema = Schema::Parse(kSchema, "s").value();
   const PolicySet policies =
@@ -166,6 +175,44 @@ TEST(Validate, ImpossiblePoliciesAreAWarning) {
   const Findings findings = Validate(policies, schema);
   EXPECT_TRUE(findings.errors.empty());
   EXPECT_EQ(findings.warnings.size(), 1u);
+}
+
+TEST(Validate, ActionsOfSeveralNamespacesDoNotShareAList) {
+  const Schema schema = Schema::Parse(
+                            "entity U; action a appliesTo {principal: U, resource: U};"
+                            "namespace N { action b appliesTo {principal: U, resource: U}; }",
+                            "s")
+                            .value();
+  const PolicySet mixed =
+      PolicySet::Parse("permit(principal, action in [Action::\"a\", N::Action::\"b\"], resource);",
+                       "p")
+          .value();
+  EXPECT_EQ(Validate(mixed, schema).errors.size(), 1u);
+  EXPECT_TRUE(Validate(mixed, schema, Mode::kPermissive).errors.empty());
+}
+
+TEST(Validate, PermissiveTakesWhatStrictRefuses) {
+  const Schema schema = Schema::Parse(kSchema, "s").value();
+  const auto verdicts = [&](const std::string& condition) {
+    const PolicySet policies =
+        PolicySet::Parse(
+            "permit(principal, action == Action::\"v\", resource) when { " + condition + " };", "p")
+            .value();
+    return std::pair(Validate(policies, schema).errors.empty(),
+                     Validate(policies, schema, Mode::kPermissive).errors.empty());
+  };
+  const std::pair permissive_only(false, true), neither(false, false), both(true, true);
+  EXPECT_EQ(verdicts("principal.s == []"), permissive_only);
+  EXPECT_EQ(verdicts("principal.a == \"one\""), permissive_only);
+  EXPECT_EQ(verdicts("(if principal.a > 1 then principal else resource).a == 1"), permissive_only);
+  EXPECT_EQ(verdicts("(if principal.a > 1 then principal else resource) has m"), permissive_only);
+  EXPECT_EQ(verdicts("(if principal.a > 1 then principal else resource).m == principal"), neither);
+  EXPECT_EQ(verdicts("(if principal.a > 1 then {x: 1, y: 2} else {x: 3}).x == 1"), permissive_only);
+  EXPECT_EQ(verdicts("(if principal.a > 1 then {x: 1, y: 2} else {x: 3}).y == 1"), neither);
+  EXPECT_EQ(verdicts("principal.a == 1"), both);
+  EXPECT_EQ(verdicts("ip(\"bad\").isIpv4()"), neither);
+  EXPECT_EQ(verdicts("principal.hasTag(\"ip\") && ip(principal.getTag(\"ip\")).isIpv4()"),
+            permissive_only);
 }
 
 }  // namespace
