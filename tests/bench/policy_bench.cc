@@ -1,12 +1,17 @@
-// Microseconds per Authorize on the shipped schema with 10, 100 and 1,000 policies, and for the
+// Microseconds per decision on the shipped schema with 10, 100 and 1,000 policies, and for the
 // ladder of 3 treatments over 5 sites. The request's caller stands in a store of its own, as in the
-// gateway.
+// gateway. "decide" asks with values made beforehand, "authorize" makes them and names the
+// policies.
 //   policy_bench FOLDER            FOLDER is policy/sets/default; every row is the best of five
-//   runs
+//   policy_bench FOLDER --json     the same as JSON (decide only)
+//   policy_bench FOLDER --print N  the rules of the row with N policies
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "policy/cedar/cedar.h"
 #include "policy/cedar/folder.h"
@@ -86,21 +91,8 @@ double BestMicroseconds(Work&& work) {
   return best;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fputs("usage: policy_bench policy/sets/default\n", stderr);
-    return 1;
-  }
-  const std::filesystem::path dir = argv[1];
-  const auto folder = cedar::LoadFolder(dir);
-  const auto shipped = cedar::ReadTextFile(dir / "policy.cedar", cedar::kMaxPolicyText);
-  if (!folder || !shipped) {
-    std::fputs("the folder holds no usable policy set\n", stderr);
-    return 1;
-  }
-  cedar::Entities base = folder.value().entities;
+// The shipped entities and four sites abroad.
+std::optional<cedar::Entities> Store(cedar::Entities base) {
   for (const char* site : {"s1", "s2", "s3", "s4"}) {
     const Value place = Value::Entity("Gw::Jurisdiction", "US");
     base.Add({{"Gw::Backend", site},
@@ -116,33 +108,99 @@ int main(int argc, char** argv) {
               {},
               {}});
   }
-  if (!base.Close()) return 1;
+  if (!base.Close()) return std::nullopt;
+  return base;
+}
+
+cedar::Entities Caller() {
   cedar::Entities own;
   const Value home = Value::Entity("Gw::Jurisdiction", "DE");
   own.Add({{"Gw::User", "erika"},
            {{"home", home}, {"citizenships", Value::Set({home})}, {"clearance", Value::Long(1)}},
            {{"Gw::Role", "staff"}, {"Gw::Department", "d7"}},
            {}});
+  return own;
+}
+
+struct Row {
+  size_t policies = 0;
+  double decide = 0;
+  double authorize = 0;
+  double ladder = 0;
+};
+
+Row Measure(const cedar::PolicySet& set, const cedar::Entities& base, const cedar::Entities& own) {
   const cedar::Request request = Question();
-  volatile bool sink = false;
-  for (const size_t count : {size_t{10}, size_t{100}, size_t{1000}}) {
-    const auto set = cedar::PolicySet::Parse(
-        Rules(shipped.value(), folder.value().policies.size(), count), "bench");
-    if (!set || !cedar::Authorize(set.value(), base, own, request).allow) return 1;
-    const double once =
-        BestMicroseconds([&] { sink = cedar::Authorize(set.value(), base, own, request).allow; });
-    const double ladder = BestMicroseconds([&] {
+  const cedar::EntityView view(base, &own);
+  std::vector<cedar::Question> steps;
+  for (const char* site : {"s1", "s2", "s3", "s4", "builtin"}) {
+    for (const char* action : {"forward", "forwardPseudonymised", "forwardRedacted"}) {
       cedar::Request step = request;
-      for (const char* site : {"s1", "s2", "s3", "s4", "builtin"}) {
-        step.resource.id = site;
-        for (const char* action : {"forward", "forwardPseudonymised", "forwardRedacted"}) {
-          step.action.id = action;
-          sink = cedar::Authorize(set.value(), base, own, step).allow;
-        }
-      }
-    });
-    std::printf("%5zu policies: %6.2f us a request, %7.2f us for 3 treatments x 5 sites\n",
-                set.value().size(), once, ladder);
+      step.resource.id = site;
+      step.action.id = action;
+      steps.push_back(cedar::Question::Of(step));
+    }
   }
+  const cedar::Question question = cedar::Question::Of(request);
+  cedar::Decision decision;
+  volatile bool sink = false;
+  Row row;
+  row.policies = set.size();
+  row.decide = BestMicroseconds([&] {
+    cedar::Decide(set, view, question, decision);
+    sink = decision.allow;
+  });
+  row.authorize = BestMicroseconds([&] { sink = cedar::Authorize(set, base, own, request).allow; });
+  row.ladder = BestMicroseconds([&] {
+    for (const cedar::Question& step : steps) {
+      cedar::Decide(set, view, step, decision);
+      sink = decision.allow;
+    }
+  });
+  return row;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view mode = argc > 2 ? argv[2] : "";
+  if (argc < 2) {
+    std::fputs("usage: policy_bench policy/sets/default [--json | --print N]\n", stderr);
+    return 1;
+  }
+  const std::filesystem::path dir = argv[1];
+  const auto folder = cedar::LoadFolder(dir);
+  const auto shipped = cedar::ReadTextFile(dir / "policy.cedar", cedar::kMaxPolicyText);
+  if (!folder || !shipped) {
+    std::fputs("the folder holds no usable policy set\n", stderr);
+    return 1;
+  }
+  const size_t shipped_count = folder.value().policies.size();
+  if (mode == "--print" && argc > 3) {
+    std::fputs(Rules(shipped.value(), shipped_count, std::strtoul(argv[3], nullptr, 10)).c_str(),
+               stdout);
+    return 0;
+  }
+  const std::optional<cedar::Entities> base = Store(folder.value().entities);
+  if (!base) return 1;
+  const cedar::Entities own = Caller();
+  std::vector<Row> rows;
+  for (const size_t count : {size_t{10}, size_t{100}, size_t{1000}}) {
+    const auto set = cedar::PolicySet::Parse(Rules(shipped.value(), shipped_count, count), "bench");
+    if (!set || !cedar::Authorize(set.value(), *base, own, Question()).allow) return 1;
+    rows.push_back(Measure(set.value(), *base, own));
+  }
+  if (mode == "--json") std::printf("[");
+  for (const Row& row : rows) {
+    if (mode == "--json") {
+      std::printf("%s{\"policies\":%zu,\"once\":%.3f,\"ladder\":%.3f}",
+                  row.policies == rows[0].policies ? "" : ",", row.policies, row.decide,
+                  row.ladder);
+    } else {
+      std::printf("%5zu policies: decide %6.2f us, authorize %6.2f us, 3 x 5 ladder %7.2f us\n",
+                  row.policies, row.decide, row.authorize, row.ladder);
+    }
+  }
+  if (mode == "--json") std::printf("]\n");
   return 0;
 }
