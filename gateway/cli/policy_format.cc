@@ -84,9 +84,8 @@ void Convert(Context& context, const std::string& file, const std::string& what,
   }
   const bool json = to == "text";  // from JSON to text, or the other way round
   cedar::Batch batch;
-  const cedar::Batch::Answer answer =
-      batch.Convert("{\"" + what + "\":" + (json ? text : cedar::JsonQuoted(text)) +
-                    ",\"to\":\"" + to + "\"}");
+  const cedar::Batch::Answer answer = batch.Convert(
+      "{\"" + what + "\":" + (json ? text : cedar::JsonQuoted(text)) + ",\"to\":\"" + to + "\"}");
   const Result<cedar::Json> document = cedar::ParseJson(answer.json, "answer");
   if (!answer.answered || !document) {
     const cedar::Json* error = document ? document.value().Find("error") : nullptr;
@@ -145,8 +144,7 @@ void AddPolicyFormat(CLI::App& policy, Context& context) {
 
   CLI::App* convert = policy.add_subcommand("convert", "Between Cedar's syntax and its JSON forms");
   convert->add_option("file", options->file, "What to convert; without it, standard input");
-  convert->add_option("--to", options->to, "json or text")
-      ->check(CLI::IsMember({"json", "text"}));
+  convert->add_option("--to", options->to, "json or text")->check(CLI::IsMember({"json", "text"}));
   convert->add_flag("--schema", options->schema, "The file is a schema, not policies");
   convert->add_flag("--batch", options->batch, "One question a line on standard input (JSON)");
   convert->footer("Example: portcullis policy convert --to json policy.cedar");

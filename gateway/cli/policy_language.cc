@@ -7,9 +7,11 @@
 #include <memory>
 
 #include "gateway/cli/command.h"
+#include "policy/cedar/ast.h"
 #include "policy/cedar/batch.h"
 #include "policy/cedar/cedar.h"
 #include "policy/cedar/folder.h"
+#include "policy/cedar/policy_json.h"
 #include "policy/cedar/scenario.h"
 #include "policy/cedar/validate.h"
 #include "policy/cedar/value_json.h"
@@ -24,19 +26,42 @@ struct Options {
   std::vector<std::string> files;
   std::string schema;
   std::string policies;
+  std::string links;
   std::string entities;
   std::string request;
   std::string dir;
   bool batch = false;
 };
 
-Result<cedar::PolicySet> LoadPolicies(const std::vector<std::string>& paths) {
+Result<std::vector<cedar::TemplateLink>> LoadLinks(const std::string& path) {
+  std::vector<cedar::TemplateLink> links;
+  if (path.empty()) return links;
+  BOOST_OUTCOME_TRY(const std::string text, cedar::ReadTextFile(path, cedar::kMaxJsonText));
+  BOOST_OUTCOME_TRY(const cedar::Json document, cedar::ParseJson(text, path));
+  if (!document.IsArray()) {
+    return policy::Error{policy::Code::kJson, path + ": expected a list of template links"};
+  }
+  for (const cedar::Json& item : document.items) {
+    BOOST_OUTCOME_TRY(cedar::TemplateLink link, cedar::LinkFromJson(item, path));
+    links.push_back(std::move(link));
+  }
+  return links;
+}
+
+// Cedar text, or one policy set in JSON (*.json).
+Result<cedar::PolicySet> LoadPolicies(const std::vector<std::string>& paths,
+                                      cedar::Templates templates, const std::string& links_path) {
   std::vector<cedar::SourceFile> sources;
   for (const std::string& path : paths) {
     BOOST_OUTCOME_TRY(std::string text, cedar::ReadTextFile(path, cedar::kMaxPolicyText));
+    if (paths.size() == 1 && path.ends_with(".json")) {
+      return cedar::PolicySet::ParseJson(text, path);
+    }
     sources.push_back({path, std::move(text)});
   }
-  return cedar::PolicySet::Parse(sources);
+  BOOST_OUTCOME_TRY(const std::vector<cedar::TemplateLink> links, LoadLinks(links_path));
+  return cedar::PolicySet::Parse(sources, links.empty() ? templates : cedar::Templates::kKeep,
+                                 links);
 }
 
 Result<std::unique_ptr<cedar::Schema>> LoadSchema(const std::string& path) {
@@ -66,7 +91,8 @@ int Check(Context& context, const Options& options) {
     }
     return error.code == policy::Code::kFile ? kUsage : kNo;
   };
-  const Result<cedar::PolicySet> policies = LoadPolicies(options.files);
+  const Result<cedar::PolicySet> policies =
+      LoadPolicies(options.files, cedar::Templates::kKeep, options.links);
   if (!policies) return refuse(policies.error());
   const Result<std::unique_ptr<cedar::Schema>> schema = LoadSchema(options.schema);
   if (!schema) return refuse(schema.error());
@@ -76,15 +102,21 @@ int Check(Context& context, const Options& options) {
   const bool ok = findings.errors.empty();
   if (context.json) {
     std::cout << "{\"schema\":\"portcullis.policy.check/1\",\"ok\":" << (ok ? "true" : "false")
-              << ",\"policies\":" << policies.value().size() << ",\"checks\":[\"syntax\""
-              << (validated ? ",\"types\"" : "") << "],\"errors\":" << JsonList(findings.errors)
+              << ",\"policies\":" << policies.value().size()
+              << ",\"templates\":" << policies.value().templates().size()
+              << ",\"checks\":[\"syntax\"" << (validated ? ",\"types\"" : "")
+              << "],\"errors\":" << JsonList(findings.errors)
               << ",\"warnings\":" << JsonList(findings.warnings) << "}\n";
   } else {
     for (const cedar::Finding& finding : findings.errors) std::cerr << finding.message << '\n';
     for (const cedar::Finding& finding : findings.warnings) {
       std::cerr << "warning: " << finding.message << '\n';
     }
-    std::cout << policies.value().size() << " policies: syntax checked";
+    std::cout << policies.value().size() << " policies";
+    if (const size_t templates = policies.value().templates().size(); templates > 0) {
+      std::cout << ", " << templates << " templates";
+    }
+    std::cout << ": syntax checked";
     std::cout << (validated ? "; names and types checked against the schema"
                             : "; not checked against a schema (give one with --schema)");
     std::cout << (ok ? "\n" : "; not valid\n");
@@ -122,7 +154,8 @@ Result<cedar::Response> AuthorizeFiles(const Options& options, const cedar::Poli
 }
 
 int AuthorizeOnce(Context& context, const Options& options) {
-  const Result<cedar::PolicySet> policies = LoadPolicies({options.policies});
+  const Result<cedar::PolicySet> policies =
+      LoadPolicies({options.policies}, cedar::Templates::kRefuse, options.links);
   if (!policies) {
     Fail(context, kUsage, policies.error().message);
     return kUsage;
@@ -187,7 +220,9 @@ int Test(Context& context, const Options& options) {
 void AddPolicyLanguage(CLI::App& policy, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* check = policy.add_subcommand("check", "Check policy files, with a schema also types");
-  check->add_option("files", options->files, "Policy files (*.cedar)")->required();
+  check->add_option("files", options->files, "Policy files (*.cedar), or a set in JSON")
+      ->required();
+  check->add_option("--links", options->links, "Links of the templates (JSON)");
   check->add_option("--schema", options->schema, "Schema, in Cedar syntax or JSON");
   check->footer("Example: portcullis policy check policy.cedar --schema schema.cedarschema");
   check->callback([options, &context] { context.exit_code = Check(context, *options); });
@@ -195,7 +230,8 @@ void AddPolicyLanguage(CLI::App& policy, Context& context) {
   CLI::App* authorize = policy.add_subcommand("authorize", "Ask whether a request is allowed");
   authorize->add_flag("--batch", options->batch,
                       "One question a line on standard input, one answer a line (JSON)");
-  authorize->add_option("--policies", options->policies, "Policy file");
+  authorize->add_option("--policies", options->policies, "Policy file, or a set in JSON");
+  authorize->add_option("--links", options->links, "Links of the templates (JSON)");
   authorize->add_option("--entities", options->entities, "Entities (JSON)");
   authorize->add_option("--request", options->request, "Request (JSON)");
   authorize->add_option("--schema", options->schema, "Schema, in Cedar syntax or JSON");
