@@ -159,9 +159,13 @@ void Gemm::RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t 
 
 void Gemm::RunDots(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const {
   const DotKernel kernel = DotKernelOf(KernelsFor(isa_), weights_.type);
-  for (int64_t n = outputs.begin; n < outputs.begin + outputs.count; ++n) {
-    kernel(weights_.row(n), weights_.scale_row(n), weights_.columns, rows.x, rows.x_stride,
-           rows.token_rows, y + n, y_stride);
+  // Rows with the same factors, few enough that they stay in the cache for all inputs.
+  for (int64_t n = 0; n < outputs.count; n += kTileRows) {
+    const int64_t first = outputs.begin + n;
+    const FloatRows some{weights_.row(first), weights_.row_bytes(),
+                         std::min(kTileRows, outputs.count - n), weights_.columns,
+                         weights_.scale_row(first)};
+    kernel(some, rows.x, rows.x_stride, rows.token_rows, y + first, y_stride);
   }
   AddBias(outputs, rows.token_rows, y, y_stride);
 }

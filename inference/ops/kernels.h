@@ -25,11 +25,17 @@ using TileKernel = void (*)(const std::byte* tile, int64_t columns, const Quanti
                             int64_t m, float* y);
 // Rounds one row of `columns` inputs, a multiple of 32.
 using QuantizeKernel = void (*)(const float* x, int64_t columns, QuantizedGroup* out);
-// y[i · y_stride] = x[i] · w for one row of weights of `columns` values and `m` rows of inputs.
-// `factors`: of kF8E4M3, one for each 128 columns, or null.
-using DotKernel = void (*)(const std::byte* w, const float* factors, int64_t columns,
-                           const float* x, int64_t x_stride, int64_t m, float* y,
-                           int64_t y_stride);
+// Rows of a float matrix as they lie in a file.
+struct FloatRows {
+  const std::byte* data;
+  int64_t stride;        // bytes from row to row
+  int64_t count;
+  int64_t columns;
+  const float* factors;  // of kF8E4M3, one for each 128 columns of all these rows, or null
+};
+// y[i · y_stride + n] = x[i] · row n, for all rows and `m` inputs.
+using DotKernel = void (*)(const FloatRows& w, const float* x, int64_t x_stride, int64_t m,
+                           float* y, int64_t y_stride);
 
 struct Kernels {
   TileKernel q4_0, q8_0, q4_k, q5_k, q6_k;

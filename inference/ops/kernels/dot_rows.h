@@ -1,100 +1,107 @@
 // Token rows of float matrices straight from the file's bytes, written once over a vector type (see
-// packed_tile.h). Four chains of kLanes partial sums, whatever the number of inputs computed
-// together, so a row's bits do not depend on its neighbours; they do depend on kLanes.
-// 8-bit floats become f16 bits that lack a factor of 256, which joins the block's factor.
+// packed_tile.h). Some rows of weights times some inputs at once, so that each register loaded is
+// used several times; every output has one chain of kLanes partial sums, however many are computed
+// together, so a row's bits do not depend on its neighbours. They do depend on kLanes.
+// 8-bit floats become f16 bits that lack a factor of 256, which joins the block's factor; their
+// product is rounded to f32 before it meets an input.
 #pragma once
 
 #include "inference/ops/kernels/packed_tile.h"
 
 namespace portcullis::inference {
 
-template <class Simd, DataType kType, int kRows>
-struct DotChains {
+template <class Simd, DataType kType, int kW, int kX>
+struct DotBlock {
   using Floats = typename Simd::Floats;
-  static constexpr int kChains = 4;
-  static constexpr int64_t kBytes = kType == DataType::kF32 ? 4 : kType == DataType::kF8E4M3 ? 1 : 2;
+  static constexpr int64_t kLanes = Simd::kLanes;
+  static constexpr int64_t kBytes =
+      kType == DataType::kF32 ? 4 : kType == DataType::kF8E4M3 ? 1 : 2;
 
-  Floats sums[kRows][kChains];
+  Floats sums[kW][kX];
 
   void Clear() {
-    for (int r = 0; r < kRows; ++r) {
-      for (int c = 0; c < kChains; ++c) sums[r][c] = Simd::Zero();
+    for (int i = 0; i < kW; ++i) {
+      for (int j = 0; j < kX; ++j) sums[i][j] = Simd::Zero();
     }
   }
-  void Add(int chain, Floats w, const float* x, int64_t x_stride) {
-    for (int r = 0; r < kRows; ++r) {
-      sums[r][chain] = Simd::Fma(w, Simd::LoadFloats(x + r * x_stride), sums[r][chain]);
+  void Add(const std::byte* w, int64_t w_stride, float factor, const float* x, int64_t x_stride) {
+    Floats inputs[kX];
+    for (int j = 0; j < kX; ++j) inputs[j] = Simd::LoadFloats(x + j * x_stride);
+    for (int i = 0; i < kW; ++i) {
+      Floats weights = Simd::template Widen<kType>(w + i * w_stride);
+      if constexpr (kType == DataType::kF8E4M3) weights = Simd::Mul(weights, Simd::Splat(factor));
+      for (int j = 0; j < kX; ++j) sums[i][j] = Simd::Fma(weights, inputs[j], sums[i][j]);
     }
   }
-  void Run(const std::byte* w, int64_t count, const float* x, int64_t x_stride) {
-    constexpr int64_t kLanes = Simd::kLanes;
+  void Run(const std::byte* w, int64_t w_stride, float factor, int64_t count, const float* x,
+           int64_t x_stride) {
     int64_t k = 0;
-    for (; k + kChains * kLanes <= count; k += kChains * kLanes) {
-      for (int c = 0; c < kChains; ++c) {
-        const int64_t at = k + c * kLanes;
-        Add(c, Simd::template Widen<kType>(w + at * kBytes), x + at, x_stride);
-      }
-    }
-    for (; k + kLanes <= count; k += kLanes) {
-      Add(0, Simd::template Widen<kType>(w + k * kBytes), x + k, x_stride);
-    }
+    for (; k + kLanes <= count; k += kLanes) Add(w + k * kBytes, w_stride, factor, x + k, x_stride);
     if (k == count) return;
     // A rest shorter than a register.
-    std::byte last[kLanes * kBytes] = {};
-    __builtin_memcpy(last, w + k * kBytes, static_cast<size_t>((count - k) * kBytes));
-    for (int r = 0; r < kRows; ++r) {
-      float rest[kLanes] = {};
-      __builtin_memcpy(rest, x + r * x_stride + k, static_cast<size_t>(count - k) * 4);
-      sums[r][0] = Simd::Fma(Simd::template Widen<kType>(last), Simd::LoadFloats(rest), sums[r][0]);
+    std::byte last[kW][kLanes * kBytes] = {};
+    float rest[kX][kLanes] = {};
+    for (int i = 0; i < kW; ++i) {
+      __builtin_memcpy(last[i], w + i * w_stride + k * kBytes,
+                       static_cast<size_t>((count - k) * kBytes));
     }
-  }
-  Floats Total(int r) const {
-    return Simd::Add(Simd::Add(sums[r][0], sums[r][1]), Simd::Add(sums[r][2], sums[r][3]));
+    for (int j = 0; j < kX; ++j) {
+      __builtin_memcpy(rest[j], x + j * x_stride + k, static_cast<size_t>(count - k) * 4);
+    }
+    Add(last[0], kLanes * kBytes, factor, rest[0], kLanes);
   }
 };
 
-template <class Simd, DataType kType, int kRows>
-void DotSome(const std::byte* w, const float* factors, int64_t columns, const float* x,
-             int64_t x_stride, float* y, int64_t y_stride) {
-  DotChains<Simd, kType, kRows> chains;
+template <class Simd, DataType kType, int kW, int kX>
+void DotSome(const FloatRows& w, int64_t first, const float* x, int64_t x_stride, float* y,
+             int64_t y_stride) {
+  DotBlock<Simd, kType, kW, kX> block;
+  const std::byte* rows = w.data + first * w.stride;
+  block.Clear();
   if constexpr (kType == DataType::kF8E4M3) {
-    typename Simd::Floats totals[kRows];
-    for (int r = 0; r < kRows; ++r) totals[r] = Simd::Zero();
-    for (int64_t k = 0; k < columns; k += kScaleBlock) {
-      const int64_t left = columns - k;
-      const float factor = factors == nullptr ? 256.0f : 256.0f * factors[k / kScaleBlock];
-      chains.Clear();
-      chains.Run(w + k, left < kScaleBlock ? left : kScaleBlock, x + k, x_stride);
-      for (int r = 0; r < kRows; ++r) {
-        totals[r] = Simd::Fma(chains.Total(r), Simd::Splat(factor), totals[r]);
-      }
+    for (int64_t k = 0; k < w.columns; k += kScaleBlock) {
+      const int64_t left = w.columns - k;
+      const float factor = w.factors == nullptr ? 256.0f : 256.0f * w.factors[k / kScaleBlock];
+      block.Run(rows + k, w.stride, factor, left < kScaleBlock ? left : kScaleBlock, x + k,
+                x_stride);
     }
-    for (int r = 0; r < kRows; ++r) y[r * y_stride] = Simd::Sum(totals[r]);
   } else {
-    chains.Clear();
-    chains.Run(w, columns, x, x_stride);
-    for (int r = 0; r < kRows; ++r) y[r * y_stride] = Simd::Sum(chains.Total(r));
+    block.Run(rows, w.stride, 1.0f, w.columns, x, x_stride);
+  }
+  for (int i = 0; i < kW; ++i) {
+    for (int j = 0; j < kX; ++j) y[j * y_stride + first + i] = Simd::Sum(block.sums[i][j]);
   }
 }
 
-template <class Simd, DataType kType>
-void RunDots(const std::byte* w, const float* factors, int64_t columns, const float* x,
-             int64_t x_stride, int64_t m, float* y, int64_t y_stride) {
+template <class Simd, DataType kType, int kW>
+void DotAllInputs(const FloatRows& w, int64_t first, const float* x, int64_t x_stride, int64_t m,
+                  float* y, int64_t y_stride) {
+  constexpr bool kWide = Simd::kMaxRows >= 8;
   while (m > 0) {
     int64_t rows = 1;
-    if (Simd::kMaxRows >= 8 && m >= 4) {
+    if (kWide && m >= 4) {
       rows = 4;
-      DotSome<Simd, kType, Simd::kMaxRows / 2>(w, factors, columns, x, x_stride, y, y_stride);
+      DotSome<Simd, kType, kW, kWide ? 4 : 1>(w, first, x, x_stride, y, y_stride);
     } else if (m >= 2) {
       rows = 2;
-      DotSome<Simd, kType, 2>(w, factors, columns, x, x_stride, y, y_stride);
+      DotSome<Simd, kType, kW, 2>(w, first, x, x_stride, y, y_stride);
     } else {
-      DotSome<Simd, kType, 1>(w, factors, columns, x, x_stride, y, y_stride);
+      DotSome<Simd, kType, kW, 1>(w, first, x, x_stride, y, y_stride);
     }
     x += rows * x_stride;
     y += rows * y_stride;
     m -= rows;
   }
+}
+
+template <class Simd, DataType kType>
+void RunDots(const FloatRows& w, const float* x, int64_t x_stride, int64_t m, float* y,
+             int64_t y_stride) {
+  int64_t n = 0;
+  for (; n + 4 <= w.count; n += 4) {
+    DotAllInputs<Simd, kType, 4>(w, n, x, x_stride, m, y, y_stride);
+  }
+  for (; n < w.count; ++n) DotAllInputs<Simd, kType, 1>(w, n, x, x_stride, m, y, y_stride);
 }
 
 // The whole set of one instruction level.

@@ -80,20 +80,23 @@ void Tile(const std::byte* tile, int64_t columns, const QuantizedGroup* x, int64
 }
 
 template <DataType kType>
-void Dots(const std::byte* w, const float* factors, int64_t columns, const float* x,
-          int64_t x_stride, int64_t m, float* y, int64_t y_stride) {
+void Dots(const FloatRows& w, const float* x, int64_t x_stride, int64_t m, float* y,
+          int64_t y_stride) {
   constexpr int64_t kBytes = kType == DataType::kF32 ? 4 : kType == DataType::kF8E4M3 ? 1 : 2;
-  for (int64_t i = 0; i < m; ++i) {
-    float total = 0;
-    for (int64_t k = 0; k < columns; k += kScaleBlock) {
-      float values[kScaleBlock];
-      const int64_t count = columns - k < kScaleBlock ? columns - k : kScaleBlock;
-      DequantizeRowPortable(kType, w + k * kBytes, count, values);
-      float sum = 0;
-      for (int64_t j = 0; j < count; ++j) sum = std::fma(values[j], x[i * x_stride + k + j], sum);
-      total = std::fma(sum, factors == nullptr ? 1.0f : factors[k / kScaleBlock], total);
+  for (int64_t n = 0; n < w.count; ++n) {
+    for (int64_t i = 0; i < m; ++i) {
+      float total = 0;
+      for (int64_t k = 0; k < w.columns; k += kScaleBlock) {
+        float values[kScaleBlock];
+        const int64_t count = w.columns - k < kScaleBlock ? w.columns - k : kScaleBlock;
+        const float factor = w.factors == nullptr ? 1.0f : w.factors[k / kScaleBlock];
+        DequantizeRowPortable(kType, w.data + n * w.stride + k * kBytes, count, values);
+        for (int64_t j = 0; j < count; ++j) {
+          total = std::fma(values[j] * factor, x[i * x_stride + k + j], total);
+        }
+      }
+      y[i * y_stride + n] = total;
     }
-    y[i * y_stride] = total;
   }
 }
 
