@@ -1,7 +1,3 @@
-// Crash safety of Rekey: the new salt is written beside the old one (store.salt.next), then one SQLite
-// transaction replaces every row and the generation, then the new salt is renamed over the old. A start
-// that finds store.salt.next decides by the generation's row which of the two salts opens the store.
-
 #include "audit/keystore.h"
 
 #include <sodium.h>
@@ -13,17 +9,11 @@
 
 #include "audit/bytes.h"
 #include "audit/file.h"
+#include "audit/keystore_rows.h"
 #include "audit/seal.h"
 
 namespace portcullis::audit {
 namespace {
-
-constexpr size_t kNonce = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-constexpr size_t kTag = crypto_aead_xchacha20poly1305_ietf_ABYTES;
-constexpr size_t kSaltSize = 32;
-constexpr int kSchemaVersion = 2;
-constexpr size_t kMaxSealed = 16 << 10;
-constexpr const char* kTables[] = {"subject_key", "tag_key", "hold", "meta"};
 
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS subject_key(id BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;"
@@ -43,72 +33,6 @@ Error StoreError(sqlite3* db, const char* what) {
   return Error{code == SQLITE_FULL ? Code::kDiskLow : Code::kIo,
                std::string("key store: ") + what + ": " + sqlite3_errmsg(db)};
 }
-
-Error Tampered(const char* why) { return Error{Code::kTampered, std::string("key store: ") + why}; }
-
-std::string AssociatedData(const char* table, std::string_view id) {
-  return std::string("portcullis key store v2 ") + table + " " + std::string(id);
-}
-
-template <std::unsigned_integral T>
-std::string NumberId(T number) {
-  std::string id;
-  ByteWriter(id).Put(number);
-  return id;
-}
-
-std::string KeyId(const SubjectKeyId& key) {
-  std::string id;
-  ByteWriter out(id);
-  out.PutBytes(key.subject);
-  out.Put(key.retention);
-  out.Put(key.period);
-  return id;
-}
-
-Result<SubjectKeyId> ParseKeyId(std::string_view id) {
-  ByteReader in(id);
-  SubjectKeyId key;
-  key.subject = in.GetArray<16>();
-  key.retention = in.Get<uint16_t>();
-  key.period = in.Get<uint16_t>();
-  if (!in.Finished()) return Tampered("the id of a row has a wrong size");
-  return key;
-}
-
-certs::SecretBytes DeriveStoreKey(const certs::SecretBytes& root, std::string_view salt) {
-  certs::SecretBytes key(kKeySize);
-  const std::string input = "portcullis store key v2" + std::string(salt);
-  crypto_generichash(key.data(), key.size(), AsBytes(input).data(), input.size(), root.data(), root.size());
-  return key;
-}
-
-std::string SealRow(const char* table, std::string_view id, std::span<const uint8_t> plain,
-                    const certs::SecretBytes& key) {
-  std::string sealed(kNonce + plain.size() + kTag, '\0');
-  auto* out = reinterpret_cast<uint8_t*>(sealed.data());
-  randombytes_buf(out, kNonce);
-  const std::string data = AssociatedData(table, id);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(out + kNonce, nullptr, plain.data(), plain.size(),
-                                             AsBytes(data).data(), data.size(), nullptr, out, key.data());
-  return sealed;
-}
-
-Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
-                                   const certs::SecretBytes& key) {
-  if (sealed.size() < kNonce + kTag || sealed.size() > kMaxSealed) return Tampered("a row has a wrong size");
-  certs::SecretBytes plain(sealed.size() - kNonce - kTag);
-  const std::string data = AssociatedData(table, id);
-  const uint8_t* in = AsBytes(sealed).data();
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain.data(), nullptr, nullptr, in + kNonce,
-                                                 sealed.size() - kNonce, AsBytes(data).data(), data.size(),
-                                                 in, key.data()) != 0) {
-    return Tampered("a row does not open under this store key");
-  }
-  return plain;
-}
-
-constexpr std::string_view kGenerationId = "generation";
 
 }  // namespace
 
@@ -158,7 +82,7 @@ Result<void> KeyStore::LoadSalt(bool create) {
     BOOST_OUTCOME_TRY(ReplaceFile(salt_path_, AsText(salt.bytes()), true));
   }
   BOOST_OUTCOME_TRY(const std::string salt, ReadFile(salt_path_, kSaltSize));
-  if (salt.size() != kSaltSize) return Tampered("store.salt has a wrong size");
+  if (salt.size() != kSaltSize) return KeyStoreTampered("store.salt has a wrong size");
   store_key_ = DeriveStoreKey(root_key_, salt);
   return Ok();
 }
@@ -185,7 +109,7 @@ Result<void> KeyStore::LoadGeneration() {
   }
   ByteReader in(AsText(row.value().bytes()));
   generation_ = in.Get<uint64_t>();
-  if (!in.Finished()) return Tampered("the generation has a wrong size");
+  if (!in.Finished()) return KeyStoreTampered("the generation has a wrong size");
   return Ok();
 }
 
@@ -274,13 +198,13 @@ Result<certs::SecretBytes> KeyStore::Create(const char* table, std::string_view 
 }
 
 Result<certs::SecretBytes> KeyStore::SubjectKey(const SubjectKeyId& id) {
-  return Load("subject_key", KeyId(id));
+  return Load("subject_key", EncodeKeyId(id));
 }
 
 Result<certs::SecretBytes> KeyStore::SubjectKeyOrCreate(const SubjectKeyId& id) {
-  auto key = Load("subject_key", KeyId(id));
+  auto key = Load("subject_key", EncodeKeyId(id));
   if (key || key.error().code != Code::kNotFound) return key;
-  return Create("subject_key", KeyId(id));
+  return Create("subject_key", EncodeKeyId(id));
 }
 
 Result<certs::SecretBytes> KeyStore::TagKey(uint32_t epoch) { return Load("tag_key", NumberId(epoch)); }
@@ -308,61 +232,7 @@ Result<std::vector<SubjectKeyId>> KeyStore::SubjectKeys() {
   return keys;
 }
 
-Result<void> KeyStore::DeleteSubjectKey(const SubjectKeyId& id) { return Delete("subject_key", KeyId(id)); }
-
-Result<uint64_t> KeyStore::AddHold(const std::string& subject, const std::string& reason, uint64_t since_us) {
-  BOOST_OUTCOME_TRY(const auto holds, Holds());
-  const uint64_t number = holds.empty() ? 1 : holds.back().number + 1;
-  std::string plain;
-  ByteWriter out(plain);
-  out.Put(since_us);
-  out.PutSized<uint16_t>(subject);
-  out.PutSized<uint16_t>(reason);
-  const std::string id = NumberId(number);
-  BOOST_OUTCOME_TRY(Insert("hold", id, SealRow("hold", id, AsBytes(plain), store_key_)));
-  return number;
-}
-
-Result<void> KeyStore::RemoveHold(uint64_t number) {
-  BOOST_OUTCOME_TRY(Load("hold", NumberId(number)));
-  return Delete("hold", NumberId(number));
-}
-
-Result<std::vector<Hold>> KeyStore::Holds() {
-  BOOST_OUTCOME_TRY(const auto rows, Rows("hold"));
-  std::vector<Hold> holds;
-  for (const auto& [id, sealed] : rows) {
-    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow("hold", id, sealed, store_key_));
-    ByteReader in(AsText(plain.bytes()));
-    Hold& hold = holds.emplace_back();
-    hold.number = ByteReader(id).Get<uint64_t>();
-    hold.since_us = in.Get<uint64_t>();
-    hold.subject = in.GetSized<uint16_t>(kMaxSealed);
-    hold.reason = in.GetSized<uint16_t>(kMaxSealed);
-    if (!in.Finished()) return Tampered("a hold is malformed");
-  }
-  return holds;
-}
-
-Result<void> KeyStore::AddPendingErasure(const SubjectKeyId& key, uint64_t end_segment) {
-  return Insert("erasing", KeyId(key) + NumberId(end_segment), {});
-}
-
-Result<std::map<uint64_t, std::set<SubjectKeyId>>> KeyStore::PendingErasures() {
-  BOOST_OUTCOME_TRY(const auto rows, Rows("erasing"));
-  std::map<uint64_t, std::set<SubjectKeyId>> pending;
-  for (const auto& [id, none] : rows) {
-    if (id.size() != 28) return Tampered("a pending erasure is malformed");
-    BOOST_OUTCOME_TRY(const SubjectKeyId key, ParseKeyId(std::string_view(id).substr(0, 20)));
-    pending[ByteReader(std::string_view(id).substr(20)).Get<uint64_t>()].insert(key);
-  }
-  return pending;
-}
-
-Result<void> KeyStore::ClearPendingErasures() {
-  BOOST_OUTCOME_TRY(Begin());
-  return Execute("DELETE FROM erasing");
-}
+Result<void> KeyStore::DeleteSubjectKey(const SubjectKeyId& id) { return Delete("subject_key", EncodeKeyId(id)); }
 
 Result<void> KeyStore::Commit() {
   if (!in_transaction_) return Ok();
@@ -378,46 +248,6 @@ void KeyStore::Rollback() {
   if (!in_transaction_) return;
   in_transaction_ = false;
   sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-}
-
-Result<void> KeyStore::Reseal(const char* table, const certs::SecretBytes& next) {
-  BOOST_OUTCOME_TRY(const auto rows, Rows(table));
-  for (const auto& [id, sealed] : rows) {
-    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow(table, id, sealed, store_key_));
-    BOOST_OUTCOME_TRY(Insert(table, id, SealRow(table, id, plain.bytes(), next)));
-  }
-  return Ok();
-}
-
-Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
-  const certs::SecretBytes salt = certs::SecretBytes::Random(kSaltSize);
-  std::filesystem::path next_path = salt_path_;
-  next_path += ".next";
-  BOOST_OUTCOME_TRY(ReplaceFile(next_path, AsText(salt.bytes()), true));
-  certs::SecretBytes next = DeriveStoreKey(new_root != nullptr ? *new_root : root_key_, AsText(salt.bytes()));
-  const auto replace = [&]() -> Result<void> {
-    BOOST_OUTCOME_TRY(Begin());
-    for (const char* table : kTables) {
-      BOOST_OUTCOME_TRY(Reseal(table, next));
-    }
-    const std::string grown = NumberId(generation_ + 1);
-    BOOST_OUTCOME_TRY(Insert("meta", kGenerationId, SealRow("meta", kGenerationId, AsBytes(grown), next)));
-    return Commit();
-  };
-  if (auto done = replace(); !done) {
-    Rollback();
-    return done;
-  }
-  store_key_ = std::move(next);
-  if (new_root != nullptr) root_key_ = certs::SecretBytes::CopyOf(new_root->bytes());
-  ++generation_;
-  // The old salt goes with its blocks overwritten, as far as the file system lets one.
-  (void)OverwriteFile(salt_path_, kSaltSize);
-  if (::rename(next_path.c_str(), salt_path_.c_str()) != 0) {
-    return ErrnoError("cannot replace", salt_path_, errno);
-  }
-  BOOST_OUTCOME_TRY(SyncFolder(salt_path_.parent_path()));
-  return Execute("VACUUM");
 }
 
 }  // namespace portcullis::audit

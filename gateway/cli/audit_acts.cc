@@ -18,6 +18,7 @@ namespace {
 struct ActArguments {
   std::string socket, subject, reason, auditor, from, to, out, hold, log, keys, set_auditors, origin, statement, officer;
   bool list = false, rotate = false;
+  uint64_t seq = 0;
 };
 
 // Erasing rewrites segments; the answer comes when that is done.
@@ -123,6 +124,18 @@ void Keys(Context& context, const ActArguments& arguments) {
   }
 }
 
+void Proof(Context& context, const ActArguments& arguments) {
+  auto client = audit::Client::Connect(arguments.socket);
+  if (!client) return Fail(context, kRemote, client.error().message);
+  const auto proof = client.value().GetProof(arguments.seq);
+  if (!proof) return FailAct(context, proof.error());
+  std::cout << proof.value().text;
+  if (arguments.out.empty()) return;
+  if (auto put = audit::ReplaceFile(arguments.out, proof.value().leaf, true); !put) {
+    Fail(context, kUsage, put.error().message);
+  }
+}
+
 void OverridePrepare(Context& context, const ActArguments& arguments) {
   const auto statement = audit::PrepareOverride(arguments.log, arguments.origin, arguments.reason);
   if (!statement) return Fail(context, kUsage, statement.error().message);
@@ -188,6 +201,11 @@ void AddAuditActs(CLI::App& noun, Context& context) {
   keys->add_option("--set-auditors", arguments->set_auditors, "file with the auditors from now on");
   keys->add_option("--log", arguments->log, "folder of the log, for --set-auditors");
   keys->add_option("--keys", arguments->keys, "folder of the keys, for --set-auditors");
+
+  CLI::App* proof = add(noun, "proof", "the proof of one record (c2sp.org/tlog-proof)", Proof);
+  proof->add_option("SEQ", arguments->seq, "its number")->required();
+  proof->add_option("--socket", arguments->socket, "auditd's socket")->required();
+  proof->add_option("--leaf", arguments->out, "file for the record's leaf, which the proof is about");
 
   CLI::App* override_app = noun.add_subcommand("override", "go on after a refused start, by two officers' keys");
   override_app->require_subcommand(1);

@@ -1,4 +1,4 @@
-// `portcullis audit release | hold | erase | keys | override`: acts of people on the log itself. They go
+// `portcullis audit release | hold | erase | keys | proof | override`: acts of people on the log itself. They go
 // through auditd's socket and are recorded before they take effect; override works on a stopped auditd's
 // folders.
 #pragma once

@@ -1,0 +1,117 @@
+// Holds, pending erasures, and the re-encryption of the whole store.
+//
+// Crash safety of Rekey: the new salt is written beside the old one (store.salt.next), then one SQLite
+// transaction replaces every row and the generation, then the new salt is renamed over the old. A start
+// that finds store.salt.next decides by the generation's row which of the two salts opens the store.
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "audit/file.h"
+#include "audit/keystore.h"
+#include "audit/keystore_rows.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr const char* kTables[] = {"subject_key", "tag_key", "hold", "meta"};
+
+}  // namespace
+
+Result<uint64_t> KeyStore::AddHold(const std::string& subject, const std::string& reason, uint64_t since_us) {
+  BOOST_OUTCOME_TRY(const auto holds, Holds());
+  const uint64_t number = holds.empty() ? 1 : holds.back().number + 1;
+  std::string plain;
+  ByteWriter out(plain);
+  out.Put(since_us);
+  out.PutSized<uint16_t>(subject);
+  out.PutSized<uint16_t>(reason);
+  const std::string id = NumberId(number);
+  BOOST_OUTCOME_TRY(Insert("hold", id, SealRow("hold", id, AsBytes(plain), store_key_)));
+  return number;
+}
+
+Result<void> KeyStore::RemoveHold(uint64_t number) {
+  BOOST_OUTCOME_TRY(Load("hold", NumberId(number)));
+  return Delete("hold", NumberId(number));
+}
+
+Result<std::vector<Hold>> KeyStore::Holds() {
+  BOOST_OUTCOME_TRY(const auto rows, Rows("hold"));
+  std::vector<Hold> holds;
+  for (const auto& [id, sealed] : rows) {
+    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow("hold", id, sealed, store_key_));
+    ByteReader in(AsText(plain.bytes()));
+    Hold& hold = holds.emplace_back();
+    hold.number = ByteReader(id).Get<uint64_t>();
+    hold.since_us = in.Get<uint64_t>();
+    hold.subject = in.GetSized<uint16_t>(kMaxSealedRow);
+    hold.reason = in.GetSized<uint16_t>(kMaxSealedRow);
+    if (!in.Finished()) return KeyStoreTampered("a hold is malformed");
+  }
+  return holds;
+}
+
+Result<void> KeyStore::AddPendingErasure(const SubjectKeyId& key, uint64_t end_segment) {
+  return Insert("erasing", EncodeKeyId(key) + NumberId(end_segment), {});
+}
+
+Result<std::map<uint64_t, std::set<SubjectKeyId>>> KeyStore::PendingErasures() {
+  BOOST_OUTCOME_TRY(const auto rows, Rows("erasing"));
+  std::map<uint64_t, std::set<SubjectKeyId>> pending;
+  for (const auto& [id, none] : rows) {
+    if (id.size() != kSubjectKeyIdSize + sizeof(uint64_t)) return KeyStoreTampered("a pending erasure is malformed");
+    BOOST_OUTCOME_TRY(const SubjectKeyId key, ParseKeyId(std::string_view(id).substr(0, kSubjectKeyIdSize)));
+    pending[ByteReader(std::string_view(id).substr(kSubjectKeyIdSize)).Get<uint64_t>()].insert(key);
+  }
+  return pending;
+}
+
+Result<void> KeyStore::ClearPendingErasures() {
+  BOOST_OUTCOME_TRY(Begin());
+  return Execute("DELETE FROM erasing");
+}
+
+Result<void> KeyStore::Reseal(const char* table, const certs::SecretBytes& next) {
+  BOOST_OUTCOME_TRY(const auto rows, Rows(table));
+  for (const auto& [id, sealed] : rows) {
+    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow(table, id, sealed, store_key_));
+    BOOST_OUTCOME_TRY(Insert(table, id, SealRow(table, id, plain.bytes(), next)));
+  }
+  return Ok();
+}
+
+Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
+  const certs::SecretBytes salt = certs::SecretBytes::Random(kSaltSize);
+  std::filesystem::path next_path = salt_path_;
+  next_path += ".next";
+  BOOST_OUTCOME_TRY(ReplaceFile(next_path, AsText(salt.bytes()), true));
+  certs::SecretBytes next = DeriveStoreKey(new_root != nullptr ? *new_root : root_key_, AsText(salt.bytes()));
+  const auto replace = [&]() -> Result<void> {
+    BOOST_OUTCOME_TRY(Begin());
+    for (const char* table : kTables) {
+      BOOST_OUTCOME_TRY(Reseal(table, next));
+    }
+    const std::string grown = NumberId(generation_ + 1);
+    BOOST_OUTCOME_TRY(Insert("meta", kGenerationId, SealRow("meta", kGenerationId, AsBytes(grown), next)));
+    return Commit();
+  };
+  if (auto done = replace(); !done) {
+    Rollback();
+    return done;
+  }
+  store_key_ = std::move(next);
+  if (new_root != nullptr) root_key_ = certs::SecretBytes::CopyOf(new_root->bytes());
+  ++generation_;
+  // The old salt goes with its blocks overwritten, as far as the file system lets one.
+  (void)OverwriteFile(salt_path_, kSaltSize);
+  if (::rename(next_path.c_str(), salt_path_.c_str()) != 0) {
+    return ErrnoError("cannot replace", salt_path_, errno);
+  }
+  BOOST_OUTCOME_TRY(SyncFolder(salt_path_.parent_path()));
+  return Execute("VACUUM");
+}
+
+}  // namespace portcullis::audit

@@ -1,0 +1,39 @@
+// Rows of the key store: how an id is written, how a value is sealed under the store key. Internal to
+// keystore.cc and keystore_acts.cc. KEY STORE in FORMAT.md. Pure but for random nonces.
+#pragma once
+
+#include <concepts>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "audit/bytes.h"
+#include "audit/error.h"
+#include "audit/record.h"
+#include "certs/secret.h"
+
+namespace portcullis::audit {
+
+inline constexpr size_t kMaxSealedRow = 16 << 10;
+inline constexpr size_t kSaltSize = 32;
+inline constexpr size_t kSubjectKeyIdSize = 20;
+inline constexpr std::string_view kGenerationId = "generation";
+
+Error KeyStoreTampered(const char* why);
+
+template <std::unsigned_integral T>
+std::string NumberId(T number) {
+  std::string id;
+  ByteWriter(id).Put(number);
+  return id;
+}
+std::string EncodeKeyId(const SubjectKeyId& key);
+Result<SubjectKeyId> ParseKeyId(std::string_view id);
+
+certs::SecretBytes DeriveStoreKey(const certs::SecretBytes& root, std::string_view salt);
+std::string SealRow(const char* table, std::string_view id, std::span<const uint8_t> plain,
+                    const certs::SecretBytes& key);
+Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
+                                   const certs::SecretBytes& key);
+
+}  // namespace portcullis::audit

@@ -1,0 +1,225 @@
+// Machines that were put back, cloned, shown in two versions: who sees it, and how a refused start ends.
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "audit/override.h"
+#include "audit/signer.h"
+#include "tests/audit/cases.h"
+
+namespace portcullis::audit::test {
+namespace {
+
+TEST_F(CasesTest, Case13APutBackMachineIsSeenByTheWitnessOnly) {
+  Witness witness = OpenWitness();
+  {
+    const auto writer = StartWriter();
+    Append(*writer, {MakeEvent(Kind::kAdmin)});
+    ASSERT_TRUE(CosignLog(*writer, witness, 0)) << CosignLog(*writer, witness, 0).error().message;
+    ASSERT_TRUE(writer->Stop());
+  }
+  EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kValidWitnessed) << ReportText(VerifyWitnessed());
+  Snapshot("before");
+  const uint64_t seen = ParseDecimal(Slurp(log() / "witnessed").substr(kOrigin.size() + 1, 1)).value();
+  {
+    const auto writer = StartWriter();
+    Append(*writer, {MakeEvent(Kind::kAdmin)});
+    const auto done = CosignLog(*writer, witness, seen);
+    ASSERT_TRUE(done) << done.error().message;
+    ASSERT_TRUE(writer->Stop());
+  }
+  const std::string memory = witness.Latest(kOrigin).value();
+  Spill(dir_.path() / "fetched", memory);
+  PutBack("before");
+  // Without anybody else's memory the old state is good: that is what SELF-ATTESTED means.
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
+  VerifyOptions with_memory;
+  with_memory.log_folder = log();
+  with_memory.seen = {memory};
+  EXPECT_EQ(VerifyLog(with_memory).verdict, Verdict::kRolledBack);
+  // A start with the witness's memory refuses.
+  WriterOptions options = Options();
+  options.seen_by_witness = dir_.path() / "fetched";
+  const auto refused = Writer::Start(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kRolledBack);
+  // A start without it is found out at the next cosigning, and for good.
+  {
+    const auto writer = StartWriter();
+    EXPECT_EQ(Act(*writer, "witness-request", {{"old", "1000"}}).error().code, Code::kRolledBack);
+    const auto told = Act(*writer, "witness-attach", {{"note", memory}});
+    ASSERT_FALSE(told);
+    EXPECT_TRUE(told.error().code == Code::kRolledBack || told.error().code == Code::kForked);
+    EXPECT_FALSE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+  }
+  EXPECT_FALSE(Writer::Start(Options()));
+}
+
+TEST_F(CasesTest, Case13AHardwareCounterSeesIt) {
+  class Counter : public MonotonicCounter {
+   public:
+    Result<uint64_t> Read() override { return value; }
+    Result<void> Increment() override { return ++value, Ok(); }
+    std::string Name() const override { return "a counter"; }
+    uint64_t value = 0;
+  } counter;
+  WriterOptions options = Options();
+  options.counter = &counter;
+  ASSERT_TRUE(StartWriter(options)->Stop());
+  Snapshot("before");
+  ASSERT_TRUE(StartWriter(options)->Stop());
+  ASSERT_TRUE(StartWriter(options)->Stop());
+  PutBack("before");
+  const auto refused = Writer::Start(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kRolledBack);
+}
+
+TEST_F(CasesTest, Case14TwoWritersOfOneLogAreAForkToTheWitness) {
+  Witness witness = OpenWitness();
+  MakeLog(1);
+  Snapshot("clone");
+  {
+    const auto writer = StartWriter();
+    Append(*writer, {MakeEvent(Kind::kAdmin)});
+    ASSERT_TRUE(CosignLog(*writer, witness, 0));
+    ASSERT_TRUE(writer->Stop());
+  }
+  const std::string memory = witness.Latest(kOrigin).value();
+  const uint64_t seen = ParseCheckpointText(ParseNote(memory).value().text).value().size;
+  PutBack("clone");
+  const auto writer = StartWriter();
+  for (int i = 0; i < 4; ++i) Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const auto refused = CosignLog(*writer, witness, seen);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message.starts_with("422")) << refused.error().message;
+  const auto told = Act(*writer, "witness-attach", {{"note", memory}});
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().code, Code::kForked) << told.error().message;
+}
+
+TEST_F(CasesTest, Case15ASplitViewIsAForkToWhoeverComparesHeads) {
+  MakeLog(1);
+  const Checkpoint mine = OpenCheckpoint(Slurp(log() / "checkpoint"), ReadLogKey(log()).value()).value();
+  certs::SecretBytes secret;
+  ASSERT_TRUE(LoadEd25519(keys() / "log.key", secret));
+  VerifyOptions options;
+  options.log_folder = log();
+  options.seen = {SignCheckpoint({kOrigin, mine.size - 1, LeafHash("shown to the other auditor")},
+                                 ReadLogKey(log()).value(), secret)};
+  EXPECT_EQ(VerifyLog(options).verdict, Verdict::kForked);
+  options.seen = {SignCheckpoint(mine, ReadLogKey(log()).value(), secret)};
+  EXPECT_TRUE(IsValid(VerifyLog(options).verdict));
+}
+
+TEST_F(CasesTest, Case19And20OnlyKnownWitnessesCount) {
+  MakeLog(1);
+  const std::string note = Slurp(log() / "checkpoint");
+  const std::string text(ParseNote(note).value().text);
+  ASSERT_TRUE(MakeWitnessKey(dir_.path() / "stranger.key", "stranger.example/w"));
+  auto stranger = LoadWitnessKey(dir_.path() / "stranger.key");
+  auto known = LoadWitnessKey(dir_.path() / "witness.key");
+  Spill(log() / "witnessed", note + Cosign(text, kNow, stranger.value().key, stranger.value().secret));
+  EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kValidSelfAttested);
+  Spill(log() / "witnessed", note + Cosign(text, kNow, known.value().key, known.value().secret));
+  EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kValidWitnessed);
+  EXPECT_EQ(VerifyWitnessed().witnesses[0].time, kNow);
+  // The name and the key id of the known witness, but another key: a collision of ids proves nothing.
+  VerifierKey collided = known.value().key;
+  std::string line = Cosign(text, kNow, collided, stranger.value().secret);
+  Spill(log() / "witnessed", note + line);
+  EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kTampered);
+  // Another time than the one that was signed.
+  line = Cosign(text, kNow, known.value().key, known.value().secret);
+  auto raw = FromBase64(line.substr(line.rfind(' ') + 1, line.size() - line.rfind(' ') - 2), 200).value();
+  raw[11] = static_cast<char>(raw[11] ^ 1);
+  Spill(log() / "witnessed", note + line.substr(0, line.rfind(' ') + 1) +
+                                 Base64({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}) + "\n");
+  EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kTampered);
+}
+
+TEST_F(CasesTest, TheWitnessAnswersAsTheSpecificationSays) {
+  Witness witness = OpenWitness();
+  const auto writer = StartWriter();
+  Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const std::string first = Act(*writer, "witness-request", {{"old", "0"}}).value();
+  const WitnessReply good = witness.Add(first, kNow);
+  ASSERT_EQ(good.status, 200) << good.body;
+  const uint64_t size = ParseCheckpointText(ParseNote(ParseAddCheckpoint(first).value().checkpoint).value().text).value().size;
+  const WitnessReply behind = witness.Add(first, kNow);  // its old size is not ours any more
+  EXPECT_EQ(behind.status, 409);
+  EXPECT_EQ(behind.body, std::to_string(size) + "\n");
+  EXPECT_EQ(behind.content_type, "text/x.tlog.size");
+  Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const std::string second = Act(*writer, "witness-request", {{"old", std::to_string(size)}}).value();
+  auto parsed = ParseAddCheckpoint(second).value();
+  AddCheckpoint bad = parsed;
+  ASSERT_FALSE(bad.proof.empty());
+  bad.proof[0][0] ^= 1;
+  EXPECT_EQ(witness.Add(FormatAddCheckpoint(bad), kNow).status, 422);
+  bad = parsed;
+  bad.old_size = 1'000'000;
+  EXPECT_EQ(witness.Add(FormatAddCheckpoint(bad), kNow).status, 400);
+  bad = parsed;
+  bad.checkpoint.replace(0, 4, "best");
+  EXPECT_EQ(witness.Add(FormatAddCheckpoint(bad), kNow).status, 404);
+  bad = parsed;
+  bad.checkpoint[bad.checkpoint.rfind('\n') - 6] ^= 1;
+  const int forged = witness.Add(FormatAddCheckpoint(bad), kNow).status;
+  EXPECT_TRUE(forged == 403 || forged == 400) << forged;
+  EXPECT_EQ(witness.Add("old 0\n", kNow).status, 400);
+  EXPECT_EQ(witness.Add(second, kNow).status, 200);
+  // Its memory is durable and its own.
+  { Witness gone = std::move(witness); }
+  Witness again = OpenWitness();
+  EXPECT_EQ(again.Add(first, kNow).status, 409);
+}
+
+TEST_F(CasesTest, Case26TheKeyStoreHasNoWriteAheadLogAndADamagedRowIsSeen) {
+  MakeLog(1);
+  EXPECT_FALSE(std::filesystem::exists(keys() / "keystore.db-wal"));
+  Spill(keys() / "keystore.db-wal", "not a write-ahead log");
+  EXPECT_TRUE(IsValid(Verify(true).verdict));
+  std::filesystem::remove(keys() / "keystore.db-wal");
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((keys() / "keystore.db").c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "UPDATE subject_key SET sealed = zeroblob(72)", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+  EXPECT_EQ(Verify(true).verdict, Verdict::kTampered);
+}
+
+TEST_F(CasesTest, TwoOfficersOverrideARefusedStart) {
+  for (const char* name : {"one", "two", "three"}) {
+    ASSERT_TRUE(MakeOfficerKey(dir_.path() / name, std::string("test.example/officer-") + name));
+  }
+  Spill(keys() / "officers.pub", Slurp(dir_.path() / "one.pub") + Slurp(dir_.path() / "two.pub"));
+  MakeLog(2);
+  const std::string before = Slurp(segment());
+  std::string cut = before;
+  size_t at = 0;
+  for (std::string_view rest = before; !rest.empty(); rest.remove_prefix(ParseFrame(rest).frame.size)) {
+    if (ParseFrame(rest).frame.type == FrameType::kBatch && at == 0) at = static_cast<size_t>(rest.data() - before.data()) + ParseFrame(rest).frame.size;
+  }
+  cut.resize(at);
+  Spill(segment(), cut);
+  ASSERT_FALSE(Writer::Start(Options()));
+  const auto prepared = PrepareOverride(log(), "test.example/audit-2", "disk restored from a copy after a fire");
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  const std::string text = OverrideText(prepared.value());
+  const std::string once = SignOverride(text, dir_.path() / "one").value();
+  EXPECT_FALSE(ApplyOverride(log(), keys(), text + "\n"));
+  EXPECT_EQ(ApplyOverride(log(), keys(), once).error().code, Code::kPermission);
+  EXPECT_EQ(ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "one").value()).error().code, Code::kPermission);
+  EXPECT_EQ(ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "three").value()).error().code, Code::kPermission);
+  const auto aside = ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "two").value());
+  ASSERT_TRUE(aside) << aside.error().message;
+  EXPECT_EQ(Slurp(aside.value() / "segments" / SegmentName(0)), cut);
+  MakeLog(1);
+  const Report report = Verify(true);
+  EXPECT_EQ(report.verdict, Verdict::kValidWithRecovery) << ReportText(report);
+  EXPECT_EQ(report.overrides, 1u);
+  EXPECT_EQ(report.origin, "test.example/audit-2");
+}
+
+}  // namespace
+}  // namespace portcullis::audit::test
