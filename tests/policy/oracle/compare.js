@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { mutate } from './generate.js';
+import { extensionSoup, policySoup, schemaSoup } from './soup.js';
 import { mutateJson, world } from './worlds.js';
 
 export function asker(program) {
@@ -89,6 +90,31 @@ const kinds = {
     command: 'convert',
     cases: (w, seed) => w.policies.slice(0, 6).map((text, i) => ({ policies: mutate(seed * 10 + i, text), to: 'json' })),
     theirs: (q) => { const answer = cedar.checkParsePolicySet({ staticPolicies: q.policies }); return { ok: answer.type === 'success' || words(answer.errors).includes('includes a template'), words: words(answer.errors) }; },
+    same: (ours, theirs) => (ours.error === undefined) === theirs.ok,
+    counts: (theirs) => theirs,
+  },
+  'policy soup': {
+    command: 'convert',
+    cases: (w, seed) => Array.from({ length: 10 }, (_, i) => ({ policies: policySoup(seed * 10 + i), to: 'json' })),
+    theirs: (q) => { const answer = cedar.policySetTextToParts(q.policies); return { ok: answer.type === 'success', words: words(answer.errors) }; },
+    same: (ours, theirs) => (ours.error === undefined) === theirs.ok,
+    counts: (theirs) => theirs,
+  },
+  'extension texts': {
+    command: 'authorize',
+    cases: (w, seed) => Array.from({ length: 20 }, (_, i) => ({ policies: `permit(principal, action, resource) when { ${extensionSoup(seed * 20 + i)} };`, entities: [],
+      request: { principal: { type: 'U', id: '' }, action: { type: 'Action', id: '' }, resource: { type: 'U', id: '' }, context: {} } })),
+    theirs: (q) => {
+      const { decision, diagnostics } = cedar.isAuthorized({ ...q.request, policies: { staticPolicies: q.policies }, entities: [] }).response;
+      return { decision, errors: diagnostics.errors.length };
+    },
+    same: (ours, theirs) => ours.error === undefined && ours.decision === theirs.decision && ours.errors.length === theirs.errors,
+    counts: (theirs) => ({ allowed: theirs.decision === 'allow', erred: theirs.errors > 0 }),
+  },
+  'schema soup': {
+    command: 'convert',
+    cases: (w, seed) => Array.from({ length: 5 }, (_, i) => ({ schema: schemaSoup(seed * 10 + i), to: 'json' })),
+    theirs: (q) => { const answer = cedar.checkParseSchema(q.schema); return { ok: answer.type === 'success', words: words(answer.errors) }; },
     same: (ours, theirs) => (ours.error === undefined) === theirs.ok,
     counts: (theirs) => theirs,
   },
