@@ -97,18 +97,25 @@ void Batcher::Start(JobPtr job) {
 }
 
 // Several answers to one prompt, or several users of one long instruction, that come together: the
-// first computes it, the others wait and take it from the cache, if that is soon.
-bool Batcher::AwaitsSibling(const Job& job) const {
+// first computes it, the others wait and take it from the cache, if that is soon and more than the
+// cache has by now.
+bool Batcher::AwaitsSibling(const Job& job) {
   if (!options_.prefix_cache || job.names.empty()) return false;
-  return std::any_of(running_.begin(), running_.end(), [&](const JobPtr& other) {
-    if (!other->looked_up || other->computed() >= other->prompt || other.get() == &job ||
+  const int64_t page = model_.page_tokens();
+  int64_t known = -1;
+  for (const JobPtr& other : running_) {
+    if (!other->looked_up || other->computed() >= other->prompt ||
         other->caller.tenant != job.caller.tenant) {
-      return false;
+      continue;
     }
-    const auto common = std::mismatch(job.names.begin(), job.names.end(), other->names.begin(),
-                                      other->names.end()).first - job.names.begin();
-    return other->prompt - other->computed() <= 2 * common * model_.page_tokens();
-  });
+    const int64_t common = page * (std::mismatch(job.names.begin(), job.names.end(),
+                                                 other->names.begin(), other->names.end()).first -
+                                   job.names.begin());
+    if (common == 0) continue;
+    if (known < 0) known = cache_.Find(job.caller.tenant, job.tokens, job.names).tokens;
+    if (common > known && other->prompt - other->computed() <= 2 * (common - known)) return true;
+  }
+  return false;
 }
 
 // Starts a sequence from the cache. One token at least is left to compute: logits are not cached.

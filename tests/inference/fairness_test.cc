@@ -196,6 +196,31 @@ TEST(Fairness, SiblingsWaitForTheOneThatComputesTheirPrompt) {
   EXPECT_EQ(tickets[3].sink->usage.cached_tokens, 402);
 }
 
+TEST(Fairness, NobodyWaitsForSiblingsThatHaveNothingNew) {
+  PagedModel model({});
+  SchedulerOptions options = Plain(8);
+  options.prefix_cache = true;
+  options.prefill_chunk = 16;
+  Stepper stepper(model, options, &model);
+  const auto instruction = Prompt(100, 7);
+  const auto with = [&](size_t own, uint64_t seed) {
+    auto prompt = instruction;
+    const auto rest = Prompt(own, seed);
+    prompt.insert(prompt.end(), rest.begin(), rest.end());
+    return MakeRequest("a", std::move(prompt), 4);
+  };
+  stepper.Add(with(3, 1));
+  ASSERT_TRUE(stepper.RunAll());
+  // Short questions keep coming; each begins with what everybody has in the cache.
+  const auto slow = stepper.Add(with(60, 2));
+  int steps = 0;
+  for (uint64_t seed = 10; !slow.sink->reason && steps < 200; ++steps) {
+    stepper.Add(with(20, ++seed));
+    stepper.Step();
+  }
+  EXPECT_LE(steps, 20);
+}
+
 TEST(Fairness, DeadlinesAndPatienceEnd) {
   PagedModel model({});
   SchedulerOptions options = Plain(1);
