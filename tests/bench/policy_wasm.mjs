@@ -1,5 +1,7 @@
-// The same questions to policy_bench and to Cedar itself (@cedar-policy/cedar-wasm, with policies and
-// schema parsed beforehand), side by side.  node policy_wasm.mjs BUILD_DIR/bin/policy_bench
+// The same questions to policy_bench and to Cedar itself (@cedar-policy/cedar-wasm), side by side. Cedar
+// has parsed the policies beforehand, as ours has; its interface takes entities and context as JSON with
+// every question, which is most of its time with few policies.
+//   node policy_wasm.mjs BUILD_DIR/bin/policy_bench
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
