@@ -19,6 +19,7 @@ void AddModel(CLI::App& app, Context& context) {
   AddModelInfo(*model, context);
   AddModelLogits(*model, context);
   AddModelGenerate(*model, context);
+  AddModelVerify(*model, context);
   AddModelQuantize(*model, context);
   AddModelBench(*model, context);
 }

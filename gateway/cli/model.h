@@ -49,6 +49,7 @@ void AddModelInfo(CLI::App& model, Context& context);
 void AddModelLogits(CLI::App& model, Context& context);
 void AddModelGenerate(CLI::App& model, Context& context);
 void AddModelBench(CLI::App& model, Context& context);
+void AddModelVerify(CLI::App& model, Context& context);
 void AddModelQuantize(CLI::App& model, Context& context);
 
 }  // namespace portcullis::cli

@@ -1,6 +1,6 @@
-// portcullis policy diff | whatif: what a policy set would change, before anybody approves it. `diff`
-// compares two sets over all kinds of call; `whatif` asks a set about recorded decisions again. Both
-// compute here; a gateway is asked only for revisions that are named by number.
+// portcullis policy diff | whatif: what a policy set would change, before anybody approves it.
+// `diff` compares two sets over all kinds of call; `whatif` asks a set about recorded decisions
+// again. Both compute here; a gateway is asked only for revisions that are named by number.
 #include <boost/json/serialize.hpp>
 #include <ctime>
 #include <deque>
@@ -83,8 +83,9 @@ void WhatIf(Context& context, const WhatIfOptions& options) {
     std::cout << revise::ToText(report);
   }
   if (report.replayed == 0) {
-    Fail(context, kUsage, "no recorded decision was found in the input; give JSON lines of "
-                          "DECISION records with their content, or decision facts");
+    Fail(context, kUsage,
+         "no recorded decision was found in the input; give JSON lines of "
+         "DECISION records with their content, or decision facts");
   }
 }
 
@@ -94,26 +95,31 @@ void AddPolicyCompare(CLI::App& policy, Context& context) {
   auto compare = std::make_shared<DiffOptions>();
   CLI::App* diff = policy.add_subcommand("diff", "what a policy set changes, in words");
   AddSocketOption(*diff, compare->socket);
-  diff->add_option("set", compare->after, "the new set: a revision's number or a folder")->required();
+  diff->add_option("set", compare->after, "the new set: a revision's number or a folder")
+      ->required();
   diff->add_option("--from", compare->before, "the old set: a number, a folder, or in-force")
       ->capture_default_str();
-  diff->footer("Examples:\n  portcullis policy diff 7\n"
-               "  portcullis policy diff policy/sets/gdpr --from policy/sets/default\n"
-               "Exit codes: 0 compared, 1 unusable input, 2 no gateway, 3 a set is not valid.");
+  diff->footer(
+      "Examples:\n  portcullis policy diff 7\n"
+      "  portcullis policy diff policy/sets/gdpr --from policy/sets/default\n"
+      "Exit codes: 0 compared, 1 unusable input, 2 no gateway, 3 a set is not valid.");
   diff->callback([&context, compare] { Diff(context, *compare); });
 
   auto asked = std::make_shared<WhatIfOptions>();
   CLI::App* whatif = policy.add_subcommand("whatif", "ask a policy set about recorded decisions");
   AddSocketOption(*whatif, asked->socket);
   whatif->add_option("set", asked->draft, "the set: a revision's number or a folder")->required();
-  whatif->add_option("--facts", asked->facts,
-                     "JSON lines: DECISION records with content, or decision facts; - is standard "
-                     "input")->capture_default_str();
+  whatif
+      ->add_option("--facts", asked->facts,
+                   "JSON lines: DECISION records with content, or decision facts; - is standard "
+                   "input")
+      ->capture_default_str();
   whatif->add_option("--last", asked->last, "only the last N lines");
   whatif->add_option("--against", asked->against,
                      "for facts without a recorded outcome: the set to compare with");
-  whatif->footer("Example: portcullis policy whatif 7 --facts decisions.jsonl\n"
-                 "Exit codes: 0 asked, 1 unusable input, 2 no gateway, 3 the set is not valid.");
+  whatif->footer(
+      "Example: portcullis policy whatif 7 --facts decisions.jsonl\n"
+      "Exit codes: 0 asked, 1 unusable input, 2 no gateway, 3 the set is not valid.");
   whatif->callback([&context, asked] { WhatIf(context, *asked); });
 }
 

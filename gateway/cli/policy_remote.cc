@@ -19,7 +19,7 @@ int64_t NumberIn(const json::object& document, std::string_view name) {
 std::string TextIn(const json::object& document, std::string_view name) {
   const json::value* member = document.if_contains(name);
   return member != nullptr && member->is_string() ? std::string(member->get_string())
-                                                   : std::string();
+                                                  : std::string();
 }
 
 std::optional<json::object> PolicyStatus(Context& context, const std::string& socket) {
@@ -34,9 +34,9 @@ std::optional<json::object> PolicyStatus(Context& context, const std::string& so
 
 std::optional<RemoteRevision> FetchRevision(Context& context, const std::string& socket,
                                             uint64_t number) {
-  RemoteAnswer answer = CallGateway(context, socket, "GET",
-                                    "/admin/v1/policy/revisions/" + std::to_string(number),
-                                    json::value());
+  RemoteAnswer answer =
+      CallGateway(context, socket, "GET", "/admin/v1/policy/revisions/" + std::to_string(number),
+                  json::value());
   if (!answer.ok) return std::nullopt;
   RemoteRevision revision;
   json::value files;
@@ -53,8 +53,9 @@ std::optional<RemoteRevision> FetchRevision(Context& context, const std::string&
   revision.content = std::move(content.value());
   const std::string hash = revise::HashText(revise::HashOf(revision.content));
   if (hash != TextIn(revision.about, "content")) {
-    Fail(context, kNo, "revision " + std::to_string(number) + ": the files have the hash " + hash +
-                           ", but the gateway says " + TextIn(revision.about, "content"));
+    Fail(context, kNo,
+         "revision " + std::to_string(number) + ": the files have the hash " + hash +
+             ", but the gateway says " + TextIn(revision.about, "content"));
     return std::nullopt;
   }
   return revision;
@@ -65,8 +66,9 @@ std::optional<NamedSet> FindSet(Context& context, const std::string& socket,
   NamedSet set;
   set.name = word;
   uint64_t number = 0;
-  const bool digits = !word.empty() && word.size() < 10 &&
-                      std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits =
+      !word.empty() && word.size() < 10 &&
+      std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (word == "in-force") {
     const auto status = PolicyStatus(context, socket);
     if (!status) return std::nullopt;

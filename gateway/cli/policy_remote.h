@@ -1,5 +1,5 @@
-// What the commands about revisions share: reading the revision store through a running gateway, and
-// finding a policy set by the words of the command line (a number, a folder, `in-force`).
+// What the commands about revisions share: reading the revision store through a running gateway,
+// and finding a policy set by the words of the command line (a number, a folder, `in-force`).
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -28,8 +28,8 @@ struct NamedSet {
   policy::revise::Content content;
   std::shared_ptr<const policy::revise::Compiled> compiled;
 };
-// `word`: a revision's number, `in-force`, or a folder, whose sites are joined with the facts of the
-// gateway's configuration where a gateway is asked anyway.
+// `word`: a revision's number, `in-force`, or a folder, whose sites are joined with the facts of
+// the gateway's configuration where a gateway is asked anyway.
 std::optional<NamedSet> FindSet(Context& context, const std::string& socket,
                                 const std::string& word);
 

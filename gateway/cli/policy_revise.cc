@@ -1,6 +1,7 @@
 // portcullis policy keygen | propose | approve | apply | keep | rollback | withdraw | log | show:
-// revisions of the policy of a running gateway. Officers sign here, with a key that the gateway never
-// sees; the gateway's revision store decides. What is approved is what this program has hashed.
+// revisions of the policy of a running gateway. Officers sign here, with a key that the gateway
+// never sees; the gateway's revision store decides. What is approved is what this program has
+// hashed.
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
@@ -47,11 +48,16 @@ std::optional<int64_t> Seconds(const std::string& text) {
   }
   if (used + 1 != text.size() || count < 1 || count > 1'000'000) return std::nullopt;
   switch (text.back()) {
-    case 's': return count;
-    case 'm': return count * 60;
-    case 'h': return count * 3600;
-    case 'd': return count * 86400;
-    default: return std::nullopt;
+    case 's':
+      return count;
+    case 'm':
+      return count * 60;
+    case 'h':
+      return count * 3600;
+    case 'd':
+      return count * 86400;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -96,8 +102,10 @@ std::optional<json::object> Signed(Context& context, const Options& options,
 }
 
 void Report(Context& context, const json::value& document, const std::string& words) {
-  if (context.json) std::cout << json::serialize(document) << '\n';
-  else std::cerr << words << '\n';
+  if (context.json)
+    std::cout << json::serialize(document) << '\n';
+  else
+    std::cerr << words << '\n';
 }
 
 std::optional<revise::Content> ReadSets(Context& context, const Options& options,
@@ -130,11 +138,13 @@ void Propose(Context& context, const Options& options) {
   const revise::CheckReport report = revise::Check(*content);
   for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
   for (const std::string& error : report.errors) std::cerr << error << '\n';
-  if (!report.ok()) return Fail(context, kNo, "the policy set was not proposed: it does not pass its checks");
+  if (!report.ok())
+    return Fail(context, kNo, "the policy set was not proposed: it does not pass its checks");
   const uint64_t number =
       options.number != 0 ? options.number : static_cast<uint64_t>(NumberIn(*status, "next"));
   const revise::Hash hash = revise::HashOf(*content);
-  const std::string what = "revision " + std::to_string(number) + ", " + revise::HashText(hash) + ", " + report.Summary();
+  const std::string what = "revision " + std::to_string(number) + ", " + revise::HashText(hash) +
+                           ", " + report.Summary();
   if (context.dry_run) {
     std::cerr << "would propose " << what << '\n';
     return;
@@ -158,12 +168,15 @@ void Perform(Context& context, const Options& options, revise::Act act) {
   if (!revision) return;
   const std::string name = "revision " + std::to_string(number);
   const std::string phase = TextIn(revision->about, "phase");
-  if (act == revise::Act::kApply && (phase == "draft" || phase == "checked" || phase == "proposed")) {
-    return Fail(context, kWaiting, name + " is " + phase + " and waits for the approval of another officer");
+  if (act == revise::Act::kApply &&
+      (phase == "draft" || phase == "checked" || phase == "proposed")) {
+    return Fail(context, kWaiting,
+                name + " is " + phase + " and waits for the approval of another officer");
   }
   const revise::Hash hash = revise::HashOf(revision->content);
   if (context.dry_run) {
-    std::cerr << "would " << revise::NameOf(act) << ' ' << name << ", " << revise::HashText(hash) << '\n';
+    std::cerr << "would " << revise::NameOf(act) << ' ' << name << ", " << revise::HashText(hash)
+              << '\n';
     return;
   }
   auto body = Signed(context, options, *status, act, number, hash);
@@ -171,12 +184,14 @@ void Perform(Context& context, const Options& options, revise::Act act) {
   if (!options.why.empty()) (*body)["why"] = options.why;
   if (!options.probation.empty()) {
     const auto seconds = Seconds(options.probation);
-    if (!seconds) return Fail(context, kUsage, "--probation takes a number and s, m, h or d, like 2h");
+    if (!seconds)
+      return Fail(context, kUsage, "--probation takes a number and s, m, h or d, like 2h");
     (*body)["probation_seconds"] = *seconds;
   }
-  const RemoteAnswer answer = CallGateway(
-      context, options.socket, "POST",
-      "/admin/v1/policy/revisions/" + std::to_string(number) + "/" + std::string(revise::NameOf(act)), *body);
+  const RemoteAnswer answer = CallGateway(context, options.socket, "POST",
+                                          "/admin/v1/policy/revisions/" + std::to_string(number) +
+                                              "/" + std::string(revise::NameOf(act)),
+                                          *body);
   if (!answer.ok) return;
   const json::object& about = answer.document.as_object();
   std::string words = name + " is " + TextIn(about, "phase") + "; revision " +
@@ -198,7 +213,8 @@ void Log(Context& context, const Options& options) {
     const json::object& event = item.as_object();
     std::string line = Day(NumberIn(event, "time")) + "  revision " +
                        std::to_string(NumberIn(event, "revision")) + "  " + TextIn(event, "event") +
-                       " by " + TextIn(event, "actor") + "  " + TextIn(event, "content").substr(0, 19);
+                       " by " + TextIn(event, "actor") + "  " +
+                       TextIn(event, "content").substr(0, 19);
     if (NumberIn(event, "until") != 0) line += "  until " + Day(NumberIn(event, "until"));
     if (!TextIn(event, "detail").empty()) line += "  (" + TextIn(event, "detail") + ")";
     std::cout << line << '\n';
@@ -240,7 +256,8 @@ void Show(Context& context, const Options& options) {
 void AddOfficer(CLI::App& command, Options& options) {
   AddSocketOption(command, options.socket);
   command.add_option("--officer", options.officer, "who acts, as named in the configuration")
-      ->envname("PORTCULLIS_OFFICER")->required();
+      ->envname("PORTCULLIS_OFFICER")
+      ->required();
   command.add_option("--key", options.key, "the officer's secret key file; without: by sign-in")
       ->envname("PORTCULLIS_OFFICER_KEY");
 }
@@ -260,31 +277,38 @@ CLI::App* AddAct(CLI::App& policy, Context& context, const std::shared_ptr<Optio
 void AddPolicyRevise(CLI::App& policy, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* keygen = policy.add_subcommand("keygen", "create an officer's key pair");
-  keygen->add_option("--out", options->out, "secret key file; the public key goes to FILE.pub")->required();
+  keygen->add_option("--out", options->out, "secret key file; the public key goes to FILE.pub")
+      ->required();
   keygen->callback([&context, options] { Keygen(context, *options); });
 
   CLI::App* propose = policy.add_subcommand("propose", "check a policy set and propose it");
   AddOfficer(*propose, *options);
-  propose->add_option("folders", options->folders, "one set, or several to be combined")->required();
+  propose->add_option("folders", options->folders, "one set, or several to be combined")
+      ->required();
   propose->add_option("--revision", options->number, "replace the content of this open revision");
-  propose->footer("Example: portcullis policy propose policy/sets/default policy/sets/gdpr \\\n"
-                  "             --officer olga --key olga.key\n"
-                  "Exit codes: 0 proposed, 1 unusable input, 2 no gateway, 3 refused, 4 no key.");
+  propose->footer(
+      "Example: portcullis policy propose policy/sets/default policy/sets/gdpr \\\n"
+      "             --officer olga --key olga.key\n"
+      "Exit codes: 0 proposed, 1 unusable input, 2 no gateway, 3 refused, 4 no key.");
   propose->callback([&context, options] { Propose(context, *options); });
 
   CLI::App* approve = AddAct(policy, context, options, revise::Act::kApprove,
                              "approve a proposal of another officer", true);
-  approve->add_option("--valid-days", options->valid_days, "the approval expires after so many days")
-      ->check(CLI::Range(1, 90))->capture_default_str();
+  approve
+      ->add_option("--valid-days", options->valid_days, "the approval expires after so many days")
+      ->check(CLI::Range(1, 90))
+      ->capture_default_str();
   CLI::App* apply = AddAct(policy, context, options, revise::Act::kApply,
                            "put an approved revision in force, on probation", true);
   apply->add_option("--probation", options->probation, "90s, 15m, 2h, 1d; default: the gateway's");
   apply->footer("Exit codes: 0 in force, 3 refused, 5 waits for approval.");
-  AddAct(policy, context, options, revise::Act::kKeep, "end the probation: the revision stays", false);
+  AddAct(policy, context, options, revise::Act::kKeep, "end the probation: the revision stays",
+         false);
   AddAct(policy, context, options, revise::Act::kRollback,
          "put back the revision before the one in force", false)
       ->add_option("--why", options->why, "words for the log");
-  AddAct(policy, context, options, revise::Act::kWithdraw, "close a revision that is not in force", true)
+  AddAct(policy, context, options, revise::Act::kWithdraw, "close a revision that is not in force",
+         true)
       ->add_option("--why", options->why, "words for the log");
 
   CLI::App* log = policy.add_subcommand("log", "every change of policy, and what is in force");

@@ -4,7 +4,6 @@
 
 #include "inference/model/convert_plan.h"
 #include "inference/model/json.h"
-#include "inference/model/limits.h"
 
 namespace portcullis::inference::convert {
 namespace {
@@ -107,10 +106,6 @@ Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& 
     const JsonFields fields(*scaling, where + ": rope scaling");
     BOOST_OUTCOME_TRY(mscale_all, fields.Float("mscale_all_dim", 0.0, 100.0, 0.0));
   }
-  BOOST_OUTCOME_TRY(const int64_t predicted,
-                    root.Int("num_nextn_predict_layers", 0, kMaxLayers, 0));
-  if (predicted > 0) plan.notes = "multi-token prediction layers are left out";
-
   const std::string architecture = ArchitectureName(config.architecture);
   gguf::Writer& writer = plan.writer;
   writer.SetString("general.architecture", architecture);
@@ -118,7 +113,8 @@ Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& 
   writer.SetString("general.name",
                    (folder.has_filename() ? folder : folder.parent_path()).filename().string());
   ConfigWriter out(architecture, writer);
-  out.Int("block_count", config.layers);
+  out.Int("block_count", config.layers + config.draft_layers);
+  if (config.draft_layers > 0) out.Int("nextn_predict_layers", config.draft_layers);
   out.Int("context_length", config.context_length);
   out.Int("embedding_length", config.hidden_size);
   out.Int("feed_forward_length", config.intermediate_size);

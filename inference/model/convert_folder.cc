@@ -35,7 +35,7 @@ class FolderPlanner {
       BOOST_OUTCOME_TRY(AddMatrix(Role::kOutput, 0, config_.vocab_size, hidden));
     }
     AddRopeFactors();
-    for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    for (int64_t layer = 0; layer < config_.layers + config_.draft_layers; ++layer) {
       BOOST_OUTCOME_TRY(AddVector(Role::kAttentionNorm, layer, hidden));
       BOOST_OUTCOME_TRY(latent_ ? AddLatentAttention(layer) : AddAttention(layer));
       BOOST_OUTCOME_TRY(AddVector(Role::kFeedForwardNorm, layer, hidden));
@@ -44,6 +44,9 @@ class FolderPlanner {
       } else {
         BOOST_OUTCOME_TRY(AddFeedForward(layer, Role::kGate, Role::kUp, Role::kDown,
                                          config_.intermediate_size));
+      }
+      if (layer >= config_.layers) {
+        BOOST_OUTCOME_TRY(AddDraftHead(layer));
       }
     }
     return boost::outcome_v2::success();
@@ -197,6 +200,20 @@ class FolderPlanner {
                           moe.shared_experts * moe.intermediate_size);
   }
 
+  // What a multi-token prediction layer has besides a layer; embedding and output may be shared.
+  Result<void> AddDraftHead(int64_t layer) {
+    const int64_t hidden = config_.hidden_size;
+    BOOST_OUTCOME_TRY(AddMatrix(Role::kDraftProjection, layer, hidden, 2 * hidden));
+    BOOST_OUTCOME_TRY(AddVector(Role::kDraftEmbeddingNorm, layer, hidden));
+    BOOST_OUTCOME_TRY(AddVector(Role::kDraftHiddenNorm, layer, hidden));
+    BOOST_OUTCOME_TRY(AddOptionalVector(Role::kDraftNorm, layer, hidden));
+    for (const Role role : {Role::kDraftEmbedding, Role::kDraftOutput}) {
+      if (!weights_.Has(role, layer)) continue;
+      BOOST_OUTCOME_TRY(AddMatrix(role, layer, config_.vocab_size, hidden));
+    }
+    return boost::outcome_v2::success();
+  }
+
   // GGUF has no metadata for llama3's scaling: it is written out as one factor for each frequency.
   void AddRopeFactors() {
     const auto& rope = config_.rope;
@@ -224,7 +241,9 @@ class FolderPlanner {
 }  // namespace
 
 Result<Plan> PlanFromFolder(const Weights& weights) {
-  BOOST_OUTCOME_TRY(const auto config, ConfigOf(weights));
+  BOOST_OUTCOME_TRY(auto config, ConfigOf(weights));
+  // Checkpoints often come without the layers that their configuration counts.
+  if (!weights.Has(Role::kDraftProjection, config.layers)) config.draft_layers = 0;
   Plan plan;
   plan.layers = config.layers;
   plan.tied = config.tied_embeddings;

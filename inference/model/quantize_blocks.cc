@@ -14,13 +14,6 @@
 #include "inference/model/quantize_search.h"
 #include "inference/ops/dequantize.h"
 
-// The same code for wider registers; without fused multiply-adds, so with the same results.
-#if defined(__GNUC__) && !defined(__clang__)
-#define PORTCULLIS_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define PORTCULLIS_CLONES
-#endif
-
 namespace portcullis::inference::quantize {
 namespace {
 
@@ -163,10 +156,10 @@ PORTCULLIS_INLINE AffineBlock FitAffine(const float* x, const float* w, float mo
   return block;
 }
 
-PORTCULLIS_CLONES AffineBlock FitAffine4(const float* x, const float* w) {
+AffineBlock FitAffine4(const float* x, const float* w) {
   return FitAffine(x, w, 15, 10, 0.15f);
 }
-PORTCULLIS_CLONES AffineBlock FitAffine5(const float* x, const float* w) {
+AffineBlock FitAffine5(const float* x, const float* w) {
   return FitAffine(x, w, 31, 8, 0.15f);
 }
 
@@ -217,7 +210,7 @@ PORTCULLIS_INLINE float SmallError(float factor, int scale, const float* x, cons
   return RoundingError<kSmallSize>(x, w, factor * static_cast<float>(scale), 0, -32, 31);
 }
 
-PORTCULLIS_CLONES ScaledBlock FitScaled(const float* x, const float* w) {
+ScaledBlock FitScaled(const float* x, const float* w) {
   std::array<float, kSmallGroups> scales;
   for (int g = 0; g < kSmallGroups; ++g) {
     scales[g] = SymmetricScale<kSmallSize>(x + g * kSmallSize, w + g * kSmallSize, -32, 31, 5, 0.2f);
@@ -284,10 +277,10 @@ PORTCULLIS_INLINE float BestHalf(const float* x, const float* w, float scale, fl
   return best;
 }
 
-PORTCULLIS_CLONES float FitQ4_0(const float* x, const float* w) {
+float FitQ4_0(const float* x, const float* w) {
   return BestHalf(x, w, SymmetricScale<kBlock>(x, w, -8, 7, 14, 0.1f), -8, 7);
 }
-PORTCULLIS_CLONES float FitQ8_0(const float* x, const float* w) {
+float FitQ8_0(const float* x, const float* w) {
   return BestHalf(x, w, SymmetricScale<kBlock>(x, w, -127, 127, 3, 0.25f), -127, 127);
 }
 
