@@ -27,7 +27,7 @@ struct PreparedRows;
 struct GemmOptions {
   Precision precision = Precision::kExact;
   Isa isa = BestIsa();         // one of UsableIsas()
-  PackStore* store = nullptr;  // keeps what is packed and must outlive the Gemm; null: the Gemm does
+  PackStore* store = nullptr;  // keeps what is packed, must outlive the Gemm; null: the Gemm does
   bool mapped = false;  // the matrix lies in a file's mapping, whose pages are let go once packed
 };
 

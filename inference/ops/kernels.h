@@ -1,6 +1,7 @@
 // The inner loops of Gemm, one set for each level of instructions, compiled in files of their own
 // (kernels/) with that level's flags and chosen at run time. All sets compute token rows of packed
-// matrices to the same bits; FORMAT.md states the arithmetic. Pure functions on the caller's memory.
+// matrices to the same bits; FORMAT.md states the arithmetic. Pure functions on the caller's
+// memory.
 #pragma once
 
 #include <cstddef>

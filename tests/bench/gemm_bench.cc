@@ -1,5 +1,5 @@
-// Speed of linear layers alone: every type and instruction level, for one token row (GB/s of weights
-// read) and for more rows (G operations/s, two a multiplication), beside what the machine can do,
+// Speed of linear layers alone: every type and instruction level, for one token row (GB/s of
+// weights read) and for more rows (G operations/s, two a multiplication), beside what the machine can do,
 // measured in the same run.
 //   gemm_bench [--rows 4096] [--columns 4096] [--threads 0] [--isa amx] [--type Q4_0] [--m 1,8,512]
 #include <chrono>
@@ -40,7 +40,8 @@ struct Layers {
     for (int64_t i = 0; i < copies; ++i) {
       bytes.emplace_back(static_cast<size_t>(size));
       for (size_t at = 0; at < bytes.back().size(); at += 8192) {
-        std::memcpy(&bytes.back()[at], pattern.data(), std::min<size_t>(8192, bytes.back().size() - at));
+        const size_t left = bytes.back().size() - at;
+        std::memcpy(&bytes.back()[at], pattern.data(), std::min<size_t>(8192, left));
       }
       const Matrix matrix{type, options.rows, options.columns, bytes.back().data()};
       gemms.emplace_back(matrix, std::vector<float>{}, GemmOptions{Precision::kFast, isa, &store});
@@ -55,7 +56,8 @@ struct Layers {
 };
 
 // Seconds for one pass over all layers: the best of some.
-double Measure(Workers& workers, const Layers& layers, int64_t m, bool prompt, const Options& options) {
+double Measure(Workers& workers, const Layers& layers, int64_t m, bool prompt,
+               const Options& options) {
   std::mt19937 random(2);
   std::vector<float> x(static_cast<size_t>(m * options.columns));
   for (auto& value : x) value = static_cast<float>(random()) * 0x1p-31f - 1.0f;
@@ -79,10 +81,10 @@ double Measure(Workers& workers, const Layers& layers, int64_t m, bool prompt, c
 void Run(const Options& options) {
   Workers workers(options.threads);
   const auto limits = MeasureLimits(workers);
-  std::printf("%d threads; limits: read %.1f GB/s, f32 %.0f GF/s, bf16 %.0f GF/s, int8 %.0f GOP/s\n",
+  std::printf("%d threads; limits: %.1f GB/s, f32 %.0f GF/s, bf16 %.0f GF/s, int8 %.0f GOP/s\n",
               workers.threads(), limits.read_bytes_per_second / 1e9, limits.f32_per_second / 1e9,
               limits.bf16_per_second / 1e9, limits.int8_per_second / 1e9);
-  std::printf("%lld x %lld; m = 1 in GB/s (share of the read limit), others in GOP/s; p: prompt rows\n",
+  std::printf("%lld x %lld; m = 1 in GB/s (share of the limit), others in GOP/s; p: prompt rows\n",
               static_cast<long long>(options.rows), static_cast<long long>(options.columns));
   for (const DataType type : {DataType::kQ4_0, DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K,
                               DataType::kQ8_0, DataType::kF8E4M3, DataType::kF16, DataType::kBF16,
@@ -97,7 +99,8 @@ void Run(const Options& options) {
         const double seconds = Measure(workers, layers, m, prompt, options);
         if (m == 1) {
           const double rate = layers.weight_bytes / seconds;
-          std::printf("  1: %5.1f (%3.0f%%)", rate / 1e9, 100 * rate / limits.read_bytes_per_second);
+          std::printf("  1: %5.1f (%3.0f%%)", rate / 1e9,
+                      100 * rate / limits.read_bytes_per_second);
           continue;
         }
         const double operations = 2.0 * static_cast<double>(m * options.rows * options.columns) *

@@ -1,4 +1,5 @@
-// Random matrices of every type for the tests of linear layers, and the plain answer to compare with.
+// Random matrices of every type for the tests of linear layers, and the plain answer to compare
+// with.
 #pragma once
 
 #include <cstdint>

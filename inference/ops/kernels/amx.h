@@ -1,6 +1,6 @@
 // Prompt rows on the tile registers of AMX: bf16 products with f32 sums, 8192 an instruction.
-// Inputs and weights are laid out in blocks of 1 KiB, one tile register each: inputs [16 rows][32 k],
-// weights [16 pairs of k][16 outputs][2]. A number that bf16 would round too much is split in two,
+// Inputs and weights are laid out in blocks of 1 KiB, one tile register each: inputs [16 rows][32
+// k], weights [16 pairs of k][16 outputs][2]. A number that bf16 would round too much is split in two,
 // high + low; the product of both lows is left out. FORMAT.md states what is split and in which
 // order products are summed.
 // Call these only where BestIsa() is kAmx. Pure functions on the caller's memory.

@@ -1,7 +1,7 @@
 // Weights and inputs as blocks of bf16 for amx_multiply.cc.
 // A packed tile already has its sixteen outputs side by side: four columns of an output are the four
-// bytes of a lane, so shifting lanes gives one column of all outputs, which a lane-wise scale turns
-// into f32. Rows of float matrices are rounded first and then transposed, two columns a lane.
+// bytes of a lane, so shifting lanes gives one column of all outputs, which a lane-wise scale makes
+// f32. Rows of float matrices are rounded first and then transposed, two columns a lane.
 #include <immintrin.h>
 
 #include "inference/ops/kernels/amx.h"

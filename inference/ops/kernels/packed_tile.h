@@ -3,7 +3,7 @@
 // A register holds four neighbouring columns of kLanes rows, so a dot product of four terms per
 // lane with the same four inputs everywhere, eight times, is a group of 32 for kLanes outputs.
 // Integer sums are exact; what is rounded is, per group and in this order:
-//   step = scale · x.scale;  y = fma(sum, step, y);  and with minima  y = fma(-minimum, x.scaled_sum, y)
+//   step = scale · x.scale;  y = fma(sum, step, y);  with minima  y = fma(-min, x.scaled_sum, y)
 // Simd gives kLanes, kBytes, kMaxRows, the types Bytes, Ints, Floats and the functions used below.
 // Simd::Dot is where saturation must be impossible: see the proofs there.
 #pragma once
@@ -21,7 +21,9 @@ constexpr bool IsSuperBlock(DataType type) {
 }
 // Of a packed value before its offset is subtracted; Q8_0's are signed.
 constexpr int BitsOf(DataType type) {
-  return type == DataType::kQ8_0 ? 8 : type == DataType::kQ6_K ? 6 : type == DataType::kQ5_K ? 5 : 4;
+  if (type == DataType::kQ8_0) return 8;
+  if (type == DataType::kQ6_K) return 6;
+  return type == DataType::kQ5_K ? 5 : 4;
 }
 
 template <class Simd, DataType kType>
