@@ -1,6 +1,6 @@
-// The multi-token prediction layer as a draft head (DeepSeek-V3, arXiv 2412.19437, section 2.2): its
-// input at position i is a projection of the token after i and of the final hidden state of i, so
-// that it predicts the token two after i. It has keys and values of its own, in the cache's last
+// The multi-token prediction layer as a draft head (DeepSeek-V3, arXiv 2412.19437, section 2.2). Its
+// input at position i is a projection of the token after i and of the final hidden state of i, and
+// what it predicts is the token two after i. It has keys and values of its own, in the cache's last
 // layer. After every forward pass those of the new positions are filled in; they need nothing but
 // the layer's input. A draft of several tokens feeds the layer its own hidden states.
 // Since drafts are only guesses, a position whose hidden state is gone is left as it is.
@@ -16,7 +16,7 @@ namespace portcullis::inference {
 namespace {
 
 constexpr size_t kMaxDraftRows = 512;  // at once
-constexpr int64_t kRecent = 32;        // hidden states kept of a sequence: the longest draft and one
+constexpr int64_t kRecent = 32;        // hidden states kept of a sequence: more than any draft
 
 }  // namespace
 

@@ -144,7 +144,7 @@ Result<void> Transformer::Forward(std::span<const Step> steps, std::span<float> 
     }
   }
   try {
-    batch_ = {};
+    batch_.Clear();
     for (const auto role : {TokenRole::kGenerated, TokenRole::kPrompt}) {
       int64_t logit_row = 0;
       for (const auto& step : steps) {
@@ -209,11 +209,7 @@ void Transformer::RunBatch(std::span<float> logits) {
     if (step != nullptr) Pool(row, *step);
   }
   for (const auto& segment : batch_.segments) segment.sequence->Advance(segment.tokens);
-  batch_.rows = batch_.token_rows = 0;
-  batch_.segments.clear();
-  batch_.tokens.clear();
-  batch_.logit_rows.clear();
-  batch_.pooled.clear();
+  batch_.Clear();
 }
 
 // The rows that are wanted have adjacent rows in `logits`, or those of a mixed batch in another

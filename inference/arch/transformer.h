@@ -42,6 +42,14 @@ struct Batch {
   const float* addend = nullptr;    // null, or of the same shape: still to be added to it
   const float* cosines = nullptr;   // [rows][rope pairs]
   const float* sines = nullptr;
+
+  void Clear() {
+    rows = token_rows = 0;
+    segments.clear();
+    tokens.clear();
+    logit_rows.clear();
+    pooled.clear();
+  }
 };
 
 class Transformer : public Model {

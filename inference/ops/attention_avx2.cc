@@ -91,7 +91,9 @@ PORTCULLIS_AVX2 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stride
       for (int j = 0; j < 4; ++j) values[j] = Load(lines + j * b_stride + i);
       for (int row = 0; row < rows; ++row) {
         const __m256 factors = _mm256_loadu_ps(a + row * a_stride + i);
-        for (int j = 0; j < 4; ++j) sums[row][j] = _mm256_fmadd_ps(factors, values[j], sums[row][j]);
+        for (int j = 0; j < 4; ++j) {
+          sums[row][j] = _mm256_fmadd_ps(factors, values[j], sums[row][j]);
+        }
       }
     }
     for (int row = 0; row < rows; ++row) {

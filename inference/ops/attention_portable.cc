@@ -33,7 +33,9 @@ void MultiplyTransposed(int64_t rows, int64_t n, int64_t k, const float* a, int6
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t j = 0; j < n; ++j) {
       float sum = 0;
-      for (int64_t i = 0; i < k; ++i) sum += a[row * a_stride + i] * Element(b, j * b_stride + i, type);
+      for (int64_t i = 0; i < k; ++i) {
+        sum += a[row * a_stride + i] * Element(b, j * b_stride + i, type);
+      }
       c[row * c_stride + j] = sum;
     }
   }

@@ -28,7 +28,9 @@ struct KvShape {
   // Elements of one head's keys and of its values.
   int64_t key_elements() const { return latent ? kKvBlock * row_stride() : kKvBlock * key_size; }
   int64_t value_elements() const { return latent ? 0 : kKvBlock * row_stride(); }
-  int64_t block_bytes() const { return heads * (key_elements() + value_elements()) * element_bytes(); }
+  int64_t block_bytes() const {
+    return heads * (key_elements() + value_elements()) * element_bytes();
+  }
 };
 
 // Puts `rows` positions into the block from `slot` on. keys [rows][heads][key size] and values

@@ -1,5 +1,6 @@
 // Pages: the budget holds, prefixes are shared and never written, and everything is given back.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/inference/file_builders.h"
 #include "tests/inference/model_helpers.h"
@@ -154,6 +155,40 @@ TEST_F(CacheTest, ASharedPageIsCopiedBeforeItIsWritten) {
   EXPECT_EQ(fourth->length(), 65);
   for (auto* one : {&first, &second, &third, &fourth, &all}) one->reset();
   EXPECT_EQ(model_->free_pages(), kPages);
+}
+
+int64_t PeakMemory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
+}
+
+TEST(LongContextTest, MemoryGrowsWithThePagesOnly) {
+  constexpr int64_t kTokens = 32768;
+  ModelConfig config;
+  config.architecture = Architecture::kLlama;
+  config.type = "llama";
+  config.vocab_size = 20;
+  config.hidden_size = 16;
+  config.layers = 1;
+  config.heads = config.kv_heads = 1;
+  config.head_dimensions = 16;
+  config.intermediate_size = 16;
+  config.context_length = kTokens;
+  const TempFolder folder;
+  WriteTinyModel(MakeTinyModel(config, 3), folder.path(), DataType::kF32);
+  const auto model = LoadOrFail(folder.path());
+  ASSERT_NE(model, nullptr);
+  auto sequence = model->NewSequence(kTokens).value();
+  std::vector<int32_t> tokens(kTokens);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * i % 19);
+  const int64_t before = PeakMemory();
+  std::vector<float> logits(20);
+  const Step step{sequence.get(), tokens};
+  ASSERT_TRUE(model->Forward({&step, 1}, logits));
+  EXPECT_EQ(sequence->length(), kTokens);
+  // All scores at once would be 4 GiB, those of one batch 64 MiB.
+  EXPECT_LT(PeakMemory() - before, model->SequenceBytes(kTokens) + (24 << 20));
 }
 
 }  // namespace
