@@ -232,8 +232,6 @@ Result<std::vector<SubjectKeyId>> KeyStore::SubjectKeys() {
   return keys;
 }
 
-Result<void> KeyStore::DeleteSubjectKey(const SubjectKeyId& id) { return Delete("subject_key", EncodeKeyId(id)); }
-
 Result<void> KeyStore::Commit() {
   if (!in_transaction_) return Ok();
   if (auto done = Execute("COMMIT"); !done) {

@@ -53,17 +53,21 @@ class KeyStore : public SubjectKeySource {
   Result<certs::SecretBytes> TagKeyOrCreate(uint32_t epoch);
   Result<std::vector<uint32_t>> Epochs();                            // that have a tag key
   Result<std::vector<SubjectKeyId>> SubjectKeys();                   // all, in order
-  Result<void> DeleteSubjectKey(const SubjectKeyId& id);
 
   Result<uint64_t> AddHold(const std::string& subject, const std::string& reason, uint64_t since_us);
   Result<void> RemoveHold(uint64_t number);                          // kNotFound
   Result<std::vector<Hold>> Holds();
 
-  // Ciphertext that is still to be deleted from the segments; survives a crash.
-  // It lies in the segments below `end_segment`.
-  Result<void> AddPendingErasure(const SubjectKeyId& id, uint64_t end_segment);
-  Result<std::map<uint64_t, std::set<SubjectKeyId>>> PendingErasures();  // by end segment
-  Result<void> ClearPendingErasures();
+  // Erasures that are not finished, so that a crash does not lose one: first `begun` (the key may still
+  // be there), then `destroyed` (only the ciphertext is left, in the segments below the given end).
+  struct Erasures {
+    std::map<uint64_t, std::set<SubjectKeyId>> begun, destroyed;  // by end segment
+    bool empty() const { return begun.empty() && destroyed.empty(); }
+  };
+  Result<void> BeginErasure(const SubjectKeyId& id, uint64_t end_segment);
+  Result<void> DestroyKey(const SubjectKeyId& id, uint64_t end_segment);
+  Result<Erasures> PendingErasures();
+  Result<void> FinishErasures(const std::map<uint64_t, std::set<SubjectKeyId>>& done);
 
   // Makes what changed since the last call durable. After an error the changes are gone.
   Result<void> Commit();

@@ -16,6 +16,10 @@
 namespace portcullis::audit {
 namespace {
 
+// States of a row of `erasing`.
+constexpr std::string_view kBegun = "begun";
+constexpr std::string_view kDestroyed = "destroyed";
+
 constexpr const char* kTables[] = {"subject_key", "tag_key", "hold", "meta"};
 
 }  // namespace
@@ -54,24 +58,34 @@ Result<std::vector<Hold>> KeyStore::Holds() {
   return holds;
 }
 
-Result<void> KeyStore::AddPendingErasure(const SubjectKeyId& key, uint64_t end_segment) {
-  return Insert("erasing", EncodeKeyId(key) + NumberId(end_segment), {});
+Result<void> KeyStore::BeginErasure(const SubjectKeyId& id, uint64_t end_segment) {
+  return Insert("erasing", EncodeKeyId(id) + NumberId(end_segment), kBegun);
 }
 
-Result<std::map<uint64_t, std::set<SubjectKeyId>>> KeyStore::PendingErasures() {
+Result<void> KeyStore::DestroyKey(const SubjectKeyId& id, uint64_t end_segment) {
+  BOOST_OUTCOME_TRY(Delete("subject_key", EncodeKeyId(id)));
+  return Insert("erasing", EncodeKeyId(id) + NumberId(end_segment), kDestroyed);
+}
+
+Result<KeyStore::Erasures> KeyStore::PendingErasures() {
   BOOST_OUTCOME_TRY(const auto rows, Rows("erasing"));
-  std::map<uint64_t, std::set<SubjectKeyId>> pending;
-  for (const auto& [id, none] : rows) {
+  Erasures pending;
+  for (const auto& [id, state] : rows) {
     if (id.size() != kSubjectKeyIdSize + sizeof(uint64_t)) return KeyStoreTampered("a pending erasure is malformed");
     BOOST_OUTCOME_TRY(const SubjectKeyId key, ParseKeyId(std::string_view(id).substr(0, kSubjectKeyIdSize)));
-    pending[ByteReader(std::string_view(id).substr(kSubjectKeyIdSize)).Get<uint64_t>()].insert(key);
+    const uint64_t end = ByteReader(std::string_view(id).substr(kSubjectKeyIdSize)).Get<uint64_t>();
+    (state == kDestroyed ? pending.destroyed : pending.begun)[end].insert(key);
   }
   return pending;
 }
 
-Result<void> KeyStore::ClearPendingErasures() {
-  BOOST_OUTCOME_TRY(Begin());
-  return Execute("DELETE FROM erasing");
+Result<void> KeyStore::FinishErasures(const std::map<uint64_t, std::set<SubjectKeyId>>& done) {
+  for (const auto& [end, keys] : done) {
+    for (const SubjectKeyId& key : keys) {
+      BOOST_OUTCOME_TRY(Delete("erasing", EncodeKeyId(key) + NumberId(end)));
+    }
+  }
+  return Ok();
 }
 
 Result<void> KeyStore::Reseal(const char* table, const certs::SecretBytes& next) {

@@ -123,6 +123,8 @@ class Writer {
   // Replies later, when the ciphertext is gone.
   Result<void> BeginErase(ActJob& job);
   Result<void> DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told);
+  Result<void> FinishDestroying(const std::map<uint64_t, std::set<SubjectKeyId>>& noted);
+  Result<void> ResumeErasures();
   Result<std::set<Tag>> HeldTags(bool& everybody);
   Result<void> ExpireKeys();
   void EraseInBackground(ActDone done, uint64_t correlation);

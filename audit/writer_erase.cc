@@ -1,8 +1,8 @@
 // Destroying keys: for a person's right, or because a retention class ran out. The order is the point:
-//   holds are looked at → ERASE is durable → keys and chains are gone → the key store is re-encrypted
-//   under a new salt → a new segment begins → ciphertext is taken out of the older ones, in the
-//   background → ERASE (done) is durable.
-// A crash anywhere in between is taken up at the next start (the key store remembers what is pending).
+//   holds are looked at → the key store notes what is to go → a new segment begins, with ERASE, durable →
+//   keys and chains are gone → the key store is re-encrypted under a new salt → ciphertext is taken out of
+//   the older segments, in the background → ERASE (done) is durable.
+// A crash anywhere in between is taken up at the next start.
 
 #include <algorithm>
 
@@ -77,24 +77,58 @@ Result<void> Writer::BeginErase(ActJob& job) {
 Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told) {
   BOOST_OUTCOME_TRY(CheckDay());
   appender_.Roll();
-  BOOST_OUTCOME_TRY(WriteEvents(told));
-  // From here on the log says that the keys are gone: what follows must not be left half done.
-  const uint64_t end_segment = appender_.segment();
+  const uint64_t end_segment = appender_.segment() + 1;
+  std::map<uint64_t, std::set<SubjectKeyId>> noted;
   for (const SubjectKeyId& key : keys) {
-    BOOST_OUTCOME_TRY(composer_->keys().DeleteSubjectKey(key));
-    BOOST_OUTCOME_TRY(composer_->keys().AddPendingErasure(key, end_segment));
-    composer_->ForgetSubject(key.subject);
+    noted[end_segment].insert(key);
+    BOOST_OUTCOME_TRY(composer_->keys().BeginErasure(key, end_segment));
+  }
+  // What is noted is committed with the batch, just before it is written.
+  if (auto written = WriteEvents(told); !written) {
+    if (composer_->keys().FinishErasures(noted)) (void)composer_->keys().Commit();
+    return written;
+  }
+  // The log says now that the keys are gone: it must not go on with them.
+  if (auto destroyed = FinishDestroying(noted); !destroyed) return Refuted(destroyed.error());
+  return SignNow();
+}
+
+Result<void> Writer::FinishDestroying(const std::map<uint64_t, std::set<SubjectKeyId>>& noted) {
+  for (const auto& [end_segment, keys] : noted) {
+    for (const SubjectKeyId& key : keys) {
+      BOOST_OUTCOME_TRY(composer_->keys().DestroyKey(key, end_segment));
+      composer_->ForgetSubject(key.subject);
+    }
   }
   BOOST_OUTCOME_TRY(composer_->keys().Commit());
-  BOOST_OUTCOME_TRY(composer_->keys().Rekey());
-  return SignNow();
+  return composer_->keys().Rekey();
+}
+
+// At start: keys that a crash left between ERASE and their destruction. The ERASE is told again, in case
+// it was not written.
+Result<void> Writer::ResumeErasures() {
+  BOOST_OUTCOME_TRY(const KeyStore::Erasures pending, composer_->keys().PendingErasures());
+  if (pending.empty()) return Ok();
+  std::vector<Tag> tags;
+  for (const auto& [end, keys] : pending.begun) {
+    for (const SubjectKeyId& key : keys) {
+      if (std::find(tags.begin(), tags.end(), key.subject) == tags.end()) tags.push_back(key.subject);
+    }
+  }
+  if (!tags.empty()) {
+    BOOST_OUTCOME_TRY(WriteEvents(EraseEvents(EraseOutcome::kBegun, tags, "{\"resumed\":true}")));
+    BOOST_OUTCOME_TRY(FinishDestroying(pending.begun));
+    BOOST_OUTCOME_TRY(SignNow());
+  }
+  EraseInBackground(nullptr, 0);
+  return Ok();
 }
 
 void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
   auto pending = composer_->keys().PendingErasures();
   if (!pending) return Say("erasure: " + pending.error().message);
   worker_->Post([this, done = std::move(done), correlation, folder = options_.log_folder,
-                 pending = std::move(pending.value())] {
+                 pending = std::move(pending.value().destroyed)] {
     EraseReport sum;
     Result<void> outcome = Ok();
     for (const auto& [end, keys] : pending) {
@@ -108,7 +142,7 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
       sum.segments += erased.value().segments;
     }
     const std::lock_guard guard(mutex_);
-    finished_.push_back([this, done, correlation, outcome, sum] {
+    finished_.push_back([this, done, correlation, outcome, sum, pending] {
       JsonObject facts;
       facts.Add("records", sum.records);
       facts.Add("bytes", sum.bytes);
@@ -118,7 +152,7 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
       event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
       event.parts.push_back(Part{PartType::kMetadata, facts.Text()});
       Result<void> told = outcome;
-      if (told) told = composer_->keys().ClearPendingErasures();
+      if (told) told = composer_->keys().FinishErasures(pending);
       if (told) told = WriteEvents({event});
       if (!told) Say("ciphertext of destroyed keys remains and is tried again at the next start: " + told.error().message);
       if (!done) return;

@@ -167,7 +167,7 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   last_clock_ = options_.clock();
   BOOST_OUTCOME_TRY(SignNow());
   if (overridden) ::unlink(override_note.c_str());
-  if (!pending.empty()) EraseInBackground(nullptr, 0);
+  BOOST_OUTCOME_TRY(ResumeErasures());
   UpdateStatus();
   return Ok();
 }
