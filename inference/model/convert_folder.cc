@@ -248,7 +248,13 @@ Result<Plan> PlanFromFolder(const Weights& weights) {
   plan.layers = config.layers;
   plan.tied = config.tied_embeddings;
   BOOST_OUTCOME_TRY(SetConfig(weights, config, plan));
-  BOOST_OUTCOME_TRY(SetTokenizer(weights.path(), config.vocab_size, plan.writer));
+  std::error_code ignored;
+  if (std::filesystem::exists(weights.path() / "tokenizer.json", ignored)) {
+    BOOST_OUTCOME_TRY(SetTokenizer(weights.path(), config.vocab_size, plan.writer));
+  } else {
+    plan.writer.SetString("tokenizer.ggml.model", "no_vocab");
+    plan.notes = "the folder has no tokenizer.json, so that the file has no vocabulary";
+  }
   BOOST_OUTCOME_TRY(FolderPlanner(weights, config, plan).Run());
   return plan;
 }
