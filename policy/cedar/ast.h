@@ -59,6 +59,7 @@ struct Expr {
   Function function = Function::kIp;
   bool constant = false;  // `literal` holds the value, whatever op says
   int depth = 1;
+  size_t weight = 1;    // nodes, those of an object once for each name of a `has` path
   uint32_t offset = 0;  // in the text of its file
   Value literal;
   std::string name;
@@ -105,6 +106,7 @@ struct Policy {
 struct ParsedFiles {
   std::deque<SourceFile> files;  // never moved: parsers hold views of the texts
   size_t text_size = 0;          // bytes, of all of them
+  size_t repeated = 0;           // nodes that `has` paths repeat when they are written out
   std::deque<Expr> arena;
   std::vector<Policy> policies;                        // static ones and links
   std::vector<Policy> templates;                       // with slots: they decide nothing

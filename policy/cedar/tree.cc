@@ -5,6 +5,10 @@
 namespace portcullis::policy::cedar {
 namespace {
 
+// `has` paths inside the objects of `has` paths double with every level; in JSON they are written
+// out.
+constexpr size_t kMaxRepeated = 1'000'000;
+
 // Sets, records and extension constructors of constants become values once, here. A constructor
 // that fails stays a call: its error belongs to the evaluation.
 void Fold(Expr& expr) {
@@ -52,7 +56,19 @@ Expr MakeLiteral(Value value, uint32_t offset) {
 }
 
 const Expr* AddExpr(ParsedFiles& files, Expr expr) {
-  for (const Expr* arg : expr.args) expr.depth = std::max(expr.depth, arg->depth + 1);
+  for (const Expr* arg : expr.args) {
+    expr.depth = std::max(expr.depth, arg->depth + 1);
+    expr.weight += arg->weight;
+  }
+  if (expr.op == Op::kHasAttr) {  // x has a.b is x has a && x.a has b
+    const size_t more = expr.names.size() - 1;
+    if (more >= kMaxDepth) return nullptr;
+    expr.depth += static_cast<int>(more);
+    const size_t repeated = more * expr.args[0]->weight;
+    expr.weight += repeated;
+    files.repeated += repeated;
+    if (files.repeated > kMaxRepeated) return nullptr;
+  }
   if (expr.depth > kMaxDepth) return nullptr;
   Fold(expr);
   files.arena.push_back(std::move(expr));

@@ -10,7 +10,8 @@ namespace portcullis::policy::cedar {
 
 Expr MakeExpr(Op op, uint32_t offset, std::vector<const Expr*> args);
 Expr MakeLiteral(Value value, uint32_t offset);
-// Moves the node into the arena; nullptr when it would be deeper than kMaxDepth.
+// Moves the node into the arena; nullptr when it would be deeper than kMaxDepth, or when `has`
+// paths within `has` paths would make it too large to be written out.
 const Expr* AddExpr(ParsedFiles& files, Expr expr);
 // A copy of a template with its slots filled; `id` is the new policy's own.
 Policy LinkTemplate(const Policy& pattern, std::string id, const Value* principal,

@@ -111,6 +111,11 @@ TEST(Parser, DepthBombsAreRefusedNotFatal) {
   EXPECT_THAT(ParseError(head + "context" + repeat(".a", kMany) + " };"),
               HasSubstr("nested deeper"));
   EXPECT_NE(ParseError("permit(principal == " + repeat("(", kMany)), "");
+  std::string paths = "context";  // every level doubles what the expression stands for
+  for (int i = 0; i < 100; ++i) paths = "(" + paths + " has a.b)";
+  EXPECT_THAT(ParseError(head + paths + "};"), HasSubstr("nested deeper"));
+  EXPECT_THAT(ParseError(head + "context has a" + repeat(".a", kMany) + "};"),
+              HasSubstr("nested deeper"));
   // Long is not deep.
   EXPECT_EQ(ParseError(head + "true" + repeat(" && true", kMany) + " };"), "");
   EXPECT_EQ(ParseError(head + "1" + repeat(" + 1", kMany) + " == 1 };"), "");
