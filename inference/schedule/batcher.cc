@@ -39,9 +39,6 @@ Batcher::Batcher(Model& model, const Tokenizer& tokenizer, const SchedulerOption
       expected_answer_(static_cast<double>(options.expected_answer)) {}
 
 void Batcher::Add(JobPtr job) {
-  if (options_.prefix_cache && !job->embedding()) {
-    job->names = cache_.Names(job->caller.tenant, job->tokens);
-  }
   waiting_.Push(std::move(job));
 }
 

@@ -68,6 +68,7 @@ class Batcher {
   int64_t Pages(int64_t tokens) const;
   int64_t ExpectedPages(const Job& job) const;
   void Start(JobPtr job);
+  void Prepare(Job& job);
   bool AwaitsSibling(const Job& job);
   void LookUp(Job& job);
   void Keep(const Job& job, int64_t count);

@@ -1,6 +1,7 @@
 // Memory: who may start, whose pages are taken when the pool is short, what is kept for later.
 #include <algorithm>
-#include <limits>
+#include <exception>
+#include <utility>
 
 #include "inference/schedule/batcher.h"
 
@@ -77,23 +78,29 @@ void Batcher::Start(JobPtr job) {
     job->at_door = false;
     door_.Leave(job->caller);
   }
-  auto sequence = model_.NewSequence(0);
-  if (!sequence) {
-    job->Fail(sequence.error());
-  } else {
-    job->sequence = std::move(sequence).value();
-  }
-  if (!job->embedding() && !job->sampler) {
-    job->sampler.emplace(std::move(job->sampling), job->tokens,
-                         std::min(vocab_size_, tokenizer_.size()));
-    job->answer.emplace(tokenizer_, std::move(job->answer_options));
-    job->usage.prompt_tokens = job->prompt;
+  try {
+    Prepare(*job);
+  } catch (const std::exception&) {
+    job->Fail({Code::kOutOfMemory, "no memory to begin the request"});
   }
   if (job->done) {
+    ++counters_.failed;
     End(std::move(job));
   } else {
     running_.push_back(std::move(job));
   }
+}
+
+void Batcher::Prepare(Job& job) {
+  auto sequence = model_.NewSequence(0);
+  if (!sequence) return job.Fail(sequence.error());
+  job.sequence = std::move(sequence).value();
+  if (job.embedding() || job.sampler) return;
+  if (options_.prefix_cache) job.names = cache_.Names(job.caller.tenant, job.tokens);
+  job.sampler.emplace(std::move(job.sampling), job.tokens,
+                      std::min(vocab_size_, tokenizer_.size()));
+  job.answer.emplace(tokenizer_, std::move(job.answer_options));
+  job.usage.prompt_tokens = job.prompt;
 }
 
 // Several answers to one prompt, or several users of one long instruction, that come together: the

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
+#include "inference/serve/status.h"
+
 namespace portcullis::inference {
 namespace {
 
@@ -38,6 +42,28 @@ TEST(Caller, RefusesWhatItDoesNotKnow) {
   for (const char* timeout : {"0", "-1", "1s", "86400001", "99999999999999999999"}) {
     EXPECT_EQ(Read({{"x-portcullis-timeout-ms", timeout}}).error().status, 400u) << timeout;
   }
+}
+
+TEST(Status, TellsCountsOfTheSchedulerAndNothingElse) {
+  SchedulerCounters counters;
+  counters.running = 3;
+  counters.waiting_by_priority = {1, 2, 4};
+  counters.pages_total = 70;
+  counters.pages_used = 12;
+  counters.prefix_hit_tokens = 640;
+  counters.preemptions = 5;
+  counters.drafted_tokens = 9;
+  counters.accepted_tokens = 8;
+  const boost::json::object body = StatusBody(counters);
+  EXPECT_EQ(body.at("running"), 3);
+  EXPECT_EQ(body.at("waiting").at("interactive"), 1);
+  EXPECT_EQ(body.at("waiting").at("batch"), 4);
+  EXPECT_EQ(body.at("pages").at("total"), 70);
+  EXPECT_EQ(body.at("pages").at("used"), 12);
+  EXPECT_EQ(body.at("prefix_cache").at("hit_tokens"), 640);
+  EXPECT_EQ(body.at("requests").at("preempted"), 5);
+  EXPECT_EQ(body.at("speculation").at("drafted"), 9);
+  EXPECT_EQ(body.at("speculation").at("accepted"), 8);
 }
 
 }  // namespace
