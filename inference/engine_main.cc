@@ -15,8 +15,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <optional>
+#include <string_view>
 
 #include "inference/engine.h"
 #include "inference/sample/defaults.h"
@@ -48,6 +52,8 @@ struct Arguments {
   int64_t step_ms = 150;
   std::string speculate = "auto";
   bool no_prefix_cache = false;
+  std::filesystem::path pack_cache;
+  bool no_pack_cache = false;
   bool no_sandbox = false;
 };
 
@@ -100,12 +106,27 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->check(CheckSpeculate);
   app.add_flag("--no-prefix-cache", arguments.no_prefix_cache,
                "compute every prompt from its first token");
+  app.add_option("--pack-cache", arguments.pack_cache,
+                 "folder that keeps packed weights for the next start; without it the one that "
+                 "systemd gives, else the model's");
+  app.add_flag("--no-pack-cache", arguments.no_pack_cache, "pack the weights at every start");
   app.add_option("--context", arguments.context, "longest prompt and answer; 0: the model's own")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
   app.add_option("--log-format", arguments.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_flag("--no-sandbox", arguments.no_sandbox,
                "run without the system call filter (for debugging only)");
+}
+
+// Where it cannot be written to, nothing is kept and nothing is wrong.
+std::filesystem::path PackCacheFolder(const Arguments& arguments) {
+  if (arguments.no_pack_cache) return {};
+  if (!arguments.pack_cache.empty()) return arguments.pack_cache;
+  const char* given = std::getenv("CACHE_DIRECTORY");
+  if (given != nullptr && *given == '/') return std::string_view(given, std::strcspn(given, ":"));
+  std::error_code ignored;
+  const auto model = std::filesystem::absolute(arguments.model, ignored);
+  return std::filesystem::is_directory(model, ignored) ? model : model.parent_path();
 }
 
 std::shared_ptr<spdlog::logger> MakeLog(const std::string& format) {
@@ -153,6 +174,7 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   load.kv_bytes = arguments.kv_bytes;
   load.kv_type = arguments.kv_type == "f16" ? KvType::kF16 : KvType::kF32;
   load.precision = arguments.precision == "exact" ? Precision::kExact : Precision::kFast;
+  load.pack_cache = PackCacheFolder(arguments);
   load.draft_head = arguments.speculate != "off";
   int told = 0;
   load.progress = [&](double fraction) {

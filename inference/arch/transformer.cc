@@ -15,6 +15,7 @@ namespace portcullis::inference {
 namespace {
 // Rows computed at once: enough for full speed, and a bound on scratch memory.
 constexpr int64_t kMaxRows = 512;
+constexpr int64_t kWorthCaching = 64 << 20;  // bytes of packed weights
 
 int64_t LogitRowsOf(const Step& step) {
   if (step.rows == LogitRows::kNone) return 0;
@@ -58,7 +59,8 @@ Result<void> Transformer::Initialize(ModelInfo info) {
                      std::to_string(kKvBlock) + " tokens takes " + std::to_string(page_bytes)};
   }
   BOOST_OUTCOME_TRY(LoadLayers());
-  pack_store_.SaveCache();  // where it cannot be written, the next start packs again
+  // Small models are packed in a blink. Where the cache cannot be written, the next start packs.
+  if (pack_store_.bytes() >= kWorthCaching) pack_store_.SaveCache();
   return boost::outcome_v2::success();
 }
 

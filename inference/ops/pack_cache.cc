@@ -209,7 +209,8 @@ bool WritePackCache(const std::filesystem::path& path, const PackIdentity& ident
   uint64_t position = RoundUp(head.size());
   bool good = true;
   for (size_t i = 0; i < matrices.size() && good; ++i) {
-    const auto& [key, bytes] = matrices[i];
+    const PackKey& key = matrices[i].key;
+    const auto bytes = matrices[i].bytes;
     const auto digest = DigestOf(bytes, workers, [&](uint64_t begin, uint64_t size) {
       return WriteAll(file, bytes.data() + begin, size, position + begin);
     });
