@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kThinkClose = "</think>";
 constexpr size_t kTail = 96;
+constexpr size_t kMaxPositions = 4096;  // some 4 MiB an answer
 
 }  // namespace
 
@@ -140,6 +141,9 @@ void Guide::Advance(TokenId id) {
   if (over) {
     phase_ = Phase::kFree;
     run_.reset();
+  } else if (run_->matcher.sets() > kMaxPositions) {
+    run_->at = run_->matcher.Renew(run_->at);
+    run_->builder.Forget();
   }
 }
 

@@ -85,9 +85,16 @@ void Sampler::Constrain(std::span<float> logits) {
   if (mask != nullptr) {
     may_end = may_end || mask->empty();
     const std::span<const uint64_t> words = mask->words();
-    for (size_t i = 0; i < logits.size(); ++i) {
-      const bool allowed = i / 64 < words.size() && ((words[i / 64] >> (i % 64)) & 1) != 0;
-      if (!allowed) logits[i] = kNever;
+    for (size_t begin = 0; begin < logits.size(); begin += 64) {
+      const std::span<float> some = logits.subspan(begin, std::min<size_t>(64, logits.size() - begin));
+      const uint64_t word = begin / 64 < words.size() ? words[begin / 64] : 0;
+      if (word == 0) {
+        std::fill(some.begin(), some.end(), kNever);
+        continue;
+      }
+      for (size_t i = 0; i < some.size(); ++i) {
+        if (((word >> i) & 1) == 0) some[i] = kNever;
+      }
     }
   }
   for (size_t i = 0; i < ends.size(); ++i) {

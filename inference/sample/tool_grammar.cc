@@ -55,7 +55,7 @@ class Builder {
     const StateId any = g_.Split(std::move(calls));
     const bool tagged = options_.format == ToolFormat::kTagged;
     if (tagged || options_.format == ToolFormat::kBareJson) {
-      const StateId name = g_.Literal("\"name\"", g_.Space(g_.Literal(":", g_.Space(any))));
+      const StateId name = g_.Literal("\"name\":", g_.Split({any, g_.Literal(" ", any)}));
       return g_.Space(g_.Literal("{", g_.Space(name)));
     }
     if (options_.format == ToolFormat::kDeepSeek) return g_.Literal("function", Mark(marks_.separator, any));
@@ -71,10 +71,9 @@ class Builder {
         const StateId close = tagged ? g_.Space(Mark(marks_.call_close, next)) : next;
         BOOST_OUTCOME_TRY(const StateId arguments,
                           Arguments(function, g_.Space(g_.Literal("}", close))));
-        const StateId key = g_.Literal(tagged ? "\"arguments\"" : "\"parameters\"",
-                                       g_.Space(g_.Literal(":", g_.Space(arguments))));
-        return g_.Literal(json::serialize(json::string(name)),
-                          g_.Space(g_.Literal(",", g_.Space(key))));
+        const StateId key = g_.Literal(tagged ? "\"arguments\":" : "\"parameters\":",
+                                       g_.Split({arguments, g_.Literal(" ", arguments)}));
+        return g_.Literal(json::serialize(json::string(name)), g_.Literal(",", g_.Space(key)));
       }
       case ToolFormat::kDeepSeek: {
         BOOST_OUTCOME_TRY(const StateId arguments,

@@ -113,6 +113,26 @@ SetId Matcher::Close() {
   return it->second;
 }
 
+uint32_t Matcher::Copy(const Matcher& from, uint32_t frame) {
+  if (frame == kBottom) return kBottom;
+  Frame copy = from.frames_[frame];
+  copy.parent = Copy(from, copy.parent);  // at most kMaxDepth deep
+  return Intern(copy);
+}
+
+SetId Matcher::Renew(SetId set) {
+  Matcher fresh(grammar_);
+  for (const uint32_t frame : Frames(set)) fresh.gathered_.push_back(fresh.Copy(*this, frame));
+  fresh.ends_ = Ends(set);
+  const SetId renewed = fresh.Close();
+  frames_.swap(fresh.frames_);
+  depths_.swap(fresh.depths_);
+  frame_ids_.swap(fresh.frame_ids_);
+  sets_.swap(fresh.sets_);
+  set_ids_.swap(fresh.set_ids_);
+  return renewed;
+}
+
 SetId Matcher::Step(SetId set, uint8_t byte) {
   if (set == kDead) return kDead;
   {

@@ -38,6 +38,11 @@ class Matcher {
   SetId StepToken(SetId set, TokenId token);
   SetId Walk(SetId set, std::string_view bytes);
 
+  // Forgets everything but one position, whose new number it gives: a long answer passes through
+  // many.
+  SetId Renew(SetId set);
+  size_t sets() const { return sets_.size(); }
+
   // The text may end here; or, after StartAt, the unknown rest of the stack goes on.
   bool Ends(SetId set) const { return sets_[static_cast<size_t>(set)].ends; }
   bool HasMore(SetId set) const { return !sets_[static_cast<size_t>(set)].frames.empty(); }
@@ -62,6 +67,7 @@ class Matcher {
   };
 
   uint32_t Intern(const Frame& frame);
+  uint32_t Copy(const Matcher& from, uint32_t frame);
   SetId Close();  // the set of what was gathered
   void Enter(const Frame& frame);
 

@@ -72,18 +72,19 @@ StateId Number(Grammar& g, StateId next) {
   return Integer(g, g.Split({exponent, fraction}));
 }
 
-// open … element (, element)* … close, any number of times.
+// open … element (, element)* … close, any number of times. White space stands where printers put it:
+// behind the opening, behind commas and colons, before the closing.
 StateId Sequence(Grammar& g, char open, char close, StateId rule, bool keyed, StateId next) {
   const auto element = [&](StateId after) {
-    StateId start = g.Call(rule, after);
-    if (keyed) start = g.Call(g.string_rule, g.Space(g.Literal(":", g.Space(start))));
-    return start;
+    const StateId value = g.Call(rule, after);
+    if (!keyed) return value;
+    return g.Call(g.string_rule, g.Literal(":", g.Split({value, g.Literal(" ", value)})));
   };
   const StateId end = g.Range(static_cast<uint8_t>(close), static_cast<uint8_t>(close), next);
   const StateId more = g.Forward();
-  const StateId rest = g.Literal(",", g.Space(element(g.Space(more))));
-  g.FillSplit(more, {end, rest});
-  const StateId first = g.Split({end, element(g.Space(more))});
+  const StateId start = element(more);
+  g.FillSplit(more, {g.Space(end), g.Literal(",", g.Space(start))});
+  const StateId first = g.Split({end, start});
   return g.Range(static_cast<uint8_t>(open), static_cast<uint8_t>(open), g.Space(first));
 }
 

@@ -9,6 +9,15 @@ namespace portcullis::inference::grammar {
 
 namespace json = boost::json;
 
+namespace {
+
+// A name's colon and the blank that may follow it.
+StateId Colon(Grammar& g, StateId value) {
+  return g.Literal(":", g.Split({value, g.Literal(" ", value)}));
+}
+
+}  // namespace
+
 // An object whose names are free.
 Result<StateId> SchemaCompiler::Map(const Object& schema, const std::string& path, StateId next) {
   const json::value* required = Find(schema, "required");
@@ -26,7 +35,7 @@ Result<StateId> SchemaCompiler::Map(const Object& schema, const std::string& pat
   // for the counter of this frame is the object's.
   const StateId more = g_.Forward();
   const auto entry = [&]() -> Result<StateId> {
-    const StateId after = g_.Space(g_.Count(more));
+    const StateId after = g_.Count(more);
     StateId value = 0;
     if (any) {
       value = g_.Call(g_.value_rule, after);
@@ -35,11 +44,11 @@ Result<StateId> SchemaCompiler::Map(const Object& schema, const std::string& pat
                         Value(*extra, path + "/additionalProperties", Grammar::kReturn));
       value = g_.Call(rule, after);
     }
-    return g_.Call(g_.string_rule, g_.Space(g_.Literal(":", g_.Space(value))));
+    return g_.Call(g_.string_rule, Colon(g_, value));
   };
   const StateId end = g_.Literal("}", next);
   BOOST_OUTCOME_TRY(const StateId element, entry());
-  g_.FillHead(more, g_.Literal(",", g_.Space(element)), end);
+  g_.FillHead(more, g_.Literal(",", g_.Space(element)), g_.Space(end));
   const StateId first = g_.Forward();
   g_.FillHead(first, element, end);
   return g_.Literal("{", g_.Space(g_.Enter(count, first)));
@@ -68,19 +77,18 @@ Result<StateId> SchemaCompiler::Properties(const Object& schema, const std::stri
     }
   }
   const StateId end = g_.Literal("}", next);
-  StateId later = end;  // another property stands before
+  StateId later = g_.Space(end);  // another property stands before
   StateId first = end;
   // From the last property to the first: each leads to those after it.
   for (auto it = properties.end(); it != properties.begin();) {
     --it;
     const std::string name(it->key());
-    const StateId after = g_.Space(later);
     const std::string where = path + "/properties/" + name;
     // A property of type `false` is one that must not be there.
     if (it->value().is_bool() && !it->value().get_bool() && !required.contains(name)) continue;
-    BOOST_OUTCOME_TRY(const StateId value, Value(it->value(), where, after));
+    BOOST_OUTCOME_TRY(const StateId value, Value(it->value(), where, later));
     const std::string key = json::serialize(json::string(name));
-    const StateId entry = g_.Literal(key, g_.Space(g_.Literal(":", g_.Space(value))));
+    const StateId entry = g_.Literal(key, Colon(g_, value));
     const StateId with_comma = g_.Literal(",", g_.Space(entry));
     if (required.contains(name)) {
       first = entry;
@@ -104,7 +112,7 @@ Result<StateId> SchemaCompiler::Array(const Object& schema, const std::string& p
   const bool any = items == nullptr || items->is_bool();
   if (any && count == Counter{}) return g_.Call(g_.array_rule, next);
   const StateId more = g_.Forward();
-  const StateId after = g_.Space(g_.Count(more));
+  const StateId after = g_.Count(more);
   StateId element = 0;
   if (any) {
     element = g_.Call(g_.value_rule, after);
@@ -114,7 +122,7 @@ Result<StateId> SchemaCompiler::Array(const Object& schema, const std::string& p
     element = g_.Call(rule, after);
   }
   const StateId end = g_.Literal("]", next);
-  g_.FillHead(more, g_.Literal(",", g_.Space(element)), end);
+  g_.FillHead(more, g_.Literal(",", g_.Space(element)), g_.Space(end));
   const StateId first = g_.Forward();
   g_.FillHead(first, element, end);
   return g_.Literal("[", g_.Space(g_.Enter(count, first)));
@@ -129,10 +137,10 @@ Result<StateId> SchemaCompiler::Tuple(const Object& schema, const std::string& p
   if (count.need > size || count.left < size) {
     return At(path, "arrays of exactly the " + std::to_string(size) + " `prefixItems` are written");
   }
-  StateId state = g_.Literal("]", next);
+  StateId state = g_.Space(g_.Literal("]", next));
   for (size_t i = size; i-- > 0;) {
-    BOOST_OUTCOME_TRY(state, Value(list.get_array()[i], path + "/prefixItems/" + std::to_string(i),
-                                   g_.Space(state)));
+    BOOST_OUTCOME_TRY(
+        state, Value(list.get_array()[i], path + "/prefixItems/" + std::to_string(i), state));
     if (i > 0) state = g_.Literal(",", g_.Space(state));
   }
   return g_.Literal("[", g_.Space(state));

@@ -7,7 +7,7 @@
 namespace portcullis::inference::grammar {
 namespace {
 
-constexpr size_t kMaxRemembered = 512;  // whole masks an answer; 16 KiB each at 128 k tokens
+constexpr size_t kMaxRemembered = 256;  // masks an answer; 16 KiB each at 128 k tokens
 constexpr size_t kMaxShared = 1024;
 
 // A token has at most 32 bytes, so it cannot tell counters beyond that apart.
@@ -54,6 +54,7 @@ std::shared_ptr<const LocalMask> MaskBuilder::Local(const Frame& frame) {
   if (common) {
     shared_.Put(key, built);
   } else {
+    if (own_.size() >= kMaxRemembered) own_.clear();
     own_.emplace(key, built);
   }
   return built;

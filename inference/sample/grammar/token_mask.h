@@ -34,7 +34,7 @@ class TokenMask {
 // What one frame says by itself.
 struct LocalMask {
   TokenMask sure;
-  std::vector<uint32_t> exits;  // nodes of the tree behind which the rule is left; none in another's subtree
+  std::vector<uint32_t> exits;  // nodes of the tree behind which the rule is left
 };
 
 class SharedMasks {
@@ -58,6 +58,8 @@ class MaskBuilder {
 
   // Text tokens and control tokens; not the end of the answer. Valid until the next call.
   const TokenMask& MaskOf(SetId set);
+  // The matcher was renewed: its numbers mean other positions now.
+  void Forget() { masks_.clear(); }
 
  private:
   std::shared_ptr<const LocalMask> Local(const Frame& frame);
