@@ -20,7 +20,7 @@ bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 class Tokenizer::Encoding {
  public:
   Encoding(const Tokenizer& tokenizer, std::vector<TokenId>& out)
-      : parts_(tokenizer.parts_), out_(out) {}
+      : parts_(tokenizer.parts_), words_apart_(tokenizer.words_apart_), out_(out) {}
 
   Result<void> Text(std::string_view text) {
     std::string spaced;
@@ -29,7 +29,13 @@ class Tokenizer::Encoding {
       text = spaced;
     }
     BOOST_OUTCOME_TRY(parts_.pretokenizer.Run(text, scratch_, pieces_));
-    for (const std::string_view piece : pieces_) Piece(piece);
+    for (const std::string_view piece : pieces_) {
+      if (words_apart_) {
+        Words(piece);
+      } else {
+        Piece(piece);
+      }
+    }
     words_.clear();
     return boost::outcome_v2::success();
   }
@@ -39,6 +45,17 @@ class Tokenizer::Encoding {
   struct Range {
     size_t begin, end;
   };
+
+  // Cuts before each run of spaces, over which no merge reaches.
+  void Words(std::string_view text) {
+    size_t begin = 0;
+    for (size_t i = 1; i < text.size(); ++i) {
+      if (text[i] != ' ' || text[i - 1] == ' ') continue;
+      Piece(text.substr(begin, i - begin));
+      begin = i;
+    }
+    if (begin < text.size()) Piece(text.substr(begin));
+  }
 
   void Piece(std::string_view piece) {
     if (piece.size() > kMaxCachedPiece) return parts_.bpe.Encode(parts_.vocab, piece, out_);
@@ -53,13 +70,15 @@ class Tokenizer::Encoding {
   }
 
   const Parts& parts_;
+  const bool words_apart_;
   std::vector<TokenId>& out_;
   Regex::Scratch scratch_;
   std::vector<std::string_view> pieces_;
   boost::unordered_flat_map<std::string_view, Range> words_;  // keys are views of Text's argument
 };
 
-Tokenizer::Tokenizer(Parts parts) : parts_(std::move(parts)), added_by_byte_(256) {
+Tokenizer::Tokenizer(Parts parts)
+    : parts_(std::move(parts)), words_apart_(KeepsWordsApart(parts_)), added_by_byte_(256) {
   const auto& added = parts_.vocab.added();
   for (size_t i = 0; i < added.size(); ++i) {
     added_by_byte_[static_cast<uint8_t>(added[i].content[0])].push_back(i);
@@ -69,6 +88,20 @@ Tokenizer::Tokenizer(Parts parts) : parts_(std::move(parts)), added_by_byte_(256
       return added[a].content.size() > added[b].content.size();
     });
   }
+}
+
+// True where no token goes on behind a space that follows something else: then words can be encoded
+// one by one, and each only once, though the vocabulary asks for no pre-tokenizer.
+bool Tokenizer::KeepsWordsApart(const Parts& parts) {
+  if (parts.bpe.start != Bpe::Start::kCharacters) return false;
+  for (size_t i = 0; i < parts.vocab.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    const std::string_view bytes = parts.vocab.Bytes(id);
+    const size_t word = bytes.find_first_not_of(' ');
+    const bool text = parts.vocab.Kind(id) == TokenKind::kNormal && word != std::string_view::npos;
+    if (text && bytes.find(' ', word) != std::string_view::npos) return false;
+  }
+  return true;
 }
 
 bool Tokenizer::IsEnd(TokenId id) const {

@@ -76,11 +76,13 @@ class Tokenizer {
 
  private:
   explicit Tokenizer(Parts parts);
+  static bool KeepsWordsApart(const Parts& parts);
   class Encoding;
   Result<void> EncodeSection(std::string_view text, bool first, Specials specials,
                              Encoding& encoding) const;
 
   Parts parts_;
+  bool words_apart_;
   std::vector<std::vector<size_t>> added_by_byte_;  // indexes into added(), longest first
 };
 
