@@ -17,7 +17,7 @@ const tools = [{
     parameters: {type: 'object', properties: {a: {type: 'integer', minimum: 0, maximum: 99}, b: {type: 'integer', minimum: 0, maximum: 99}}, required: ['a', 'b'], additionalProperties: false},
   },
 }];
-const brief = {reasoning_effort: 'none', max_tokens: 80};
+const brief = {reasoning_effort: 'none', max_tokens: 160};
 
 function checkCall(call) {
   assert.equal(call.type, 'function');

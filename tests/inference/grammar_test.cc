@@ -39,6 +39,20 @@ TEST(Grammar, Values) {
   EXPECT_FALSE(Takes("true", "01"));
 }
 
+TEST(Grammar, APositionSurvivesRenewal) {
+  const auto g = Compile("true");
+  const std::string text = R"({"a": [1, {"b": ["x", [2]]}], "c": "d"})";
+  grammar::Matcher matcher(*g);
+  grammar::SetId set = matcher.Start();
+  for (const char c : text) {
+    set = matcher.Renew(matcher.Step(set, static_cast<uint8_t>(c)));
+    ASSERT_NE(set, grammar::kDead) << c;
+    EXPECT_EQ(matcher.sets(), 1u);
+  }
+  EXPECT_TRUE(matcher.Ends(set));
+  EXPECT_EQ(matcher.Step(set, '}'), grammar::kDead);
+}
+
 TEST(Grammar, ObjectsKeepTheirOrderAndTheirRequiredNames) {
   const std::string schema = R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"},
       "c":{"type":"null"}},"required":["b"]})";

@@ -50,7 +50,8 @@ for (const name of models) {
   test(`${name}: the same ids, control tokens as text`, { skip }, async () => {
     const mine = await ours(folderOf(name), texts);
     compare(oracle(name, false), mine.ids, texts);
-    const normalised = name.startsWith('qwen') ? texts.map((text) => text.normalize('NFC')) : texts;
+    // Qwen composes characters; to SentencePiece U+2581 is a space.
+    const normalised = texts.map((text) => name.startsWith('qwen') ? text.normalize('NFC') : name === 'llama2' ? text.replaceAll('▁', ' ') : text);
     mine.decoded.forEach((text, i) => assert.equal(text, normalised[i], `text ${i} does not come back`));
   });
 

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <vector>
 
 #include "inference/model/gguf_writer.h"
@@ -54,8 +55,17 @@ Result<void> WriteVocabularyFile(const std::filesystem::path& folder, const std:
   writer.SetStrings("tokenizer.ggml.tokens", tokens);
   writer.SetInts("tokenizer.ggml.token_type", types);
   if (pre.empty()) {
+    // A token's score says when it is merged: earlier is higher.
+    std::map<std::string, size_t> ranks;
+    for (size_t i = 0; i < merges.size(); ++i) {
+      const size_t space = merges[i].find(' ', 1);
+      ranks.emplace(merges[i].substr(0, space) + merges[i].substr(space + 1), i);
+    }
     std::vector<float> scores;
-    for (size_t i = 0; i < tokens.size(); ++i) scores.push_back(-static_cast<float>(i));
+    for (const std::string& token : tokens) {
+      const auto found = ranks.find(token);
+      scores.push_back(-static_cast<float>(found == ranks.end() ? merges.size() : found->second));
+    }
     writer.SetFloats("tokenizer.ggml.scores", scores);
   } else {
     writer.SetString("tokenizer.ggml.pre", pre);
