@@ -130,9 +130,9 @@ void CheckPairs(DataType type, const std::vector<int>& weights, const std::vecto
   for (size_t begin = 0; begin < pairs.size(); begin += kTileRows) {
     std::string bytes(static_cast<size_t>(layout.bytes * kTileRows), '\0');
     for (size_t row = 0; row < kTileRows; ++row) {
-      const auto [first, second] = pairs[std::min(begin + row, pairs.size() - 1)];
+      const auto& pair = pairs[std::min(begin + row, pairs.size() - 1)];
       auto* block = reinterpret_cast<uint8_t*>(bytes.data()) + row * layout.bytes;
-      const auto value = [&](int i) { return i % 2 == 0 ? first : second; };
+      const auto value = [&](int i) { return i % 2 == 0 ? pair.first : pair.second; };
       const uint16_t one = 0x3c00;
       if (type == DataType::kQ8_0) {
         std::memcpy(block, &one, 2);
