@@ -24,10 +24,14 @@ enum : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnu
 
 const json::value kNull;
 
+// Objects have a way of their own: as a value they would be copied, and the copy would not live.
+const json::value& Member(const json::object& object, std::string_view key) {
+  const auto* found = object.if_contains(key);
+  return found == nullptr ? kNull : *found;
+}
 const json::value& Member(const json::value& value, std::string_view key) {
   const auto* object = value.if_object();
-  const auto* found = object == nullptr ? nullptr : object->if_contains(key);
-  return found == nullptr ? kNull : *found;
+  return object == nullptr ? kNull : Member(*object, key);
 }
 
 std::string_view TextOf(const json::value& value) {

@@ -124,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
         HostileCase{"zero_alignment", [](auto& f) { f.Int("general.alignment", 0); },
                     Code::kBadFile, "power of two"},
         HostileCase{"split", [](auto& f) { f.Int("split.count", 3); }, Code::kUnsupported,
-                    "split into 3"},
+                    "one of 3 parts"},
         HostileCase{"misaligned", [](auto& f) { f.tensors[1].offset = 33; }, Code::kBadFile,
                     "misaligned"},
         HostileCase{"outside", [](auto& f) { f.tensors[1].offset = 1 << 20; }, Code::kBadFile,
