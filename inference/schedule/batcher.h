@@ -1,12 +1,12 @@
 // Continuous batching without threads or time of its own: Step admits what fits, plans who computes
-// how many tokens, runs one Model::Forward, and hands out what was sampled. Read batcher.cc from the
-// top for the order of a step, room.cc for memory.
+// how many tokens, runs one Model::Forward, and hands out what was sampled. Read batcher.cc from
+// the top for the order of a step, room.cc for memory.
 //
 // Memory: pages are taken as sequences grow. When the pool is short, cached prefixes go first, then
 // the youngest request of the lowest class loses its pages and waits to compute them again.
 // INVARIANT: the oldest request of the best class is never preempted, and alone it fits into the
-// pool (Submit sees to that), so some request always advances.
-// One thread; failures reach the sinks, Step never throws.
+// pool (Submit sees to that), so some request always advances. One thread; failures reach the
+// sinks, Step never throws.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,8 @@
 // Fairness between tenants, in tokens: each tenant's account grows by what was computed for it, and
 // the tenant with the smallest account goes first (the virtual token counter of Sheng et al., 2024:
-// deficit round robin without rounds). Whoever had nothing waiting for a while starts level with the
-// least served of those that waited, so time in which nothing was asked for is no credit. One thread.
+// deficit round robin without rounds). Whoever had nothing waiting for a while starts level with
+// the least served of those that waited, so time in which nothing was asked for is no credit. One
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
-// Names of cached pages: a chain of keyed hashes (SipHash-2-4 under a key drawn at start), so that a
-// page's name stands for all tokens before it too, and nobody outside can make two prompts collide.
-// The chain starts at the tenant: equal prompts of two tenants have different names. A match is
-// confirmed token by token all the same. One thread.
+// Names of cached pages: a chain of keyed hashes (SipHash-2-4 under a key drawn at start), so that
+// a page's name stands for all tokens before it too, and nobody outside can make two prompts
+// collide. The chain starts at the tenant: equal prompts of two tenants have different names. A
+// match is confirmed token by token all the same. One thread.
 #pragma once
 
 #include <array>

@@ -38,8 +38,8 @@ class PrefixCache {
   // The longest beginning that is at least one page. `names` are those of `keys`.
   Match Find(const std::string& tenant, std::span<const int32_t> keys,
              std::span<const uint64_t> names);
-  // Keeps `keys`, which `sequence` has computed, where they fill a page. Whole pages are shared with
-  // `sequence`, the last partial one is copied if a page is free.
+  // Keeps `keys`, which `sequence` has computed, where they fill a page. Whole pages are shared
+  // with `sequence`, the last partial one is copied if a page is free.
   void Insert(const std::string& tenant, std::span<const int32_t> keys, const Sequence& sequence);
   // Drops the last page of an entry; false where there is none. The page is free only if nobody
   // shares it: callers repeat until they have what they need.

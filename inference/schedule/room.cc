@@ -150,8 +150,8 @@ void Batcher::Keep(const Job& job, int64_t count) {
   if (options_.prefix_cache) cache_.Insert(job.caller.tenant, job.Keys(count), *job.sequence);
 }
 
-// Room for `tokens` in total, taken from cached prefixes, then from younger requests; the job itself
-// is preempted where it is the youngest. False: it has no pages now, or failed.
+// Room for `tokens` in total, taken from cached prefixes, then from younger requests; the job
+// itself is preempted where it is the youngest. False: it has no pages now, or failed.
 bool Batcher::MakeRoom(Job& job, int64_t tokens) {
   while (!job.sequence->Reserve(tokens)) {
     if (cache_.EvictPage()) continue;

@@ -1,8 +1,8 @@
 // The scheduler: a thread that runs the batcher (batcher.h) while there is work, and the door
 // through which requests come in from other threads. Nothing is reserved for a request when it is
 // accepted; what can never fit is refused at once. Cancelling takes effect before the next step.
-// Threading: Submit, Cancel, Drain and the counters may be called from any thread; the Model is used
-// by the scheduler's thread only.
+// Threading: Submit, Cancel, Drain and the counters may be called from any thread; the Model is
+// used by the scheduler's thread only.
 #pragma once
 
 #include <chrono>

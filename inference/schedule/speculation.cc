@@ -50,7 +50,8 @@ std::vector<int32_t> LookUpDraft(std::span<const int32_t> tokens, int64_t count)
   for (size_t at = end - 1; at >= kShortest && best < kLongest; --at) {
     if (tokens[at - 1] != tokens[end - 1]) continue;
     size_t length = 1;
-    while (length < kLongest && length < at && tokens[at - 1 - length] == tokens[end - 1 - length]) {
+    while (length < kLongest && length < at &&
+           tokens[at - 1 - length] == tokens[end - 1 - length]) {
       ++length;
     }
     if (length > best) {

@@ -1,7 +1,7 @@
 // Draft tokens: where they come from without a draft head, and how many are worth verifying.
-// Verified tokens are sampled one by one from the model's own logits with the request's own sampler,
-// so a draft changes when a token comes, never which. Pure functions of their arguments; one
-// DraftRecord a request and source.
+// Verified tokens are sampled one by one from the model's own logits with the request's own
+// sampler, so a draft changes when a token comes, never which. Pure functions of their arguments;
+// one DraftRecord a request and source.
 #pragma once
 
 #include <cstdint>

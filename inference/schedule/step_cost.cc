@@ -21,7 +21,8 @@ void StepCost::Record(int64_t token_rows, int64_t prompt_rows, Seconds took) {
     const auto rows = static_cast<double>(prompt_rows);
     const double added = time - (token_rows > 0 && weight_ > 0 ? TokenStep(token_rows) : 0);
     const double now = std::max(added, time / 8) / rows;
-    prompt_row_ = prompt_row_ == 0 ? now : prompt_row_ + (now - prompt_row_) * rows / (rows + kTrust);
+    if (prompt_row_ == 0) prompt_row_ = now;
+    prompt_row_ += (now - prompt_row_) * rows / (rows + kTrust);
     return;
   }
   const auto rows = static_cast<double>(token_rows);

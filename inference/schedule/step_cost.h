@@ -1,7 +1,7 @@
 // What a step costs on this machine with this model, learned from the steps themselves: the time of
 // token rows as `base + row · rows` (least squares, old steps fade), and the time that each prompt
-// row adds. From it follow how many prompt tokens fit into a step that must end in time, and whether
-// verifying a draft token pays. One thread.
+// row adds. From it follow how many prompt tokens fit into a step that must end in time, and
+// whether verifying a draft token pays. One thread.
 #pragma once
 
 #include <chrono>

@@ -20,7 +20,8 @@ JobPtr WaitingList::Pop(Job::Clock::time_point now,
   std::vector<std::pair<Key, decltype(queues_)::iterator>> heads;
   for (auto it = queues_.begin(); it != queues_.end(); ++it) {
     const Job& job = *it->second.begin()->second;
-    heads.push_back({{job.ClassAt(now, aging_), ledger_.Served(job.caller.tenant), job.number}, it});
+    const Key key(job.ClassAt(now, aging_), ledger_.Served(job.caller.tenant), job.number);
+    heads.emplace_back(key, it);
   }
   const size_t asked = std::min<size_t>(heads.size(), passed_ < kPatience ? kPatience : 1);
   std::partial_sort(heads.begin(), heads.begin() + static_cast<ptrdiff_t>(asked), heads.end(),

@@ -1,7 +1,7 @@
-// Who asks, read from the headers that the gateway sets: x-portcullis-tenant (at most 128 bytes; the
-// partition of caches and of fairness), x-portcullis-priority (`interactive`, `normal`, `batch`;
-// without it `normal`) and x-portcullis-timeout-ms (how long an answer is of use). The socket is the
-// gateway's alone, so these are believed; a body never says any of it.
+// Who asks, read from the headers that the gateway sets: x-portcullis-tenant (at most 128 bytes;
+// the partition of caches and of fairness), x-portcullis-priority (`interactive`, `normal`,
+// `batch`; without it `normal`) and x-portcullis-timeout-ms (how long an answer is of use). The
+// socket is the gateway's alone, so these are believed; a body never says any of it.
 #pragma once
 
 #include "inference/schedule/request.h"

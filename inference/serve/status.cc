@@ -27,7 +27,8 @@ json::object StatusBody(const SchedulerCounters& c) {
                                       {"hit_tokens", c.prefix_hit_tokens},
                                       {"miss_tokens", c.prefix_miss_tokens},
                                       {"evicted_pages", c.prefix_evictions}};
-  body["speculation"] = json::object{{"drafted", c.drafted_tokens}, {"accepted", c.accepted_tokens}};
+  body["speculation"] =
+      json::object{{"drafted", c.drafted_tokens}, {"accepted", c.accepted_tokens}};
   return body;
 }
 

@@ -73,7 +73,8 @@ class PagedModel::PagedSequence final : public Sequence {
     }
     page.states.resize(at);
     page.tokens.resize(at);
-    page.states.push_back(Mix(before, Mix(static_cast<uint64_t>(token), role == TokenRole::kPrompt)));
+    const bool prompt = role == TokenRole::kPrompt;
+    page.states.push_back(Mix(before, Mix(static_cast<uint64_t>(token), prompt)));
     page.tokens.push_back(token);
     ++length_;
   }

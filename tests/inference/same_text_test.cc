@@ -1,6 +1,6 @@
 // The same request gives the same text, bit for bit, however it is computed: alone, beside others,
-// in chunks, from the prefix cache, after losing its pages, with drafts. On a model of hashes, where
-// any slip shows, and on real ones in several types of weights.
+// in chunks, from the prefix cache, after losing its pages, with drafts. On a model of hashes,
+// where any slip shows, and on real ones in several types of weights.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
