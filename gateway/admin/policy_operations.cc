@@ -40,7 +40,8 @@ json::object StatusJson(PolicyKeeper& keeper) {
     officers.push_back(std::move(one));
   }
   json::array revisions;
-  for (auto at = state.revisions.rbegin(); at != state.revisions.rend() && revisions.size() < kListed; ++at) {
+  for (auto at = state.revisions.rbegin();
+       at != state.revisions.rend() && revisions.size() < kListed; ++at) {
     revisions.push_back(revise::ToJson(at->second));
   }
   json::array events;
@@ -126,12 +127,18 @@ Result<Wanted> ReadBody(const json::value& document) {
 
 revise::Act ActOf(Operation operation) {
   switch (operation) {
-    case Operation::kPolicyApprove: return revise::Act::kApprove;
-    case Operation::kPolicyApply: return revise::Act::kApply;
-    case Operation::kPolicyKeep: return revise::Act::kKeep;
-    case Operation::kPolicyRollback: return revise::Act::kRollback;
-    case Operation::kPolicyWithdraw: return revise::Act::kWithdraw;
-    default: return revise::Act::kPropose;
+    case Operation::kPolicyApprove:
+      return revise::Act::kApprove;
+    case Operation::kPolicyApply:
+      return revise::Act::kApply;
+    case Operation::kPolicyKeep:
+      return revise::Act::kKeep;
+    case Operation::kPolicyRollback:
+      return revise::Act::kRollback;
+    case Operation::kPolicyWithdraw:
+      return revise::Act::kWithdraw;
+    default:
+      return revise::Act::kPropose;
   }
 }
 
@@ -152,17 +159,23 @@ policy::Result<void> Perform(revise::RevisionStore& store, revise::Act act, uint
   if (number != 0) {
     BOOST_OUTCOME_TRY(const revise::Statement said, revise::ParseStatement(statement.text));
     if (said.revision != number) {
-      return policy::Error{policy::Code::kNotEntitled, "the statement is about revision " +
-                                                           std::to_string(said.revision)};
+      return policy::Error{policy::Code::kNotEntitled,
+                           "the statement is about revision " + std::to_string(said.revision)};
     }
   }
   switch (act) {
-    case revise::Act::kPropose: return store.Propose(statement, wanted.content);
-    case revise::Act::kApprove: return store.Approve(statement);
-    case revise::Act::kApply: return store.Apply(statement, wanted.probation_seconds);
-    case revise::Act::kKeep: return store.Keep(statement);
-    case revise::Act::kRollback: return store.Rollback(statement, wanted.why);
-    case revise::Act::kWithdraw: return store.Withdraw(statement, wanted.why);
+    case revise::Act::kPropose:
+      return store.Propose(statement, wanted.content);
+    case revise::Act::kApprove:
+      return store.Approve(statement);
+    case revise::Act::kApply:
+      return store.Apply(statement, wanted.probation_seconds);
+    case revise::Act::kKeep:
+      return store.Keep(statement);
+    case revise::Act::kRollback:
+      return store.Rollback(statement, wanted.why);
+    case revise::Act::kWithdraw:
+      return store.Withdraw(statement, wanted.why);
   }
   return boost::outcome_v2::success();
 }
@@ -192,8 +205,7 @@ asio::awaitable<Result<Answer>> Act(Call& call) {
         [&](revise::RevisionStore& store) { return Perform(store, act, number, wanted); });
   });
   if (!done) co_return FromPolicy(done.error());
-  auto noted =
-      co_await NotePolicyChanges(keeper, call.services.store, call.services.recorder);
+  auto noted = co_await NotePolicyChanges(keeper, call.services.store, call.services.recorder);
   if (!noted) call.services.log.Event(LogLevel::kError, "policy", noted.error().message);
   const auto said = revise::ParseStatement(wanted.statement->text);
   auto shown = co_await call.services.store.Run(
@@ -217,8 +229,7 @@ asio::awaitable<Result<Answer>> AdministerPolicy(Call& call) {
   }
   Answer answer;
   if (call.route->operation == Operation::kPolicyStatus) {
-    answer.document =
-        co_await call.services.store.Run([&](Store&) { return StatusJson(keeper); });
+    answer.document = co_await call.services.store.Run([&](Store&) { return StatusJson(keeper); });
   } else if (call.route->operation == Operation::kPolicyRevision) {
     auto number = NumberOf(call.argument);
     if (!number) co_return number.error();

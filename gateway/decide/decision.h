@@ -25,10 +25,14 @@ class Decision {
   Treatment treatment() const { return outcome_.treatment; }
   const std::string& site() const { return outcome_.site; }  // empty when refused
   const std::vector<std::string>& policies() const { return outcome_.policies; }  // @id of deciders
-  const std::vector<std::string>& errors() const { return outcome_.errors; }  // policies that errored
+  const std::vector<std::string>& errors() const {
+    return outcome_.errors;
+  }  // policies that errored
   const Obligations& obligations() const { return outcome_.obligations; }
   const std::string& revision() const { return revision_; }
-  uint64_t revision_number() const { return revision_number_; }  // 0: from a folder, without a store
+  uint64_t revision_number() const {
+    return revision_number_;
+  }  // 0: from a folder, without a store
   const std::array<uint8_t, 32>& policy_hash() const { return policy_hash_; }
   const DecisionFacts* facts() const { return facts_.get(); }  // null for administrators' calls
 

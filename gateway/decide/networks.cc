@@ -50,7 +50,8 @@ bool Holds(const ip::address_v6& base, unsigned prefix, const ip::address_v6& ad
 
 Result<void> CheckRange(const std::string& text) {
   if (Parse(text)) return boost::outcome_v2::success();
-  return Error{Code::kConfig, "`" + text + "` is no range of addresses like 10.20.0.0/16 or fd00::/8"};
+  return Error{Code::kConfig,
+               "`" + text + "` is no range of addresses like 10.20.0.0/16 or fd00::/8"};
 }
 
 Networks::Networks(const std::vector<NetworkConfig>& networks) {

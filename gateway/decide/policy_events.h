@@ -1,6 +1,6 @@
 // Changes of policy in the audit log, and the watch over a revision on probation. A change is noted
-// after it is durable and before the caller hears of it; what a crash has kept from the log is noted
-// at the next start, as the store remembers how far the log has got. At least once, never not at all.
+// once it is durable, at the latest a second after; what a crash has kept from the log is noted at
+// the next start, as the state remembers how far the log has got. At least once, never not at all.
 // Threading: coroutines of one core; the work on disks is done on the state store's thread.
 #pragma once
 

@@ -13,9 +13,7 @@ namespace {
 constexpr std::string_view kNoted = "policy_noted:";
 constexpr std::string_view kAnchor = "policy_anchor:";
 
-policy::Error ToPolicy(const Error& error) {
-  return {policy::Code::kStorage, error.message};
-}
+policy::Error ToPolicy(const Error& error) { return {policy::Code::kStorage, error.message}; }
 
 uint32_t Percent(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0 : static_cast<uint32_t>(part * 100 / whole);
@@ -56,7 +54,8 @@ Result<void> PolicyKeeper::Open() {
   if (store_->empty()) {
     const auto seeded = store_->Seed(material_.seed, "first start: the configured policy folder");
     if (!seeded) {
-      return Error{Code::kConfig, "`policy` cannot seed the revision store: " + seeded.error().message};
+      return Error{Code::kConfig,
+                   "`policy` cannot seed the revision store: " + seeded.error().message};
     }
   }
   if (const auto ticked = store_->Tick(); !ticked) return FromPolicy(ticked.error());
@@ -119,17 +118,17 @@ std::vector<std::string> PolicyKeeper::Complaints() const {
   std::vector<std::string> all = store_->health().complaints;
   const auto snapshot = snapshot_.Load();
   for (const std::string& site : snapshot->withheld) {
-    all.push_back("site `" + site + "` is not used: what the configuration says of it is not what "
-                  "revision " + std::to_string(snapshot->number) +
-                  " was approved with; propose a new revision");
+    all.push_back("site `" + site +
+                  "` is not used: what the configuration says of it is not what "
+                  "revision " +
+                  std::to_string(snapshot->number) + " was approved with; propose a new revision");
   }
   return all;
 }
 
 Result<std::vector<revise::SealedEvent>> PolicyKeeper::Unnoted() {
   if (!store_) return std::vector<revise::SealedEvent>();
-  BOOST_OUTCOME_TRY(const auto text,
-                    state_.GetSetting(std::string(kNoted) + store_->store_id()));
+  BOOST_OUTCOME_TRY(const auto text, state_.GetSetting(std::string(kNoted) + store_->store_id()));
   uint64_t seq = 0;
   if (text) std::from_chars(text->data(), text->data() + text->size(), seq);
   return store_->EventsAfter(seq);

@@ -38,8 +38,10 @@ Result<PolicyMaterial> PolicyMaterial::Load(const Config& config) {
   material.facts = FactsOf(config);
   auto seed = revise::ReadContent(config.policy);
   // A store that has its revisions does not need the folder any more.
-  if (seed) material.seed = std::move(seed.value());
-  else if (config.revisions.empty()) return Error{Code::kConfig, seed.error().message};
+  if (seed)
+    material.seed = std::move(seed.value());
+  else if (config.revisions.empty())
+    return Error{Code::kConfig, seed.error().message};
   material.seed.facts = material.facts;
   if (config.revisions.empty()) return material;
   BOOST_OUTCOME_TRY(material.officers, OfficersOf(config));

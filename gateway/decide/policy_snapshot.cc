@@ -4,8 +4,8 @@ namespace portcullis::gateway {
 
 namespace revise = policy::revise;
 
-std::shared_ptr<PolicySnapshot> PolicySnapshot::Of(
-    std::shared_ptr<const revise::Compiled> compiled, uint64_t number) {
+std::shared_ptr<PolicySnapshot> PolicySnapshot::Of(std::shared_ptr<const revise::Compiled> compiled,
+                                                   uint64_t number) {
   auto snapshot = std::make_shared<PolicySnapshot>();
   snapshot->revision = "none";
   if (compiled) {
@@ -32,13 +32,18 @@ Result<std::shared_ptr<const PolicySnapshot>> PolicySnapshot::Load(
 
 Error FromPolicy(const policy::Error& error) {
   switch (error.code) {
-    case policy::Code::kNotEntitled: return {Code::kForbidden, error.message};
+    case policy::Code::kNotEntitled:
+      return {Code::kForbidden, error.message};
     case policy::Code::kRevisionState:
-    case policy::Code::kStale: return {Code::kConflict, error.message};
-    case policy::Code::kTooLarge: return {Code::kTooLarge, error.message};
+    case policy::Code::kStale:
+      return {Code::kConflict, error.message};
+    case policy::Code::kTooLarge:
+      return {Code::kTooLarge, error.message};
     case policy::Code::kStorage:
-    case policy::Code::kRevisionDamaged: return {Code::kState, error.message};
-    default: return {Code::kInvalidParameter, error.message};
+    case policy::Code::kRevisionDamaged:
+      return {Code::kState, error.message};
+    default:
+      return {Code::kInvalidParameter, error.message};
   }
 }
 

@@ -30,18 +30,21 @@ json::object SiteEntity(const SiteConfig& site) {
                      {"retentionDays", facts.retention_days}};
   if (!facts.transfer_tool.empty()) attrs["transferTool"] = facts.transfer_tool;
   if (!facts.tia_valid_until.empty()) {
-    attrs["tiaValidUntil"] = {
-        {"__extn", {{"fn", "datetime"}, {"arg", facts.tia_valid_until}}}};
+    attrs["tiaValidUntil"] = {{"__extn", {{"fn", "datetime"}, {"arg", facts.tia_valid_until}}}};
   }
   json::array parents;
   for (const std::string& pool : facts.pools) parents.push_back(Uid("Pool", pool));
-  return {{"uid", Uid("Backend", site.id)}, {"attrs", std::move(attrs)}, {"parents", std::move(parents)}};
+  return {{"uid", Uid("Backend", site.id)},
+          {"attrs", std::move(attrs)},
+          {"parents", std::move(parents)}};
 }
 
 json::object JurisdictionEntity(const JurisdictionConfig& place) {
   json::array parents;
   for (const std::string& group : place.in) parents.push_back(Uid("Jurisdiction", group));
-  return {{"uid", Uid("Jurisdiction", place.id)}, {"attrs", json::object()}, {"parents", std::move(parents)}};
+  return {{"uid", Uid("Jurisdiction", place.id)},
+          {"attrs", json::object()},
+          {"parents", std::move(parents)}};
 }
 
 // "Gw::Backend builtin" → the entity, as text.

@@ -1,4 +1,5 @@
-// What the configuration says about sites and jurisdictions, as Cedar entities: Gw::Backend for each
+// What the configuration says about sites and jurisdictions, as Cedar entities: Gw::Backend for
+// each
 // [[site]] that states its facts, Gw::Jurisdiction for each [[place]]. The text is part of a
 // revision's content, so that an approval covers it. Pure functions.
 #pragma once
@@ -10,7 +11,8 @@
 
 namespace portcullis::gateway {
 
-// Entities in Cedar's JSON form, the same text for the same configuration; empty when it states none.
+// Entities in Cedar's JSON form, the same text for the same configuration; empty when it states
+// none.
 std::string FactsOf(const Config& config);
 
 // The sites that must not be used under a revision that was approved with other facts: those whose

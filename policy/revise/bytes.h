@@ -1,7 +1,8 @@
 // The bytes that are hashed and kept: a writer and a strict reader of a flat form without choices.
-//   text   8 bytes of length, most significant first, then the bytes        number   8 bytes, same order
-// Two different lists of values never give the same bytes, so a hash over them stands for the values
-// themselves (FORMAT.md). Plain values, any thread; the reader never reads beyond its input.
+//   text   8 bytes of length, most significant first, then the bytes        number   8 bytes, same
+//   order
+// Two different lists of values never give the same bytes, so a hash over them stands for the
+// values themselves (FORMAT.md). Plain values, any thread; the reader never reads beyond its input.
 #pragma once
 
 #include <array>
@@ -18,10 +19,10 @@ using Hash = std::array<uint8_t, 32>;  // SHA-256
 
 Hash Sha256(std::string_view bytes);
 std::string Hex(const Hash& hash);
-std::string HashText(const Hash& hash);                       // "sha256:" and 64 digits
-std::optional<Hash> ParseHash(std::string_view text);         // of HashText or Hex
-std::string_view AsText(const Hash& hash);                    // its 32 bytes; borrows `hash`
-std::optional<Hash> HashFromBytes(std::string_view bytes);    // 32 bytes
+std::string HashText(const Hash& hash);                     // "sha256:" and 64 digits
+std::optional<Hash> ParseHash(std::string_view text);       // of HashText or Hex
+std::string_view AsText(const Hash& hash);                  // its 32 bytes; borrows `hash`
+std::optional<Hash> HashFromBytes(std::string_view bytes);  // 32 bytes
 
 class ByteWriter {
  public:

@@ -56,8 +56,8 @@ Result<void> RunTests(const Content& content, CheckReport& report) {
       const cedar::CaseResult result = cedar::RunScenario(scenario, name, folder);
       ++report.tests;
       if (!result.passed) {
-        report.errors.push_back(result.where + ": test `" + result.name + "` failed: " +
-                                result.message);
+        report.errors.push_back(result.where + ": test `" + result.name +
+                                "` failed: " + result.message);
       }
     }
   }
@@ -68,7 +68,8 @@ Result<void> RunTests(const Content& content, CheckReport& report) {
 
 std::string CheckReport::Summary() const {
   if (!ok()) return errors.front();
-  std::string out = std::to_string(policies) + " policies, " + std::to_string(tests) + " tests passed";
+  std::string out =
+      std::to_string(policies) + " policies, " + std::to_string(tests) + " tests passed";
   if (!warnings.empty()) out += ", " + std::to_string(warnings.size()) + " warnings";
   return out;
 }
@@ -88,10 +89,12 @@ CheckReport Check(const Content& content) {
   }
   if (!CanBeReplaced(*report.compiled)) {
     report.errors.push_back(
-        "no policy permits Gw::Action::\"activatePolicy\": once in force, nobody could ever replace "
+        "no policy permits Gw::Action::\"activatePolicy\": once in force, nobody could ever "
+        "replace "
         "this set; keep a rule like `four-eyes` of policy/sets/default");
   }
-  if (const auto run = RunTests(content, report); !run) report.errors.push_back(run.error().message);
+  if (const auto run = RunTests(content, report); !run)
+    report.errors.push_back(run.error().message);
   if (report.tests == 0) report.warnings.push_back("the set brings no tests (tests/*.test)");
   return report;
 }

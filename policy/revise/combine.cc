@@ -83,7 +83,8 @@ Result<std::string> JoinEntities(std::string_view first, std::string_view second
     }
     json::object& known = joined[place->second].get_object();
     for (const char* part : {"attrs", "tags"}) {
-      if (MemberOr(known, part, json::object()) == MemberOr(*entity, part, json::object())) continue;
+      if (MemberOr(known, part, json::object()) == MemberOr(*entity, part, json::object()))
+        continue;
       return Error{Code::kEntity, std::string(what) + ": the entity " + key +
                                       " is defined twice, with different " + part};
     }
@@ -98,7 +99,8 @@ Result<Content> Combine(std::span<const NamedContent> sets) {
   bool first = true;
   for (const auto& [name, set] : sets) {
     const std::string prefix = name.empty() ? "" : name + "/";
-    for (const TextFile& file : set.policies) all.policies.push_back({prefix + file.name, file.text});
+    for (const TextFile& file : set.policies)
+      all.policies.push_back({prefix + file.name, file.text});
     for (const TextFile& file : set.tests) all.tests.push_back({prefix + file.name, file.text});
     if (first) all.schema = set.schema;
     if (set.schema != all.schema) {

@@ -26,7 +26,8 @@ Result<void> CheckFitsGateway(const cedar::Schema& schema) {
       if (!fits) {
         return Error{Code::kValidation,
                      "the schema does not fit the requests that the gateway makes, so that every "
-                     "call would be refused: " + fits.error().message};
+                     "call would be refused: " +
+                         fits.error().message};
       }
     }
   }
@@ -80,6 +81,17 @@ Result<std::shared_ptr<const Compiled>> Compiled::Make(const Content& content) {
   return std::shared_ptr<const Compiled>(std::move(compiled));
 }
 
+std::vector<std::string> WhyChanged(const Compiled& set, const DecisionFacts& facts,
+                                    const Outcome& before, const Outcome& now) {
+  if (!before.allowed()) return now.policies;
+  DecisionFacts again = facts;
+  again.ladder = {before.treatment};
+  again.sites = {before.site};
+  const Outcome then = set.Decide(again);
+  if (then.allowed()) return now.policies;
+  return then.errors.empty() ? then.policies : then.errors;
+}
+
 bool PermitsActivation(const Compiled& in_force, const ActivationFacts& facts) {
   cedar::Request request;
   request.action = {"Gw::Action", "activatePolicy"};
@@ -96,7 +108,8 @@ bool PermitsActivation(const Compiled& in_force, const ActivationFacts& facts) {
   cedar::Entity revision;
   revision.uid = request.resource;
   std::vector<Value> approvals;
-  for (const std::string& name : facts.approvals) approvals.push_back(Value::Entity("Gw::User", name));
+  for (const std::string& name : facts.approvals)
+    approvals.push_back(Value::Entity("Gw::User", name));
   revision.attrs.emplace_back("author", Value::Entity("Gw::User", facts.author));
   revision.attrs.emplace_back("approvals", Value::Set(std::move(approvals)));
   revision.attrs.emplace_back("dryRunHours", Value::Long(facts.dry_run_hours));

@@ -1,7 +1,7 @@
 // A revision ready to decide: parsed, strictly validated, every annotation known, entities joined
-// with the facts of the configuration. What cannot be obeyed whole is not compiled at all. Immutable
-// and shared between threads as shared_ptr<const Compiled>.
-// Failure: the codes of policy/cedar, kValidation for everything that the appliance asks beyond Cedar.
+// with the facts of the configuration. What cannot be obeyed whole is not compiled at all.
+// Immutable and shared between threads as shared_ptr<const Compiled>. Failure: the codes of
+// policy/cedar, kValidation for everything that the appliance asks beyond Cedar.
 #pragma once
 
 #include <memory>
@@ -25,6 +25,12 @@ struct Compiled {
 
   Outcome Decide(const DecisionFacts& facts) const { return Climb(policies, entities, facts); }
 };
+
+// Why `set` now says `now` where `before` was said of the same facts: the rules that refuse what
+// used to be given, or those that allow more. Empty when nothing permits any longer what used to be
+// given.
+std::vector<std::string> WhyChanged(const Compiled& set, const DecisionFacts& facts,
+                                    const Outcome& before, const Outcome& now);
 
 // What the set in force is asked before a revision replaces it: Gw::Action::"activatePolicy" on a
 // Gw::PolicyRevision with these attributes, for an officer in Gw::Role::"policy-officer".

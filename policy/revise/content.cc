@@ -142,9 +142,8 @@ Result<void> CheckForm(const Content& content) {
   BOOST_OUTCOME_TRY(CheckFiles(content.tests, "tests"));
   const size_t size = Encode(content).size();
   if (size > kMaxContentBytes) {
-    return Error{Code::kTooLarge, "the revision has " + std::to_string(size) +
-                                      " bytes; at most " + std::to_string(kMaxContentBytes) +
-                                      " are kept"};
+    return Error{Code::kTooLarge, "the revision has " + std::to_string(size) + " bytes; at most " +
+                                      std::to_string(kMaxContentBytes) + " are kept"};
   }
   return boost::outcome_v2::success();
 }
@@ -188,8 +187,8 @@ Result<Content> ContentFromJson(const json::value& value) {
     const std::string_view name = member.key();
     if (name != "policies" && name != "schema" && name != "entities" && name != "facts" &&
         name != "tests") {
-      return Error{Code::kJson, "the content of a revision has no member `" + std::string(name) +
-                                    "`"};
+      return Error{Code::kJson,
+                   "the content of a revision has no member `" + std::string(name) + "`"};
     }
   }
   Content content;

@@ -45,7 +45,8 @@ Hash HashOf(const Content& content);
 // Names, order, sizes; Encode and Decode agree on everything that passes.
 Result<void> CheckForm(const Content& content);
 
-// DIR/*.cedar, DIR/schema.cedarschema, DIR/entities.json, DIR/tests/*. `facts` is set by the caller.
+// DIR/*.cedar, DIR/schema.cedarschema, DIR/entities.json, DIR/tests/*. `facts` is set by the
+// caller.
 Result<Content> ReadContent(const std::filesystem::path& dir);
 
 // Several sets as one: policies and tests are named by their set, schemas must be the same text, an

@@ -73,16 +73,19 @@ Error RevisionDatabase::Failed(int code) const {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return {Code::kRevisionDamaged, where + " is damaged (" + sqlite3_errstr(code) +
-                                          "): restore it from a backup"};
-    case SQLITE_FULL: return {Code::kStorage, where + ": the disk is full"};
+      return {Code::kRevisionDamaged,
+              where + " is damaged (" + sqlite3_errstr(code) + "): restore it from a backup"};
+    case SQLITE_FULL:
+      return {Code::kStorage, where + ": the disk is full"};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {Code::kStorage, where + " is held by another process; try again"};
+    case SQLITE_LOCKED:
+      return {Code::kStorage, where + " is held by another process; try again"};
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
       return {Code::kStorage, where + " cannot be opened or written: check owner and mode"};
-    default: return {Code::kStorage, where + ": " + sqlite3_errstr(code)};
+    default:
+      return {Code::kStorage, where + ": " + sqlite3_errstr(code)};
   }
 }
 
@@ -121,8 +124,9 @@ Result<RevisionDatabase> RevisionDatabase::Open(const std::filesystem::path& fil
 }
 
 Result<void> RevisionDatabase::Prepare(Mode mode) {
-  BOOST_OUTCOME_TRY(Execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;"
-                            "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"));
+  BOOST_OUTCOME_TRY(
+      Execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;"
+              "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"));
   BOOST_OUTCOME_TRY(const int64_t objects, Number("SELECT count(*) FROM sqlite_schema"));
   BOOST_OUTCOME_TRY(const int64_t application, Number("PRAGMA application_id"));
   if (objects == 0 && application == 0 && mode == Mode::kReadWrite) return Execute(kTables);
@@ -175,8 +179,8 @@ Result<void> RevisionDatabase::CheckHead(uint64_t seq, const Hash& head) {
   const uint64_t last =
       code == SQLITE_ROW ? static_cast<uint64_t>(sqlite3_column_int64(row.get(), 0)) : 0;
   if (last != seq || (seq > 0 && Blob(row.get(), 1) != AsText(head))) {
-    return Error{Code::kStale, "revision store `" + name_ +
-                                   "` was changed by another process; load it again"};
+    return Error{Code::kStale,
+                 "revision store `" + name_ + "` was changed by another process; load it again"};
   }
   return boost::outcome_v2::success();
 }
@@ -200,8 +204,8 @@ Result<void> RevisionDatabase::Insert(std::span<const SealedEvent> events,
     sqlite3_bind_int64(row.get(), 1, static_cast<int64_t>(sealed.event.seq));
     Bind(row.get(), 2, document);
     Bind(row.get(), 3, AsText(sealed.hash));
-    Bind(row.get(), 4, {reinterpret_cast<const char*>(sealed.signature.data()),
-                        sealed.signature.size()});
+    Bind(row.get(), 4,
+         {reinterpret_cast<const char*>(sealed.signature.data()), sealed.signature.size()});
     const int code = sqlite3_step(row.get());
     if (code != SQLITE_DONE) return Failed(code);
   }

@@ -57,7 +57,8 @@ class RevisionDatabase {
   Result<int64_t> Number(const char* sql);
   Result<void> Prepare(Mode mode);
   Result<void> CheckHead(uint64_t seq, const Hash& head);
-  Result<void> Insert(std::span<const SealedEvent> events, const std::optional<NewContent>& content);
+  Result<void> Insert(std::span<const SealedEvent> events,
+                      const std::optional<NewContent>& content);
 
   std::unique_ptr<sqlite3, Close> db_;
   std::string name_;

@@ -9,9 +9,8 @@ namespace json = boost::json;
 json::object ToJson(const Revision& revision) {
   json::array approvals;
   for (const Approval& approval : revision.approvals) {
-    approvals.push_back({{"officer", approval.officer},
-                         {"time", approval.time},
-                         {"expires", approval.expires}});
+    approvals.push_back(
+        {{"officer", approval.officer}, {"time", approval.time}, {"expires", approval.expires}});
   }
   return {{"number", revision.number},
           {"phase", NameOf(revision.phase)},

@@ -35,7 +35,8 @@ std::string Owed(const Outcome& outcome) {
   return out;
 }
 
-std::optional<Effect> EffectOf(const Outcome& before, const Outcome& after) {
+std::optional<Effect> EffectOf(const Compiled& set, const DecisionFacts& facts,
+                               const Outcome& before, const Outcome& after) {
   Effect effect{Describe(before), Describe(after), {}};
   const bool same = before.treatment == after.treatment;
   if (same && Owed(before) == Owed(after)) return std::nullopt;
@@ -43,7 +44,7 @@ std::optional<Effect> EffectOf(const Outcome& before, const Outcome& after) {
     effect.before += Owed(before);
     effect.after += Owed(after);
   }
-  effect.policies = after.errors.empty() || after.allowed() ? after.policies : after.errors;
+  effect.policies = same ? after.policies : WhyChanged(set, facts, before, after);
   std::ranges::sort(effect.policies);
   return effect;
 }
@@ -120,6 +121,16 @@ void NamePersonalData(const Side& side, std::vector<std::string>& classes) {
   classes.insert(classes.begin(), "personal data");
 }
 
+// A long list of places is told by what is missing in it, where that is shorter.
+std::vector<std::string> AllBut(const Dimension& dimension, std::vector<std::string> labels) {
+  std::vector<std::string> missing;
+  for (const Choice& choice : dimension.choices) {
+    if (std::ranges::find(labels, choice.label) == labels.end()) missing.push_back(choice.label);
+  }
+  if (missing.size() >= labels.size()) return labels;
+  return {"all places but " + JoinWords(missing, " and ")};
+}
+
 Change ChangeOf(const Space& space, const Side& after, const Effect& effect, const Box& box) {
   Change change{{}, effect.before, effect.after, effect.policies, {}, 1};
   for (size_t d = 0; d < box.size(); ++d) {
@@ -129,11 +140,15 @@ Change ChangeOf(const Space& space, const Side& after, const Effect& effect, con
     if (dimension.name.empty() || (everywhere && dimension.name != "site")) continue;
     std::vector<std::string>& labels = change.where[dimension.name];
     for (const uint16_t index : box[d]) labels.push_back(dimension.choices[index].label);
+    const bool places = dimension.name == "subject" || dimension.name == "home";
+    if (places && labels.size() > 3) labels = AllBut(dimension, labels);
     if (dimension.name == "class") NamePersonalData(after, labels);
   }
   change.words = Where(change.where) + ": " + effect.before + " → " + effect.after;
-  if (!effect.policies.empty()) change.words += ", by " + JoinWords(effect.policies, " and ");
-  else if (effect.after.starts_with("refused")) change.words += ": no rule permits it any more";
+  if (!effect.policies.empty())
+    change.words += ", by " + JoinWords(effect.policies, " and ");
+  else
+    change.words += ", as no rule permits more any longer";
   return change;
 }
 
@@ -149,10 +164,14 @@ bool Next(const Space& space, Indexes& position) {
 
 std::string_view InWords(Treatment treatment) {
   switch (treatment) {
-    case Treatment::kRefused: return "refused";
-    case Treatment::kForward: return "allowed";
-    case Treatment::kPseudonymised: return "allowed under pseudonyms";
-    case Treatment::kRedacted: return "allowed after redaction";
+    case Treatment::kRefused:
+      return "refused";
+    case Treatment::kForward:
+      return "allowed";
+    case Treatment::kPseudonymised:
+      return "allowed under pseudonyms";
+    case Treatment::kRedacted:
+      return "allowed after redaction";
   }
   return "refused";
 }
@@ -166,7 +185,8 @@ DiffReport Compare(const Side& before, const Side& after, int64_t now_ms) {
   Indexes position(space.dimensions.size(), 0);
   do {
     const DecisionFacts facts = space.At(position);
-    const auto effect = EffectOf(before.compiled.Decide(facts), after.compiled.Decide(facts));
+    const auto effect = EffectOf(after.compiled, facts, before.compiled.Decide(facts),
+                                 after.compiled.Decide(facts));
     if (!effect) continue;
     ++report.changed;
     Box box;
@@ -184,11 +204,12 @@ DiffReport Compare(const Side& before, const Side& after, int64_t now_ms) {
 std::string ToText(const DiffReport& report) {
   std::string out;
   for (const Change& change : report.changes) out += change.words + "\n";
-  out += report.changed == 0 ? "no call is decided differently"
-                             : std::to_string(report.changed) + " of " +
-                                   std::to_string(report.cells) + " kinds of call are decided "
-                                   "differently, told in " +
-                                   std::to_string(report.changes.size()) + " sentences";
+  out += report.changed == 0
+             ? "no call is decided differently"
+             : std::to_string(report.changed) + " of " + std::to_string(report.cells) +
+                   " kinds of call are decided "
+                   "differently, told in " +
+                   std::to_string(report.changes.size()) + " sentences";
   for (const std::string& name : report.left_out) {
     out += "\nnot varied, as there would be too many kinds of call: " + name;
   }

@@ -16,7 +16,7 @@ namespace portcullis::policy::revise {
 
 struct Change {
   std::string words;
-  std::string before, after;  // "allowed", "allowed after redaction", "refused" …
+  std::string before, after;          // "allowed", "allowed after redaction", "refused" …
   std::vector<std::string> policies;  // what decides now, or what used to
   // Dimension → choices it holds for; a dimension that makes no difference is left out.
   std::map<std::string, std::vector<std::string>> where;
@@ -24,8 +24,8 @@ struct Change {
 };
 
 struct DiffReport {
-  size_t cells = 0;    // calls compared
-  size_t changed = 0;  // with another outcome
+  size_t cells = 0;                   // calls compared
+  size_t changed = 0;                 // with another outcome
   std::vector<Change> changes;        // most calls first
   std::vector<std::string> left_out;  // dimensions that were too many to vary
 };

@@ -51,7 +51,7 @@ std::map<std::string, Names> MentionsOf(std::string_view text, std::string_view 
     if (end == std::string_view::npos) break;
     const std::string id(text.substr(begin, end - begin));
     out[id].insert(list == std::string_view::npos ? "alone: " + id
-                                                   : "list at " + std::to_string(list));
+                                                  : "list at " + std::to_string(list));
     at = end;
   }
   return out;
@@ -138,9 +138,12 @@ std::vector<Places> GroupPlaces(const Side& before, const Side& after, std::stri
         if (label.empty() || above.contains(label)) label = group;
       }
     }
-    if (members.size() == 1) label = members.front();
-    else if (label.empty()) label = "other places (" + std::to_string(members.size()) + ")";
-    else label += " (" + std::to_string(members.size()) + " places)";
+    if (members.size() == 1)
+      label = members.front();
+    else if (label.empty())
+      label = "other places (" + std::to_string(members.size()) + ")";
+    else
+      label += " (" + std::to_string(members.size()) + " places)";
     out.push_back({std::move(label), std::move(members)});
   }
   if (out.empty()) out.push_back({"anywhere", {"nowhere"}});
@@ -159,7 +162,8 @@ class Builder {
     AddSites();
     Add("purpose", Mentions(text_, "context.purpose"), PurposeChoices());
     Add("department", true,
-        MemberChoices(LiteralsOf(text_, "Department"), &DecisionFacts::departments, "no department"));
+        MemberChoices(LiteralsOf(text_, "Department"), &DecisionFacts::departments,
+                      "no department"));
     Names roles = LiteralsOf(text_, "Role");
     roles.erase("policy-officer");  // governs policies, not data
     Add("role", true, MemberChoices(roles, &DecisionFacts::roles, "no such role"));
@@ -237,7 +241,8 @@ class Builder {
     }
     Add("subject", true, std::move(subjects));
     Add("class", true, std::move(classes_));
-    Add("home", Mentions(text_, ".home") || Mentions(text_, "device.jurisdiction"), std::move(homes));
+    Add("home", Mentions(text_, ".home") || Mentions(text_, "device.jurisdiction"),
+        std::move(homes));
   }
 
   void AddSites() {
@@ -259,7 +264,8 @@ class Builder {
     std::vector<Choice> choices;
     choices.push_back({none, {}, [](DecisionFacts&) {}});
     for (const std::string& name : names) {
-      choices.push_back({name, {}, [member, name](DecisionFacts& facts) { facts.*member = {name}; }});
+      choices.push_back(
+          {name, {}, [member, name](DecisionFacts& facts) { facts.*member = {name}; }});
     }
     return choices;
   }
@@ -275,9 +281,10 @@ class Builder {
   }
 
   std::vector<Choice> DeviceChoices() const {
-    return {{"a managed device", {}, [](DecisionFacts&) {}},
-            {"an unmanaged device", {}, [](DecisionFacts& facts) { facts.device_managed = false; }},
-            {"a government device", {}, [](DecisionFacts& facts) { facts.device_government = true; }}};
+    return {
+        {"a managed device", {}, [](DecisionFacts&) {}},
+        {"an unmanaged device", {}, [](DecisionFacts& facts) { facts.device_managed = false; }},
+        {"a government device", {}, [](DecisionFacts& facts) { facts.device_government = true; }}};
   }
 
   std::vector<Choice> NumberChoices() const {
@@ -287,12 +294,12 @@ class Builder {
     choices.push_back({"one person", {}, [](DecisionFacts&) {}});
     for (const int64_t number : numbers) {
       if (number <= 1 || number == INT64_MAX) continue;
-      choices.push_back({"more than " + std::to_string(number) + " people", {},
-                         [number](DecisionFacts& facts) {
-                           if (!facts.detected.empty()) {
-                             facts.subjects = facts.subjects_ytd = number + 1;
-                           }
-                         }});
+      choices.push_back(
+          {"more than " + std::to_string(number) + " people", {}, [number](DecisionFacts& facts) {
+             if (!facts.detected.empty()) {
+               facts.subjects = facts.subjects_ytd = number + 1;
+             }
+           }});
     }
     return choices;
   }
@@ -302,8 +309,9 @@ class Builder {
     choices.push_back({"clearance 0", {}, [](DecisionFacts&) {}});
     for (const int64_t number : NumbersBeside(text_, ".clearance")) {
       if (number < 1) continue;
-      choices.push_back({"clearance " + std::to_string(number), {},
-                         [number](DecisionFacts& facts) { facts.clearance = number; }});
+      choices.push_back({"clearance " + std::to_string(number), {}, [number](DecisionFacts& facts) {
+                           facts.clearance = number;
+                         }});
     }
     return choices;
   }
@@ -338,8 +346,8 @@ class Builder {
       }
     }
     for (const std::string& word : words) {
-      choices.push_back({"legal basis " + word, {},
-                         [word](DecisionFacts& facts) { facts.legal_basis = word; }});
+      choices.push_back(
+          {"legal basis " + word, {}, [word](DecisionFacts& facts) { facts.legal_basis = word; }});
     }
     return choices;
   }

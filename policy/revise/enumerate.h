@@ -1,8 +1,8 @@
-// The space of calls over which two policy sets are compared: jurisdiction of the people concerned ×
-// data class × site × home of the caller, and whatever else the policies of either set speak of
+// The space of calls over which two policy sets are compared: jurisdiction of the people concerned
+// × data class × site × home of the caller, and whatever else the policies of either set speak of
 // (purpose, department, role, device, numbers of people, clearance). Places that neither set can
-// tell apart stand as one choice, named by their group, so that the space stays small and the answer
-// speaks in groups. Pure functions, any thread.
+// tell apart stand as one choice, named by their group, so that the space stays small and the
+// answer speaks in groups. Pure functions, any thread.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,8 @@ struct Dimension {
 
 struct Space {
   std::vector<Dimension> dimensions;
-  std::vector<std::string> left_out;  // mentioned by policies but too many to vary: kept at one value
+  std::vector<std::string>
+      left_out;  // mentioned by policies but too many to vary: kept at one value
   size_t cells = 1;
 
   DecisionFacts At(const std::vector<uint16_t>& position) const;

@@ -27,16 +27,26 @@ Result<void> ReadArray(ByteReader& reader, std::array<uint8_t, kSize>& out) {
 
 std::string_view NameOf(EventKind kind) {
   switch (kind) {
-    case EventKind::kSeed: return "seed";
-    case EventKind::kDraft: return "draft";
-    case EventKind::kEdit: return "edit";
-    case EventKind::kCheck: return "check";
-    case EventKind::kPropose: return "propose";
-    case EventKind::kApprove: return "approve";
-    case EventKind::kActivate: return "activate";
-    case EventKind::kKeep: return "keep";
-    case EventKind::kRollback: return "rollback";
-    case EventKind::kWithdraw: return "withdraw";
+    case EventKind::kSeed:
+      return "seed";
+    case EventKind::kDraft:
+      return "draft";
+    case EventKind::kEdit:
+      return "edit";
+    case EventKind::kCheck:
+      return "check";
+    case EventKind::kPropose:
+      return "propose";
+    case EventKind::kApprove:
+      return "approve";
+    case EventKind::kActivate:
+      return "activate";
+    case EventKind::kKeep:
+      return "keep";
+    case EventKind::kRollback:
+      return "rollback";
+    case EventKind::kWithdraw:
+      return "withdraw";
   }
   return "unknown";
 }

@@ -1,6 +1,6 @@
 // One change of the revision store: what happened, to which revision, who says so. Events form a
-// chain: each holds the hash of the one before, and the appliance's key signs every hash. The list of
-// events is the truth; the state of revisions is what follows from it (state.h). A row that was
+// chain: each holds the hash of the one before, and the appliance's key signs every hash. The list
+// of events is the truth; the state of revisions is what follows from it (state.h). A row that was
 // changed, left out or put in by hand breaks the chain. Plain values.
 #pragma once
 
@@ -15,10 +15,10 @@ namespace portcullis::policy::revise {
 
 // DO NOT CHANGE THESE VALUES: they are part of every event on disk.
 enum class EventKind : uint8_t {
-  kSeed = 1,      // revision 1 of an empty store, in force without approval
+  kSeed = 1,  // revision 1 of an empty store, in force without approval
   kDraft = 2,
-  kEdit = 3,      // new content: voids checks, proposal and approvals
-  kCheck = 4,     // parsed, validated, tests passed
+  kEdit = 3,   // new content: voids checks, proposal and approvals
+  kCheck = 4,  // parsed, validated, tests passed
   kPropose = 5,
   kApprove = 6,
   kActivate = 7,  // in force, on probation

@@ -49,8 +49,7 @@ Result<void> Read(const json::value& value, std::string_view name, int64_t& out)
   return boost::outcome_v2::success();
 }
 
-Result<void> Read(const json::value& value, std::string_view name,
-                  std::vector<std::string>& out) {
+Result<void> Read(const json::value& value, std::string_view name, std::vector<std::string>& out) {
   if (!value.is_array() || value.get_array().size() > kMaxList) {
     return Wrong(name, "a list of strings");
   }

@@ -1,6 +1,6 @@
-// DecisionFacts as JSON: what the audit log keeps of every decision so that it can be asked again of
-// another policy, and what `policy whatif --facts` reads. One object, version 1; FORMAT.md lists the
-// members. The reader is strict: unknown members, wrong types and over-long lists are refused.
+// DecisionFacts as JSON: what the audit log keeps of every decision so that it can be asked again
+// of another policy, and what `policy whatif --facts` reads. One object, version 1; FORMAT.md lists
+// the members. The reader is strict: unknown members, wrong types and over-long lists are refused.
 #pragma once
 
 #include <boost/json/object.hpp>

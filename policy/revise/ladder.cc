@@ -68,10 +68,14 @@ struct Refusal {
 
 std::string_view ToString(Treatment treatment) {
   switch (treatment) {
-    case Treatment::kRefused: return "refused";
-    case Treatment::kForward: return "forward";
-    case Treatment::kPseudonymised: return "forwardPseudonymised";
-    case Treatment::kRedacted: return "forwardRedacted";
+    case Treatment::kRefused:
+      return "refused";
+    case Treatment::kForward:
+      return "forward";
+    case Treatment::kPseudonymised:
+      return "forwardPseudonymised";
+    case Treatment::kRedacted:
+      return "forwardRedacted";
   }
   return "refused";
 }

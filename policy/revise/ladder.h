@@ -1,7 +1,7 @@
 // From Cedar's yes or no to a treatment. For each site in order of preference the ladder asks
 // forward, forwardPseudonymised, forwardRedacted; the first yes wins, no yes is a refusal. A policy
-// that errors means no, for Cedar's own "skip it" would let a request pass that a forbid was written
-// against. The gateway decides with this function, replay and comparison recompute with it.
+// that errors means no, for Cedar's own "skip it" would let a request pass that a forbid was
+// written against. The gateway decides with this function, replay and comparison recompute with it.
 // Pure functions of immutable values, any thread.
 #pragma once
 
@@ -30,7 +30,8 @@ inline constexpr std::array kLadder = {Treatment::kForward, Treatment::kPseudony
 inline constexpr std::string_view kIrremovableClass = "Classified";
 
 // Everything that a decision about data was made from. Names are ids of Cedar entities of the
-// types Gw::User or Gw::Workload, Jurisdiction, Department, Role, DataClass, Backend, Zone, Purpose.
+// types Gw::User or Gw::Workload, Jurisdiction, Department, Role, DataClass, Backend, Zone,
+// Purpose.
 struct DecisionFacts {
   bool workload = false;
   std::string principal;

@@ -16,7 +16,10 @@ std::optional<RecordLevel> ParseLog(std::string_view text) {
 // P<number>D or P<number>W or P<number>Y, in days; a year is 365 days.
 std::optional<uint32_t> ParseRetention(std::string_view text) {
   if (text.size() < 3 || text.front() != 'P') return std::nullopt;
-  const uint32_t unit = text.back() == 'D' ? 1 : text.back() == 'W' ? 7 : text.back() == 'Y' ? 365 : 0;
+  const uint32_t unit = text.back() == 'D'   ? 1
+                        : text.back() == 'W' ? 7
+                        : text.back() == 'Y' ? 365
+                                             : 0;
   uint32_t count = 0;
   const char* const last = text.data() + text.size() - 1;
   const auto [end, error] = std::from_chars(text.data() + 1, last, count);
@@ -48,24 +51,28 @@ void AddOnce(std::vector<std::string>& list, std::string_view text) {
 
 std::string_view ToString(RecordLevel level) {
   switch (level) {
-    case RecordLevel::kNone: return "none";
-    case RecordLevel::kMetadata: return "metadata";
-    case RecordLevel::kSealed: return "sealed";
+    case RecordLevel::kNone:
+      return "none";
+    case RecordLevel::kMetadata:
+      return "metadata";
+    case RecordLevel::kSealed:
+      return "sealed";
   }
   return "sealed";
 }
 
 Result<void> Obligations::Check(const Annotations& annotations) {
   for (const auto& [name, value] : annotations) {
-    const bool known = (name == "id" && IsName(value)) ||
-                       (name == "advice" && IsAdvice(value)) || (name == "log" && ParseLog(value)) ||
+    const bool known = (name == "id" && IsName(value)) || (name == "advice" && IsAdvice(value)) ||
+                       (name == "log" && ParseLog(value)) ||
                        (name == "retention" && ParseRetention(value)) ||
                        (name == "obligation" && IsAlert(value));
     if (!known) {
-      return Error{Code::kValidation,
-                   "annotation @" + name + "(\"" + value +
-                       "\") cannot be obeyed; known are @id, @advice, @log(\"none|metadata|sealed\"), "
-                       "@retention(\"P30D\") and @obligation(\"alert:NAME\")"};
+      return Error{
+          Code::kValidation,
+          "annotation @" + name + "(\"" + value +
+              "\") cannot be obeyed; known are @id, @advice, @log(\"none|metadata|sealed\"), "
+              "@retention(\"P30D\") and @obligation(\"alert:NAME\")"};
     }
   }
   return boost::outcome_v2::success();

@@ -1,8 +1,9 @@
 // What a policy's annotations ask of the appliance beyond yes or no:
 //   @log("none|metadata|sealed")  what of the content is recorded     @retention("P30D")
-//   @obligation("alert:NAME")     who is told                         @advice("words for the caller")
-// @id names the policy. Any other annotation, or a value that cannot be obeyed, is refused when a set
-// is checked. Several policies merge to the most restrictive. Plain values, any thread.
+//   @obligation("alert:NAME")     who is told                         @advice("words for the
+//   caller")
+// @id names the policy. Any other annotation, or a value that cannot be obeyed, is refused when a
+// set is checked. Several policies merge to the most restrictive. Plain values, any thread.
 #pragma once
 
 #include <cstdint>

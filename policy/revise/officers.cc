@@ -11,9 +11,12 @@ Error No(std::string message) { return {Code::kNotEntitled, std::move(message)};
 
 std::string_view NameOf(Right right) {
   switch (right) {
-    case Right::kPropose: return "propose";
-    case Right::kApprove: return "approve";
-    case Right::kApply: return "apply";
+    case Right::kPropose:
+      return "propose";
+    case Right::kApprove:
+      return "approve";
+    case Right::kApply:
+      return "apply";
   }
   return "unknown";
 }
@@ -36,7 +39,8 @@ Result<Officers> Officers::Make(std::vector<Officer> officers) {
   Officers out;
   for (Officer& officer : officers) {
     if (!IsOfficerName(officer.id)) {
-      return No("`" + officer.id + "` cannot be the name of an officer: use letters, digits, "
+      return No("`" + officer.id +
+                "` cannot be the name of an officer: use letters, digits, "
                 "`.`, `-`, `_`, `@`, at most 64 of them");
     }
     for (const Officer& other : out.officers_) {

@@ -37,8 +37,9 @@ class Officers {
   const Officer* Find(std::string_view id) const;
   const std::vector<Officer>& all() const { return officers_; }
 
-  // The statement, when its signature is good, its officer has the right for the act, the key is the
-  // officer's own (or the appliance's, for one without), and it is neither expired nor of the future.
+  // The statement, when its signature is good, its officer has the right for the act, the key is
+  // the officer's own (or the appliance's, for one without), and it is neither expired nor of the
+  // future.
   Result<Statement> Verify(const SignedStatement& signed_statement, const PublicKey& appliance,
                            int64_t now) const;
 

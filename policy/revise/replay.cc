@@ -27,7 +27,7 @@ Result<json::value> ParseLine(std::string_view text) {
 std::string_view TextOf(const json::object& object, std::string_view name) {
   const json::value* member = object.if_contains(name);
   return member != nullptr && member->is_string() ? std::string_view(member->get_string())
-                                                   : std::string_view();
+                                                  : std::string_view();
 }
 
 // The object with the facts: the line itself, its `decision`, or the text of its part `decision`.
@@ -66,14 +66,16 @@ std::string Join(const std::vector<std::string>& words, std::string_view empty) 
   return out.empty() ? std::string(empty) : out;
 }
 
-std::string Effect(const Outcome& before, const Outcome& after) {
+std::string Effect(const Outcome& before, const Outcome& after,
+                   const std::vector<std::string>& why) {
   std::string out(InWords(before.treatment));
   if (before.allowed()) out += " at " + before.site;
   out += " → " + std::string(InWords(after.treatment));
   if (after.allowed()) out += " at " + after.site;
-  const auto& by = after.errors.empty() || after.allowed() ? after.policies : after.errors;
-  if (!by.empty()) out += ", by " + Join(by, "");
-  else if (!after.allowed()) out += ", as no policy permits it";
+  if (!why.empty())
+    out += ", by " + Join(why, "");
+  else
+    out += ", as no rule permits more any longer";
   return out;
 }
 
@@ -118,18 +120,20 @@ Result<bool> Replay::Take(std::string_view line) {
   } else if (baseline_) {
     before = baseline_->Decide(facts);
   } else {
-    return Error{Code::kJson, "the line has facts but no outcome, and there is no set to compare with"};
+    return Error{Code::kJson,
+                 "the line has facts but no outcome, and there is no set to compare with"};
   }
   ++report_.replayed;
   const Outcome after = draft_->Decide(facts);
   if (before.treatment == after.treatment && before.site == after.site) return true;
   ++report_.changed;
-  const std::string effect = Effect(before, after);
+  const std::string effect = Effect(before, after, WhyChanged(*draft_, facts, before, after));
   ++report_.transitions[effect];
   if (report_.changes.size() < kMaxListed) {
     std::string request;
     if (const json::object* record = value.if_object()) request = TextOf(*record, "request_id");
-    report_.changes.push_back({line_, std::move(request), Who(facts) + ": " + effect, before, after});
+    report_.changes.push_back(
+        {line_, std::move(request), Who(facts) + ": " + effect, before, after});
   }
   return true;
 }
@@ -142,7 +146,8 @@ std::string ToText(const ReplayReport& report) {
   }
   for (const ReplayChange& change : report.changes) {
     out += "line " + std::to_string(change.line) +
-           (change.request.empty() ? "" : ", request " + change.request) + ": " + change.words + "\n";
+           (change.request.empty() ? "" : ", request " + change.request) + ": " + change.words +
+           "\n";
   }
   if (report.changed > report.changes.size()) {
     out += "… and " + std::to_string(report.changed - report.changes.size()) + " more\n";

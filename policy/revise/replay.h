@@ -1,8 +1,8 @@
 // Recorded decisions, asked again of a draft: which calls of the past would have gone another way?
-// Reads lines of JSON: what `portcullis audit export` or `audit show --json` gives (DECISION records
-// with their content opened), or bare decision facts (facts_json.h). Lines without facts are counted
-// and skipped, malformed ones are counted and the first few named; nothing stops a replay.
-// One replay is used by one thread.
+// Reads lines of JSON: what `portcullis audit export` or `audit show --json` gives (DECISION
+// records with their content opened), or bare decision facts (facts_json.h). Lines without facts
+// are counted and skipped, malformed ones are counted and the first few named; nothing stops a
+// replay. One replay is used by one thread.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -19,7 +19,7 @@ namespace portcullis::policy::revise {
 struct ReplayChange {
   size_t line = 0;
   std::string request;  // the decision's id where the record names it
-  std::string words;    // "alice, Contact of people in DE: allowed at builtin → refused, by closed"
+  std::string words;  // "alice, Contact of people in DE: allowed at builtin → refused, by closed"
   Outcome before, after;
 };
 

@@ -18,15 +18,21 @@ Error Damaged(const Event& event, std::string_view why) {
 
 std::optional<Act> ActFor(const Event& event) {
   switch (event.kind) {
-    case EventKind::kPropose: return Act::kPropose;
-    case EventKind::kApprove: return Act::kApprove;
-    case EventKind::kActivate: return Act::kApply;
-    case EventKind::kKeep: return Act::kKeep;
-    case EventKind::kWithdraw: return Act::kWithdraw;
+    case EventKind::kPropose:
+      return Act::kPropose;
+    case EventKind::kApprove:
+      return Act::kApprove;
+    case EventKind::kActivate:
+      return Act::kApply;
+    case EventKind::kKeep:
+      return Act::kKeep;
+    case EventKind::kWithdraw:
+      return Act::kWithdraw;
     case EventKind::kRollback:
       if (event.actor == kAppliance) return std::nullopt;
       return Act::kRollback;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -68,7 +74,8 @@ void Reset(Revision& revision, const Event& event) {
 
 Result<void> Start(State& state, const Event& event) {
   const bool seed = event.kind == EventKind::kSeed;
-  if (seed != (event.seq == 1)) return Damaged(event, "a store begins with its seed, and only once");
+  if (seed != (event.seq == 1))
+    return Damaged(event, "a store begins with its seed, and only once");
   if (event.revision != state.NextNumber()) {
     return Error{Code::kStale, "the next revision has the number " +
                                    std::to_string(state.NextNumber()) + ", not " +
@@ -124,8 +131,7 @@ Result<void> Activate(State& state, Revision& revision, const Event& event) {
     return Refuse(revision, "applied", "it waits for the approval of another officer");
   }
   if (!revision.HasLiveApproval(event.time)) {
-    return Error{Code::kNotEntitled, "the approval of revision " +
-                                         std::to_string(revision.number) +
+    return Error{Code::kNotEntitled, "the approval of revision " + std::to_string(revision.number) +
                                          " has expired; it must be approved again"};
   }
   if (const Revision* current = state.Find(state.in_force);
@@ -185,21 +191,25 @@ Result<void> Change(State& state, const Event& event) {
       revision.author = event.actor;
       revision.proposed = event.time;
       break;
-    case EventKind::kApprove: return Approve(revision, event);
-    case EventKind::kActivate: return Activate(state, revision, event);
+    case EventKind::kApprove:
+      return Approve(revision, event);
+    case EventKind::kActivate:
+      return Activate(state, revision, event);
     case EventKind::kKeep:
       if (revision.phase != Phase::kProbation || revision.number != state.in_force) {
         return Refuse(revision, "kept", "it is not on probation");
       }
       revision.phase = Phase::kKept;
       break;
-    case EventKind::kRollback: return RollBack(state, revision, event);
+    case EventKind::kRollback:
+      return RollBack(state, revision, event);
     case EventKind::kWithdraw:
       if (!IsOpen(revision.phase)) return Refuse(revision, "withdrawn", "it is closed");
       revision.phase = Phase::kWithdrawn;
       revision.detail = event.detail;
       break;
-    default: return Damaged(event, "of an unknown kind");
+    default:
+      return Damaged(event, "of an unknown kind");
   }
   return boost::outcome_v2::success();
 }
@@ -208,14 +218,22 @@ Result<void> Change(State& state, const Event& event) {
 
 std::string_view NameOf(Phase phase) {
   switch (phase) {
-    case Phase::kDraft: return "draft";
-    case Phase::kChecked: return "checked";
-    case Phase::kProposed: return "proposed";
-    case Phase::kApproved: return "approved";
-    case Phase::kProbation: return "probation";
-    case Phase::kKept: return "kept";
-    case Phase::kRolledBack: return "rolled back";
-    case Phase::kWithdrawn: return "withdrawn";
+    case Phase::kDraft:
+      return "draft";
+    case Phase::kChecked:
+      return "checked";
+    case Phase::kProposed:
+      return "proposed";
+    case Phase::kApproved:
+      return "approved";
+    case Phase::kProbation:
+      return "probation";
+    case Phase::kKept:
+      return "kept";
+    case Phase::kRolledBack:
+      return "rolled back";
+    case Phase::kWithdrawn:
+      return "withdrawn";
   }
   return "unknown";
 }
@@ -226,9 +244,7 @@ bool Revision::HasLiveApproval(int64_t now) const {
   });
 }
 
-uint64_t State::NextNumber() const {
-  return revisions.empty() ? 1 : revisions.rbegin()->first + 1;
-}
+uint64_t State::NextNumber() const { return revisions.empty() ? 1 : revisions.rbegin()->first + 1; }
 
 const Revision* State::Find(uint64_t number) const {
   const auto found = revisions.find(number);
@@ -248,8 +264,10 @@ Result<void> Advance(State& state, const SealedEvent& sealed, const PublicKey& a
   if (event.seq != state.seq + 1) {
     return Damaged(event, "expected number " + std::to_string(state.seq + 1));
   }
-  if (event.previous != state.head) return Damaged(event, "the chain of hashes is broken before it");
-  if (Sha256(Encode(event)) != sealed.hash) return Damaged(event, "it was changed: its hash differs");
+  if (event.previous != state.head)
+    return Damaged(event, "the chain of hashes is broken before it");
+  if (Sha256(Encode(event)) != sealed.hash)
+    return Damaged(event, "it was changed: its hash differs");
   if (!VerifySignature(appliance, AsText(sealed.hash), sealed.signature)) {
     return Damaged(event, "the appliance has not signed it");
   }

@@ -60,12 +60,18 @@ Result<std::string_view> NextLine(std::string_view& rest, std::string_view name)
 
 std::string_view NameOf(Act act) {
   switch (act) {
-    case Act::kPropose: return "propose";
-    case Act::kApprove: return "approve";
-    case Act::kApply: return "apply";
-    case Act::kKeep: return "keep";
-    case Act::kRollback: return "rollback";
-    case Act::kWithdraw: return "withdraw";
+    case Act::kPropose:
+      return "propose";
+    case Act::kApprove:
+      return "approve";
+    case Act::kApply:
+      return "apply";
+    case Act::kKeep:
+      return "keep";
+    case Act::kRollback:
+      return "rollback";
+    case Act::kWithdraw:
+      return "withdraw";
   }
   return "unknown";
 }

@@ -9,8 +9,8 @@
 //   issued: 1767225600      (seconds since 1970, UTC)
 //   expires: 1767830400
 //
-// Ed25519 over these bytes (FORMAT.md). A statement is bound to one store, number, content and time,
-// so it can neither be moved to another revision nor be used after an edit. Plain values.
+// Ed25519 over these bytes (FORMAT.md). A statement is bound to one store, number, content and
+// time, so it can neither be moved to another revision nor be used after an edit. Plain values.
 #pragma once
 
 #include <array>
@@ -26,7 +26,14 @@ using PublicKey = std::array<uint8_t, 32>;
 using Signature = std::array<uint8_t, 64>;
 
 // DO NOT CHANGE THESE VALUES: they are part of every event on disk.
-enum class Act : uint8_t { kPropose = 1, kApprove = 2, kApply = 3, kKeep = 4, kRollback = 5, kWithdraw = 6 };
+enum class Act : uint8_t {
+  kPropose = 1,
+  kApprove = 2,
+  kApply = 3,
+  kKeep = 4,
+  kRollback = 5,
+  kWithdraw = 6
+};
 std::string_view NameOf(Act act);
 
 struct Statement {
@@ -48,7 +55,8 @@ Result<Statement> ParseStatement(std::string_view text);
 // Letters, digits, '.', '-', '_', '@', at most 64 of them.
 bool IsOfficerName(std::string_view name);
 
-// Signs with a secret that it keeps to itself (a key file, a token). Must be usable from any thread.
+// Signs with a secret that it keeps to itself (a key file, a token). Must be usable from any
+// thread.
 class Signer {
  public:
   virtual ~Signer() = default;

@@ -8,7 +8,7 @@
 namespace portcullis::policy::revise {
 namespace {
 
-constexpr int64_t kMaxValidSeconds = 90 * 86400;       // of a statement
+constexpr int64_t kMaxValidSeconds = 90 * 86400;  // of a statement
 constexpr int64_t kMaxProbationSeconds = 30 * 86400;
 constexpr size_t kMaxWords = 1000;
 
@@ -70,8 +70,8 @@ Result<Content> RevisionStore::ContentOf(uint64_t number) const {
 
 Result<void> RevisionStore::RefuseFrozen() const {
   if (!health_.frozen) return boost::outcome_v2::success();
-  return Error{Code::kRevisionDamaged, "the revision store is frozen until it is repaired: " +
-                                           health_.complaints.front()};
+  return Error{Code::kRevisionDamaged,
+               "the revision store is frozen until it is repaired: " + health_.complaints.front()};
 }
 
 Event RevisionStore::NewEvent(EventKind kind, uint64_t revision, const Hash& content,
@@ -133,7 +133,8 @@ Result<uint64_t> RevisionStore::SaveDraft(uint64_t number, const Content& conten
   const std::lock_guard lock(mutex_);
   BOOST_OUTCOME_TRY(CheckForm(content));
   if (!IsOfficerName(author)) return Error{Code::kNotEntitled, "the author's name is malformed"};
-  if (state_.seq == 0) return Error{Code::kRevisionState, "the revision store has no revision 1 yet"};
+  if (state_.seq == 0)
+    return Error{Code::kRevisionState, "the revision store has no revision 1 yet"};
   const uint64_t chosen = number == 0 ? state_.NextNumber() : number;
   std::vector<Event> events;
   events.push_back(NewEvent(number == 0 ? EventKind::kDraft : EventKind::kEdit, chosen,

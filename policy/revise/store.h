@@ -3,7 +3,8 @@
 //
 // Open() examines the whole chain of events. What does not verify never gets into force:
 //   a damaged content           the revision it replaced is in force instead
-//   a broken or replaced chain  the store is frozen: no changes; what was last in force (named by the
+//   a broken or replaced chain  the store is frozen: no changes; what was last in force (named by
+//   the
 //                               anchor, which lies elsewhere) goes on if its content still verifies
 //   nothing that verifies       in_force() is null: the caller must refuse everything
 // and Health() says so, to be shown loudly.
@@ -110,7 +111,8 @@ class RevisionStore {
   Result<Content> LoadContent(const Hash& hash) const;
   void Complain(std::string message, bool freeze);
   Result<void> RefuseFrozen() const;
-  Event NewEvent(EventKind kind, uint64_t revision, const Hash& content, std::string_view actor) const;
+  Event NewEvent(EventKind kind, uint64_t revision, const Hash& content,
+                 std::string_view actor) const;
   // Seals, tries on a copy of the state, writes, moves the anchor, and only then becomes the state.
   Result<void> Commit(std::vector<Event> events, const std::optional<Content>& content);
   Result<void> WriteAnchor();

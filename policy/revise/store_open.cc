@@ -1,5 +1,5 @@
-// Opening a revision store: what of the file is to be believed, and what is in force then. The rules
-// are told at the head of store.h.
+// Opening a revision store: what of the file is to be believed, and what is in force then. The
+// rules are told at the head of store.h.
 #include <charconv>
 
 #include "policy/revise/store.h"
@@ -31,8 +31,7 @@ RevisionStore::~RevisionStore() = default;
 Result<std::unique_ptr<RevisionStore>> RevisionStore::Open(StoreOptions options) {
   BOOST_OUTCOME_TRY(RevisionDatabase database,
                     RevisionDatabase::Open(options.file, RevisionDatabase::Mode::kReadWrite));
-  std::unique_ptr<RevisionStore> store(
-      new RevisionStore(std::move(options), std::move(database)));
+  std::unique_ptr<RevisionStore> store(new RevisionStore(std::move(options), std::move(database)));
   BOOST_OUTCOME_TRY(store->Load());
   return store;
 }
@@ -77,10 +76,10 @@ Result<void> RevisionStore::ReadChain() {
     const auto hash = HashFromBytes(row.hash);
     if (!event || !hash || row.signature.size() != sealed.signature.size() ||
         static_cast<uint64_t>(row.seq) != event.value().seq) {
-      broken = event ? Error{Code::kRevisionDamaged,
-                             "event " + std::to_string(row.seq) +
-                                 " of the revision store: its row was changed"}
-                     : event.error();
+      broken =
+          event ? Error{Code::kRevisionDamaged, "event " + std::to_string(row.seq) +
+                                                    " of the revision store: its row was changed"}
+                : event.error();
       return false;
     }
     sealed.event = std::move(event.value());
@@ -162,9 +161,9 @@ void RevisionStore::ChooseInForce() {
       }
       return;
     }
-    Complain("revision " + std::to_string(number) + " cannot be in force: " +
-                 compiled.error().message,
-             false);
+    Complain(
+        "revision " + std::to_string(number) + " cannot be in force: " + compiled.error().message,
+        false);
   }
   in_force_ = {};
   if (state_.seq > 0 || health_.frozen) {

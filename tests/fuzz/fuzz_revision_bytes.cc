@@ -10,14 +10,16 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace revise = portcullis::policy::revise;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  if (const auto event = revise::DecodeEvent(bytes); event && revise::Encode(event.value()) != bytes) {
+  if (const auto event = revise::DecodeEvent(bytes);
+      event && revise::Encode(event.value()) != bytes) {
     std::abort();
   }
   if (const auto content = revise::DecodeContent(bytes);
       content && revise::Encode(content.value()) != bytes) {
     std::abort();
   }
-  if (const auto said = revise::ParseStatement(bytes); said && revise::ToText(said.value()) != bytes) {
+  if (const auto said = revise::ParseStatement(bytes);
+      said && revise::ToText(said.value()) != bytes) {
     std::abort();
   }
   return 0;

@@ -1,5 +1,6 @@
-// What somebody with the file in his hands can do: change rows, cut the tail, bring back an old copy,
-// put in rows of his own, kill the process in the middle of a change. Nothing of it gets into force.
+// What somebody with the file in his hands can do: change rows, cut the tail, bring back an old
+// copy, put in rows of his own, kill the process in the middle of a change. Nothing of it gets into
+// force.
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,8 +17,9 @@ namespace fs = std::filesystem;
 
 TEST_F(RevisionTest, AChangedContentFallsBackToTheLastGoodRevision) {
   PutInForce(*OpenSeeded(), RefusingContent());
-  Execute("UPDATE contents SET document = CAST(replace(CAST(document AS TEXT), 'closed', 'opened') "
-          "AS BLOB) WHERE rowid = 2");
+  Execute(
+      "UPDATE contents SET document = CAST(replace(CAST(document AS TEXT), 'closed', 'opened') "
+      "AS BLOB) WHERE rowid = 2");
   auto store = Open();
   EXPECT_EQ(store->in_force().number, 1u);
   ASSERT_EQ(store->health().complaints.size(), 2u);
@@ -42,11 +44,12 @@ TEST_F(RevisionTest, AnyChangedEventFreezesTheStoreAndTheAnchoredRevisionStays) 
   const std::string events = Query("SELECT count(*) FROM events");
   fs::copy_file(folder_ / "policy.db", folder_ / "whole.db");
   for (int seq = 1; seq <= std::stoi(events); ++seq) {
-    for (const char* change : {"document = CAST(document || X'00' AS BLOB)",
-                               "document = CAST(X'00' || substr(document, 2) AS BLOB)",
-                               "hash = randomblob(32)", "signature = randomblob(64)",
-                               "document = X''", "document = randomblob(300)"}) {
-      fs::copy_file(folder_ / "whole.db", folder_ / "policy.db", fs::copy_options::overwrite_existing);
+    for (const char* change :
+         {"document = CAST(document || X'00' AS BLOB)",
+          "document = CAST(X'01' || substr(document, 2) AS BLOB)", "hash = randomblob(32)",
+          "signature = randomblob(64)", "document = X''", "document = randomblob(300)"}) {
+      fs::copy_file(folder_ / "whole.db", folder_ / "policy.db",
+                    fs::copy_options::overwrite_existing);
       Execute("UPDATE events SET " + std::string(change) + " WHERE seq = " + std::to_string(seq));
       auto store = Open();
       EXPECT_TRUE(store->health().frozen) << seq << " " << change;
@@ -107,7 +110,8 @@ TEST_F(RevisionTest, EvenTheAppliancesKeyCannotActivateWithoutApproval) {
   event.previous = state.head;
   EXPECT_FALSE(Advance(state, Seal(event, *keys_["appliance"]), keys_["appliance"]->public_key()));
   event.statement = SignFor(*store, Act::kApply, number, "paul");
-  const auto refused = Advance(state, Seal(event, *keys_["appliance"]), keys_["appliance"]->public_key());
+  const auto refused =
+      Advance(state, Seal(event, *keys_["appliance"]), keys_["appliance"]->public_key());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kRevisionState);
 }
@@ -154,7 +158,8 @@ TEST_F(RevisionTest, AForgedAnchorIsNotBelieved) {
   { auto store = OpenSeeded(); }
   (*anchor_)[anchor_->size() - 1] = anchor_->back() == '0' ? '1' : '0';
   EXPECT_TRUE(Open()->health().frozen);
-  for (const char* junk : {"", "x", "portcullis policy anchor 1 ", "portcullis policy anchor 1 1 2 3 4 5"}) {
+  for (const char* junk :
+       {"", "x", "portcullis policy anchor 1 ", "portcullis policy anchor 1 1 2 3 4 5"}) {
     anchor_ = junk;
     EXPECT_TRUE(Open()->health().frozen) << junk;
   }
@@ -193,12 +198,15 @@ TEST_F(RevisionTest, KilledAtAnyStepTheStoreIsWhole) {
     const uint64_t number = ProposeOnly(*store, RefusingContent());
     ASSERT_TRUE(store->Approve(SignFor(*store, Act::kApprove, number, "paul")));
   }
-  const std::vector<std::pair<std::string, uint64_t>> steps = {
-      {"before the write", 1}, {"before the commit", 1}, {"after the commit", 2}, {"after the anchor", 2}};
+  const std::vector<std::pair<std::string, uint64_t>> steps = {{"before the write", 1},
+                                                               {"before the commit", 1},
+                                                               {"after the commit", 2},
+                                                               {"after the anchor", 2}};
   fs::copy_file(folder_ / "policy.db", folder_ / "whole.db");
   const auto anchor = anchor_;
   for (const auto& [step, expected] : steps) {
-    fs::copy_file(folder_ / "whole.db", folder_ / "policy.db", fs::copy_options::overwrite_existing);
+    fs::copy_file(folder_ / "whole.db", folder_ / "policy.db",
+                  fs::copy_options::overwrite_existing);
     anchor_ = anchor;
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);

@@ -83,7 +83,8 @@ TEST_F(RevisionTest, StatementsFitOneActRevisionStoreAndContent) {
   const uint64_t number = ProposeOnly(*store, RefusingContent());
   EXPECT_FALSE(store->Approve(SignFor(*store, Act::kPropose, number, "paul")));
   EXPECT_FALSE(store->Approve(SignFor(*store, Act::kApprove, 1, "paul")));
-  EXPECT_FALSE(store->Approve(Sign(*store, Act::kApprove, number, HashOf(DefaultContent()), "paul")));
+  EXPECT_FALSE(
+      store->Approve(Sign(*store, Act::kApprove, number, HashOf(DefaultContent()), "paul")));
   Statement elsewhere = ParseStatement(SignFor(*store, Act::kApprove, number, "paul").text).value();
   elsewhere.store = std::string(32, '0');
   EXPECT_THAT(store->Approve(SignStatement(elsewhere, *keys_["paul"], false)).error().message,
@@ -202,19 +203,22 @@ TEST_F(RevisionTest, DraftsThatCannotWorkAreNotTaken) {
     return proposed ? std::string() : proposed.error().message;
   };
   EXPECT_THAT(refused(DefaultContent("permit(principal, action")), HasSubstr("site.cedar:1"));
-  EXPECT_THAT(refused(DefaultContent("permit(principal, action, resource) when { resource.colour == 1 };")),
-              HasSubstr("colour"));
+  EXPECT_THAT(
+      refused(DefaultContent("permit(principal, action, resource) when { resource.colour == 1 };")),
+      HasSubstr("colour"));
   EXPECT_THAT(refused(DefaultContent("@shiny(\"x\") permit(principal, action, resource);")),
               HasSubstr("@shiny"));
   EXPECT_THAT(refused(DefaultContent("@log(\"loud\") permit(principal, action, resource);")),
               HasSubstr("@log"));
-  EXPECT_THAT(refused(DefaultContent("forbid(principal, action == Gw::Action::\"activatePolicy\", resource);")),
+  EXPECT_THAT(refused(DefaultContent(
+                  "forbid(principal, action == Gw::Action::\"activatePolicy\", resource);")),
               HasSubstr("nobody could ever replace"));
   Content failing = DefaultContent();
-  failing.tests.push_back({"a.test", "case no\n principal = Gw::User::\"x\"\n"
-                                     " action = Gw::Action::\"activatePolicy\"\n"
-                                     " resource = Gw::PolicyRevision::\"1\"\n"
-                                     " context = {}\n expect = allow\n"});
+  failing.tests.push_back({"a.test",
+                           "case no\n principal = Gw::User::\"x\"\n"
+                           " action = Gw::Action::\"activatePolicy\"\n"
+                           " resource = Gw::PolicyRevision::\"1\"\n"
+                           " context = {}\n expect = allow\n"});
   EXPECT_THAT(refused(failing), HasSubstr("test `no` failed"));
   Content huge = DefaultContent("// " + std::string(kMaxContentBytes, 'x'));
   EXPECT_THAT(refused(huge), HasSubstr("bytes"));

@@ -28,7 +28,8 @@ Content DefaultContent(const std::string& more) {
 }
 
 Content RefusingContent() {
-  return DefaultContent("@id(\"closed\") forbid(principal, action in Gw::Action::\"transfer\", resource);");
+  return DefaultContent(
+      "@id(\"closed\") forbid(principal, action in Gw::Action::\"transfer\", resource);");
 }
 
 DecisionFacts PlainCall() {

@@ -1,5 +1,5 @@
-// Shared by the tests of revisions: a store in a folder of its own, officers with keys, a clock that
-// is moved by hand, and small contents that are quick to check.
+// Shared by the tests of revisions: a store in a folder of its own, officers with keys, a clock
+// that is moved by hand, and small contents that are quick to check.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ class RevisionTest : public testing::Test {
   ~RevisionTest() override;
 
   StoreOptions Options();
-  std::unique_ptr<RevisionStore> Open();     // EXPECTs success
+  std::unique_ptr<RevisionStore> Open();  // EXPECTs success
   std::unique_ptr<RevisionStore> OpenSeeded();
 
   SignedStatement Sign(const RevisionStore& store, Act act, uint64_t number, const Hash& content,

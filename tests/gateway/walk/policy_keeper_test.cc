@@ -30,7 +30,8 @@ class MovedClock final : public Clock {
 
 SiteFacts FactsIn(const std::string& place) {
   SiteFacts facts;
-  facts.processing = facts.storage = facts.operator_law = facts.key_holder = facts.model_origin = place;
+  facts.processing = facts.storage = facts.operator_law = facts.key_holder = facts.model_origin =
+      place;
   facts.dpa_signed = facts.zero_retention = true;
   return facts;
 }
@@ -49,7 +50,8 @@ class PolicyKeeperTest : public testing::Test {
     config_.probation.min_calls = 20;
     for (const char* name : {"olga", "paul"}) {
       EXPECT_TRUE(MakeOfficerKey(folder_ / name));
-      config_.officers.push_back({name, folder_ / (std::string(name) + ".pub"), {"propose", "approve", "apply"}});
+      config_.officers.push_back(
+          {name, folder_ / (std::string(name) + ".pub"), {"propose", "approve", "apply"}});
     }
     config_.sites.push_back({"builtin", folder_ / "e.sock", std::nullopt});
   }
@@ -61,7 +63,8 @@ class PolicyKeeperTest : public testing::Test {
   std::unique_ptr<PolicyKeeper> Open() {
     auto material = PolicyMaterial::Load(config_);
     EXPECT_TRUE(material) << material.error().message;
-    auto keeper = std::make_unique<PolicyKeeper>(config_, std::move(material.value()), *state_, clock_);
+    auto keeper =
+        std::make_unique<PolicyKeeper>(config_, std::move(material.value()), *state_, clock_);
     const auto opened = keeper->Open();
     EXPECT_TRUE(opened) << opened.error().message;
     return keeper;
@@ -77,7 +80,8 @@ class PolicyKeeperTest : public testing::Test {
     statement.officer = officer;
     statement.issued = clock_.UnixSeconds();
     statement.expires = statement.issued + 86400;
-    return revise::SignStatement(statement, *LoadSigner(folder_ / officer, kOfficerKeyType).value(), false);
+    return revise::SignStatement(statement, *LoadSigner(folder_ / officer, kOfficerKeyType).value(),
+                                 false);
   }
 
   void PutInForce(PolicyKeeper& keeper, const std::string& more) {
@@ -88,7 +92,8 @@ class PolicyKeeperTest : public testing::Test {
     const uint64_t number = keeper.store().state().NextNumber();
     const revise::Hash hash = revise::HashOf(content);
     const auto done = keeper.Change([&](revise::RevisionStore& store) -> policy::Result<void> {
-      BOOST_OUTCOME_TRY(store.Propose(Sign(keeper, revise::Act::kPropose, number, hash, "olga"), content));
+      BOOST_OUTCOME_TRY(
+          store.Propose(Sign(keeper, revise::Act::kPropose, number, hash, "olga"), content));
       BOOST_OUTCOME_TRY(store.Approve(Sign(keeper, revise::Act::kApprove, number, hash, "paul")));
       return store.Apply(Sign(keeper, revise::Act::kApply, number, hash, "paul"), 3600);
     });
@@ -99,7 +104,8 @@ class PolicyKeeperTest : public testing::Test {
     const revise::State state = keeper.store().state();
     const auto done = keeper.Change([&](revise::RevisionStore& store) {
       return store.Rollback(
-          Sign(keeper, revise::Act::kRollback, number, state.Find(number)->content, "paul"), "test");
+          Sign(keeper, revise::Act::kRollback, number, state.Find(number)->content, "paul"),
+          "test");
     });
     EXPECT_TRUE(done) << done.error().message;
   }
@@ -204,7 +210,10 @@ TEST_F(PolicyKeeperTest, ADeadlineThatPassedWhileTheProcessWasDownCounts) {
 
 TEST_F(PolicyKeeperTest, ASiteWhoseFactsWereChangedIsNotUsedUntilTheyAreApproved) {
   config_.sites.push_back({"cloud", folder_ / "c.sock", FactsIn("FR")});
-  { auto keeper = Open(); EXPECT_TRUE(keeper->snapshot().Load()->withheld.empty()); }
+  {
+    auto keeper = Open();
+    EXPECT_TRUE(keeper->snapshot().Load()->withheld.empty());
+  }
   config_.sites.back().facts = FactsIn("US");
   auto keeper = Open();
   EXPECT_THAT(keeper->snapshot().Load()->withheld, testing::ElementsAre("cloud"));

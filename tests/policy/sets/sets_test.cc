@@ -103,7 +103,8 @@ TEST_P(ShippedSet, CombinesWithTheDefaultSetAndStillForbids) {
 
 TEST(ShippedSets, AllTogetherAreOneValidRevision) {
   std::vector<NamedContent> parts;
-  for (const std::string& name : Names()) parts.push_back({name, ReadContent(Sets() / name).value()});
+  for (const std::string& name : Names())
+    parts.push_back({name, ReadContent(Sets() / name).value()});
   Content all = Combine(parts).value();
   all.tests.clear();
   const CheckReport report = Check(all);
@@ -119,7 +120,8 @@ TEST(ShippedSets, AllTogetherAreOneValidRevision) {
     facts.sites = {"builtin"};
     facts.ladder = {Treatment::kForward};
     for (const char* home : {"DE", "US", "CN", "IN", "KR"}) {
-      for (const char* data : {"Contact", "Financial", "GovernmentId", "Health", "Secret", "Classified"}) {
+      for (const char* data :
+           {"Contact", "Financial", "GovernmentId", "Health", "Secret", "Classified"}) {
         facts.home = facts.device_jurisdiction = home;
         facts.subject = {home};
         facts.detected = {data};
