@@ -10,6 +10,7 @@
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/reader.h"
+#include "audit/tile_check.h"
 #include "audit/tiles.h"
 
 namespace portcullis::audit {
@@ -18,7 +19,8 @@ namespace {
 class Checks : public ScanVisitor {
  public:
   Checks(const VerifyOptions& options, std::string_view origin)
-      : options_(options), opener_(origin, options.keys, options.auditor_secrets) {
+      : options_(options), opener_(origin, options.keys, options.auditor_secrets),
+        tiles_(LogLayout(options.log_folder).tiles()) {
     if (!options.auditors) return;
     for (const Auditor& auditor : options.auditors->auditors) allowed_.insert(KeyIdOf(auditor.key));
   }
@@ -26,6 +28,7 @@ class Checks : public ScanVisitor {
   void OnRecord(const ScannedRecord& record) override {
     const Leaf& leaf = record.leaf;
     closure_.Take(leaf, record.erased);
+    tiles_.Take(record.leaf_bytes, record.leaf_hash);
     if (leaf.seq == 0) first_us_ = leaf.wall_us;
     last_us_ = leaf.wall_us;
     if (leaf.kind == Kind::kBoot) policies_.insert(leaf.policy_hash);
@@ -54,6 +57,7 @@ class Checks : public ScanVisitor {
     return key_fault_;
   }
   ClosureChecker& closure() { return closure_; }
+  const TileCheck& tiles() const { return tiles_; }
   uint64_t decrypted() const { return decrypted_; }
   uint64_t keys_checked() const { return keys_.size(); }
   uint64_t policies() const { return policies_.size(); }
@@ -94,6 +98,7 @@ class Checks : public ScanVisitor {
 
   const VerifyOptions& options_;
   RecordOpener opener_;
+  TileCheck tiles_;
   ClosureChecker closure_;
   std::optional<Fault> key_fault_;
   std::vector<Missing> missing_;
@@ -210,9 +215,15 @@ Result<void> CheckDays(const VerifyOptions& options, const VerifierKey& key,
 }
 
 // Tiles are a cache: what is wrong with them is a warning.
-void CheckTiles(const VerifyOptions& options, const ScanResult& scan, uint64_t size, Report& report) {
+void CheckTiles(const VerifyOptions& options, const ScanResult& scan, const TileCheck& full, uint64_t size,
+                Report& report) {
   const auto root = scan.roots.find(size);
   if (size == 0 || root == scan.roots.end()) return;
+  if (full.damaged() && !report.live) {
+    report.warnings.push_back("the cached tile `" + *full.damaged() +
+                              "` is damaged or missing; the segments are whole, auditd rebuilds the tiles");
+    return;
+  }
   const TileReader tiles(LogLayout(options.log_folder).tiles(), size);
   const auto from_tiles = RootAt(size, [&](unsigned level, uint64_t index) { return tiles.Node(level, index); });
   if (from_tiles && from_tiles.value() == root->second) return;
@@ -308,7 +319,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.first_us = checks.first_us();
   report.last_us = checks.last_us();
   Judge(report, scan, notes, heads, checks);
-  if (IsValid(report.verdict)) CheckTiles(options, scan, report.checkpoint_size, report);
+  if (IsValid(report.verdict)) CheckTiles(options, scan, checks.tiles(), report.checkpoint_size, report);
   SayLimits(options, checks, report);
   return report;
 }

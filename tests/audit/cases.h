@@ -54,6 +54,7 @@ class CasesTest : public LogTest {
     return VerifyLog(options);
   }
   void Snapshot(const std::string& name) const {
+    std::filesystem::create_directory(dir_.path() / name);
     for (const char* folder : {"audit", "keys"}) {
       std::filesystem::copy(dir_.path() / folder, dir_.path() / name / folder,
                             std::filesystem::copy_options::recursive);

@@ -29,6 +29,7 @@ class InjectTest : public LogTest, public ::testing::WithParamInterface<const ch
 #endif
     LogTest::SetUp();
     MakeLog(1);
+    std::filesystem::create_directory(dir_.path() / "fresh");
     for (const char* folder : {"audit", "keys"}) {
       std::filesystem::copy(dir_.path() / folder, dir_.path() / "fresh" / folder,
                             std::filesystem::copy_options::recursive);
