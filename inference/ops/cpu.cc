@@ -4,7 +4,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 
 namespace portcullis::inference {
@@ -14,6 +13,7 @@ struct Level {
   Isa isa;
   std::string_view name;
 };
+// In the order of Isa.
 constexpr std::array kLevels = {
     Level{Isa::kScalar, "scalar"},   Level{Isa::kAvx2, "avx2"},
     Level{Isa::kAvxVnni, "avxvnni"}, Level{Isa::kAvx512, "avx512"},
@@ -68,11 +68,5 @@ const std::vector<Isa>& UsableIsas() {
 Isa BestIsa() { return UsableIsas().back(); }
 
 std::string_view NameOf(Isa isa) { return kLevels[static_cast<size_t>(isa)].name; }
-
-std::optional<Isa> IsaFromName(std::string_view name) {
-  const auto* found = std::ranges::find(kLevels, name, &Level::name);
-  if (found == kLevels.end()) return std::nullopt;
-  return found->isa;
-}
 
 }  // namespace portcullis::inference

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -17,7 +16,6 @@ Isa BestIsa();
 // All that this machine can run, from kScalar up.
 const std::vector<Isa>& UsableIsas();
 std::string_view NameOf(Isa isa);
-std::optional<Isa> IsaFromName(std::string_view name);
 
 // AVX2 with FMA and F16C, as one level: every processor with the first two has the third.
 inline bool HasAvx2() {
