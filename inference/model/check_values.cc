@@ -49,6 +49,11 @@ Result<Contents> ListContents(const std::filesystem::path& folder_or_gguf) {
   return contents;
 }
 
+Result<ModelConfig> ConfigAt(const std::filesystem::path& folder_or_gguf) {
+  BOOST_OUTCOME_TRY(const auto weights, Weights::Open(folder_or_gguf));
+  return ConfigOf(weights);
+}
+
 Result<std::vector<BadValues>> FindBadValues(const std::filesystem::path& folder_or_gguf,
                                              int threads, std::atomic<int64_t>& done) {
   BOOST_OUTCOME_TRY(const auto weights, Weights::Open(folder_or_gguf));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inference/error.h"
+#include "inference/model/config.h"
 
 namespace portcullis::inference {
 
@@ -21,6 +22,7 @@ struct Contents {
   std::map<std::string, int64_t> bytes_by_type;
 };
 Result<Contents> ListContents(const std::filesystem::path& folder_or_gguf);
+Result<ModelConfig> ConfigAt(const std::filesystem::path& folder_or_gguf);
 
 struct BadValues {
   std::string tensor;
