@@ -1,5 +1,5 @@
-// `portcullis model …`: look at a model, check it, convert it and run it offline, without the engine's
-// process. Thin: the work is in inference/.
+// `portcullis model …`: look at a model, check it, convert it and run it offline, without the
+// engine's process. Thin: the work is in inference/.
 #include "gateway/cli/model.h"
 
 namespace portcullis::cli {

@@ -1,5 +1,5 @@
-// `portcullis model quantize IN OUT --type T`: a Hugging Face folder or a GGUF file to a GGUF file of
-// another type.
+// `portcullis model quantize IN OUT --type T`: a Hugging Face folder or a GGUF file to a GGUF file
+// of another type.
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// `portcullis model verify`: whether a model's files are whole and fit together: digests of all files,
-// every weight finite, configuration, weights, vocabulary and chat template in agreement. Findings are
-// told one by one; any of them is exit code 3. Notes are no findings.
+// `portcullis model verify`: whether a model's files are whole and fit together: digests of all
+// files, every weight finite, configuration, weights, vocabulary and chat template in agreement.
+// Findings are told one by one; any of them is exit code 3. Notes are no findings.
 #include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>

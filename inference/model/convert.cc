@@ -60,8 +60,9 @@ Result<void> WriteTensor(const convert::PlannedTensor& tensor, DataType type, in
     work();
     pool.clear();
     if (trouble == kNotFinite) {
-      return Error{Code::kBadTensor, "tensor `" + tensor.name + "` holds values that are not finite: "
-                                     "the model is damaged; nothing was written"};
+      return Error{Code::kBadTensor, "tensor `" + tensor.name +
+                                         "` holds values that are not finite: the model is "
+                                         "damaged; nothing was written"};
     }
     if (trouble == kTooLarge) {
       return Error{Code::kBadTensor, "tensor `" + tensor.name + "` holds values beyond what " +

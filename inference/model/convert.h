@@ -1,8 +1,8 @@
 // Conversion of a model, a Hugging Face folder or a GGUF file, to a GGUF file of another type with
-// its metadata and vocabulary, so that every engine that reads GGUF can use it. Rows are converted on
-// several threads and streamed; the output appears whole or not at all. Weights that are not finite
-// or do not fit the new type are refused: a damaged model is never passed on.
-// `portcullis model quantize` is this function.
+// its metadata and vocabulary, so that every engine that reads GGUF can use it. Rows are converted
+// on several threads and streamed; the output appears whole or not at all. Weights that are not
+// finite or do not fit the new type are refused: a damaged model is never passed on. `portcullis
+// model quantize` is this function.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// A Hugging Face folder as the source of a conversion. GGUF differs in names, in the order of Llama's
-// query and key rows (the two halves of a rotated head are interleaved), in experts (one tensor for
-// all of a layer) and in DeepSeek's key-value matrix (split by head, the keys transposed).
+// A Hugging Face folder as the source of a conversion. GGUF differs in names, in the order of
+// Llama's query and key rows (the two halves of a rotated head are interleaved), in experts (one
+// tensor for all of a layer) and in DeepSeek's key-value matrix (split by head, the keys
+// transposed).
 #include <algorithm>
 #include <cmath>
 #include <memory>

@@ -1,6 +1,7 @@
 // The vocabulary of tokenizer.json as GGUF metadata: byte-level BPE as "gpt2" with its merges,
-// SentencePiece-like BPE with byte fallback as "llama" with scores. GGUF knows the ways of splitting
-// text by name only, so an unknown way is refused: with a wrong one a model would read nonsense.
+// SentencePiece-like BPE with byte fallback as "llama" with scores. GGUF knows the ways of
+// splitting text by name only, so an unknown way is refused: with a wrong one a model would read
+// nonsense.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>

@@ -1,6 +1,6 @@
 // A model in several GGUF files, NAME-00001-of-0000N.gguf: the first holds the metadata, each some
-// of the tensors. The parts must agree on their number, on their own places and on the number of all
-// tensors, so that a missing, exchanged or foreign part is told by its name.
+// of the tensors. The parts must agree on their number, on their own places and on the number of
+// all tensors, so that a missing, exchanged or foreign part is told by its name.
 #include <array>
 #include <cstdio>
 #include <string>

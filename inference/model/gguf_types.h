@@ -1,6 +1,6 @@
-// The numbers of the GGUF file format: kinds of metadata values and types of tensors, with the names
-// by which their users know them. Shared by the reader (gguf.h) and the writer (gguf_writer.h).
-// Format: ggml's docs/gguf.md.
+// The numbers of the GGUF file format: kinds of metadata values and types of tensors, with the
+// names by which their users know them. Shared by the reader (gguf.h) and the writer
+// (gguf_writer.h). Format: ggml's docs/gguf.md.
 #pragma once
 
 #include <cstddef>

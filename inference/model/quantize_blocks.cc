@@ -1,7 +1,7 @@
-// Blocks with scales of scales (the K types) are fitted in three steps. Each group gets its own best
-// scale, and offset, as real numbers. These are rounded to the block's small integers. Then, in
-// turn, each group tries its neighbouring integers, and the block's factors are fitted anew by least
-// squares with everything else held; a step is kept only if the error falls.
+// Blocks with scales of scales (the K types) are fitted in three steps. Each group gets its own
+// best scale, and offset, as real numbers. These are rounded to the block's small integers. Then,
+// in turn, each group tries its neighbouring integers, and the block's factors are fitted anew by
+// least squares with everything else held; a step is kept only if the error falls.
 #include "inference/model/quantize_blocks.h"
 
 #include <algorithm>
@@ -195,7 +195,7 @@ void WriteAffine(const AffineBlock& block, const float* x, std::byte* out) {
   }
 }
 
-// --- Q6_K ------------------------------------------------------------------------------------
+// --- Q6_K ------------------------------------------------------------------------------
 // x ≈ factor · scale[g] · q, sixteen groups of 16, q from -32 to 31, scales from -128 to 127.
 
 constexpr int kSmallGroups = 16;

@@ -1,5 +1,6 @@
-// One block of each quantised type from f32 values `x` with weights `w` of their errors. The layouts
-// are ggml's and described at their readers, ops/dequantize.cc. Pure functions; used by quantize.cc.
+// One block of each quantised type from f32 values `x` with weights `w` of their errors. The
+// layouts are ggml's and described at their readers, ops/dequantize.cc. Pure functions; used by
+// quantize.cc.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // Which type each tensor of a model gets when it is quantised. A mix has a main type; vectors, the
-// router and its bias stay F32, and the `_M` mixes give more bits where errors cost most: the output
-// layer, and values and down projections of the first and last eighth of the layers and of every
-// third between. The mixes and their numbers are those that GGUF's users know. Immutable.
+// router and its bias stay F32, and the `_M` mixes give more bits where errors cost most: the
+// output layer, and values and down projections of the first and last eighth of the layers and of
+// every third between. The mixes and their numbers are those that GGUF's users know. Immutable.
 #pragma once
 
 #include <cstdint>

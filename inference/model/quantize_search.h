@@ -1,8 +1,8 @@
 // The searches behind quantize.cc and quantize_blocks.cc: for one group of values, the scale (and
-// offset) whose rounded values come nearest, by weighted least squares. A grid of first guesses gives
-// roundings; each rounding has a best scale in closed form; the best of them is improved by rounding
-// and fitting in turn until nothing changes. Four lanes of f32 at a time, which every x86-64 has, without fused
-// multiply-adds: the result is the same on every machine.
+// offset) whose rounded values come nearest, by weighted least squares. A grid of first guesses
+// gives roundings; each rounding has a best scale in closed form; the best of them is improved by
+// rounding and fitting in turn until nothing changes. Four lanes of f32 at a time, which every
+// x86-64 has, without fused multiply-adds: the result is the same on every machine.
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// A byte-level BPE vocabulary of a given size: the 256 bytes, then merges of letters to syllables of
-// two, three and four, each with and without a space in front, then ChatML's control tokens.
+// A byte-level BPE vocabulary of a given size: the 256 bytes, then merges of letters to syllables
+// of two, three and four, each with and without a space in front, then ChatML's control tokens.
 #include <algorithm>
 #include <string>
 #include <vector>
