@@ -29,7 +29,7 @@ TEST_F(CasesTest, Case03ADamagedTileIsWarnedOfAndRebuilt) {
   const Report warned = Verify();
   EXPECT_TRUE(IsValid(warned.verdict)) << ReportText(warned);
   ASSERT_EQ(warned.warnings.size(), 1u);
-  const auto writer = StartWriter();
+  auto writer = StartWriter();
   ASSERT_NE(writer, nullptr);
   for (;;) {
     std::promise<Proof> done;
@@ -41,6 +41,7 @@ TEST_F(CasesTest, Case03ADamagedTileIsWarnedOfAndRebuilt) {
   EXPECT_EQ(Slurp(tile), good);
   ASSERT_TRUE(writer->Stop());
   EXPECT_TRUE(Verify().warnings.empty());
+  writer.reset();
   // An unfinished tile is looked at by the start itself.
   std::filesystem::remove_all(log() / "tile" / "0" / "001.p");
   const auto again = StartWriter();
