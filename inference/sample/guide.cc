@@ -1,5 +1,6 @@
 #include "inference/sample/guide.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace portcullis::inference {
@@ -91,6 +92,7 @@ void Guide::Think(TokenId id) {
 }
 
 void Guide::BeginContent(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
   tail_ = text;
   if (plan_->answer) {
     Bind(plan_->answer, text);
