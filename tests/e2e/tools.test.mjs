@@ -38,7 +38,7 @@ test('a required tool is called with arguments that fit, and its result goes bac
   checkCall(message.tool_calls[0]);
 
   const second = await box.client().chat.completions.create({
-    ...ask, tool_choice: 'auto',
+    ...ask, tool_choice: 'auto', max_tokens: 40,
     messages: [...ask.messages, message, {role: 'tool', tool_call_id: message.tool_calls[0].id, content: '42'}],
   });
   assert.ok(['stop', 'length', 'tool_calls'].includes(second.choices[0].finish_reason));
