@@ -26,6 +26,8 @@ constexpr int BitsOf(DataType type) {
   return type == DataType::kQ5_K ? 5 : 4;
 }
 
+constexpr int64_t kPrefetchBytes = 4096;
+
 template <class Simd, DataType kType>
 struct TileReader {
   using Bytes = typename Simd::Bytes;
@@ -39,6 +41,12 @@ struct TileReader {
   static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
                      Bytes* w) {
     const std::byte* at = block + part * Simd::kBytes;
+    // Tiles follow one another: what comes is asked for across the borders of tiles and of pages,
+    // where the processor's own guess ends.
+    constexpr int64_t kGroupBytes = kType == DataType::kQ8_0 ? 512 : 256;
+    for (int64_t line = 0; line < kGroupBytes; line += 64) {
+      __builtin_prefetch(at + layout.values + g * kGroupBytes + line + kPrefetchBytes);
+    }
     if constexpr (kType == DataType::kQ8_0) {
       for (int s = 0; s < 8; ++s) w[s] = Simd::LoadSigned(at + layout.values + g * 512 + 64 * s);
       return;
