@@ -25,6 +25,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
     Route{"GET", "/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
     Route{"GET", "/v1/audit/receipts/{id}", kApi, Access::kUser, Operation::kReceipt, 0},
+    Route{"GET", "/audit/receipts/{id}", kApi, Access::kUser, Operation::kReceipt, 0},
     Route{"GET", "/admin/v1/status", kAdminBoth, Access::kAdmin, Operation::kStatus, 0},
     Route{"GET", "/admin/v1/metrics", kAdminBoth, Access::kAdmin, Operation::kMetrics, 0},
     Route{"GET", "/admin/v1/keys", kAdminBoth, Access::kAdmin, Operation::kKeyList, 0},
