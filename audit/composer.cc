@@ -1,12 +1,11 @@
 #include "audit/composer.h"
 
-#include <sodium.h>
 #include <sys/timex.h>
 #include <time.h>
 
-#include "audit/bytes.h"
 #include "audit/merkle.h"
 #include "audit/segment.h"
+#include "audit/tags.h"
 
 namespace portcullis::audit {
 namespace {
@@ -182,13 +181,7 @@ Result<Tag> Composer::BlindTag(std::string_view label, std::string_view text, ui
     BOOST_OUTCOME_TRY(tag_key_, keys_->TagKeyOrCreate(epoch));
     tag_epoch_ = epoch;
   }
-  std::string input(label);
-  input.push_back('\0');
-  input.append(text);
-  Tag tag;
-  crypto_generichash(tag.data(), tag.size(), AsBytes(input).data(), input.size(), tag_key_.data(),
-                     tag_key_.size());
-  return tag;
+  return KeyedTag(tag_key_, label, text);
 }
 
 Result<Tag> Composer::SubjectTag(std::string_view subject, uint32_t epoch) {

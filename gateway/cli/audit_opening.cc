@@ -1,0 +1,116 @@
+#include <boost/json/serialize.hpp>
+#include <ctime>
+#include <iostream>
+
+#include "audit/file.h"
+#include "audit/layout.h"
+#include "audit/note.h"
+#include "gateway/cli/audit_read.h"
+
+namespace portcullis::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr uint64_t kDayUs = uint64_t{24} * 3600 * 1'000'000;
+
+// Midnight UTC of a day "2026-11-22", in microseconds; nothing where it is no day.
+std::optional<uint64_t> Day(const std::string& text) {
+  std::tm parts{};
+  const char* end = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
+  if (end == nullptr || *end != '\0' || text.size() != 10) return std::nullopt;
+  const int day = parts.tm_mday;
+  const std::time_t seconds = ::timegm(&parts);
+  if (seconds < 0 || parts.tm_mday != day) return std::nullopt;  // 30 February
+  return static_cast<uint64_t>(seconds) * 1'000'000;
+}
+
+}  // namespace
+
+std::string TimeText(uint64_t wall_us) {
+  const auto seconds = static_cast<std::time_t>(wall_us / 1'000'000);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[40];
+  const size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return std::string(text, size);
+}
+
+json::object Summary(const audit::Leaf& leaf, const audit::Hash& leaf_hash) {
+  json::object out;
+  out["seq"] = leaf.seq;
+  out["kind"] = audit::KindName(leaf.kind);
+  out["time"] = TimeText(leaf.wall_us);
+  out["wall_us"] = leaf.wall_us;
+  out["request_id"] = audit::Hex(leaf.request_id);
+  out["parent_seq"] = leaf.parent_seq;
+  out["outcome"] = leaf.outcome;
+  out["subject_tag"] = audit::Hex(leaf.subject);
+  out["tenant_tag"] = audit::Hex(leaf.tenant);
+  out["policy_hash"] = audit::Hex(leaf.policy_hash);
+  out["model_hash"] = audit::Hex(leaf.model_hash);
+  out["boot"] = audit::Hex(leaf.boot);
+  out["leaf_hash"] = audit::Hex(leaf_hash);
+  return out;
+}
+
+json::object Contents(const std::vector<audit::Part>& parts) {
+  json::object content;
+  for (const audit::Part& part : parts) content[audit::PartName(part.type)] = part.bytes;
+  return content;
+}
+
+void PrintLine(const audit::Leaf& leaf) {
+  std::cout << leaf.seq << "\t" << TimeText(leaf.wall_us) << "\t" << audit::KindName(leaf.kind) << "\t"
+            << leaf.outcome << "\t" << audit::Hex(leaf.request_id) << "\n";
+}
+
+void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments) {
+  command.add_option("--auditor-key", arguments.auditor_keys, "an auditor's secret key, to open contents");
+  command.add_option("--release", arguments.releases, "a release file with a subject's keys");
+  command.add_option("--keys", arguments.keys, "on the box: folder of the keys, for the subjects' keys");
+}
+
+audit::Result<void> Opening::Prepare(const OpeningArguments& arguments, const std::string& origin) {
+  for (const std::string& file : arguments.auditor_keys) {
+    BOOST_OUTCOME_TRY(auto secret, audit::ReadAuditorSecret(file));
+    secrets_.push_back(std::move(secret));
+    pointers_.push_back(&secrets_.back());
+  }
+  if (!arguments.keys.empty()) {
+    BOOST_OUTCOME_TRY(store_, audit::OpenKeyStore(arguments.keys, audit::KeyStore::Mode::kReadOnly));
+    source_ = store_.get();
+    return audit::Ok();
+  }
+  for (const std::string& file : arguments.releases) {
+    BOOST_OUTCOME_TRY(const std::string text, audit::ReadFile(file, 64u << 20));
+    BOOST_OUTCOME_TRY(released_.Add(text, origin, secrets_.front()));
+  }
+  source_ = &released_;
+  return audit::Ok();
+}
+
+void AddPeriodOptions(CLI::App& command, PeriodArguments& arguments) {
+  command.add_option("--from", arguments.from, "first day, UTC, like 2026-10-01");
+  command.add_option("--to", arguments.to, "last day, UTC, included");
+}
+
+std::optional<audit::Period> PeriodOf(Context& context, const PeriodArguments& arguments) {
+  audit::Period period;
+  const auto read = [&](const char* option, const std::string& text, uint64_t& out, uint64_t add) {
+    if (text.empty()) return true;
+    const auto day = Day(text);
+    if (day) out = *day + add;
+    else Fail(context, kUsage, std::string(option) + ": `" + text + "` is no day; write it as 2026-11-22");
+    return day.has_value();
+  };
+  if (!read("--from", arguments.from, period.begin_us, 0)) return std::nullopt;
+  if (!read("--to", arguments.to, period.end_us, kDayUs)) return std::nullopt;
+  if (period.begin_us >= period.end_us) {
+    Fail(context, kUsage, "--from is after --to: there is no day between them");
+    return std::nullopt;
+  }
+  return period;
+}
+
+}  // namespace portcullis::cli

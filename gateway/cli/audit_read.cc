@@ -1,0 +1,151 @@
+// `portcullis audit show | tail`: one record, with its content where the keys are given, and the last
+// ones without. With --socket the reading itself is recorded first (AUDIT_READ).
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "audit/client.h"
+#include "audit/layout.h"
+#include "audit/file.h"
+#include "audit/note.h"
+#include "audit/scan.h"
+#include "gateway/cli/audit_read.h"
+
+namespace portcullis::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct ReadArguments {
+  std::string log, socket;
+  OpeningArguments opening;
+  uint64_t seq = 0;
+  uint64_t lines = 20;
+  bool follow = false;
+};
+
+// The log tells of the reading before anything is read.
+audit::Result<void> RecordReading(const ReadArguments& arguments, const audit::Leaf& leaf) {
+  BOOST_OUTCOME_TRY(audit::Client client, audit::Client::Connect(arguments.socket));
+  audit::Event event;
+  event.kind = audit::Kind::kAuditRead;
+  event.parent_seq = leaf.seq;
+  json::object facts;
+  facts["seq"] = leaf.seq;
+  facts["subject_tag"] = audit::Hex(leaf.subject);
+  facts["uid"] = ::getuid();
+  event.parts.push_back(audit::Part{audit::PartType::kMetadata, json::serialize(facts)});
+  BOOST_OUTCOME_TRY(client.Append({&event, 1}));
+  return audit::Ok();
+}
+
+void PrintRecord(const Context& context, const audit::LoadedRecord& record,
+                 const std::vector<audit::Part>& parts) {
+  json::object out = Summary(record.leaf, record.leaf_hash);
+  if (context.json) {
+    out["schema"] = "portcullis.audit.record/1";
+    out["parts"] = Contents(parts);
+    std::cout << json::serialize(out) << "\n";
+    return;
+  }
+  for (const auto& [name, value] : out) {
+    std::cout << std::string(name) << ": "
+              << (value.is_string() ? std::string(value.as_string()) : json::serialize(value)) << "\n";
+  }
+  for (const audit::Part& part : parts) {
+    std::cout << "--- " << audit::PartName(part.type) << "\n" << part.bytes << "\n";
+  }
+}
+
+void Show(Context& context, const ReadArguments& arguments) {
+  const auto key = audit::ReadLogKey(arguments.log);
+  if (!key) return Fail(context, kUsage, key.error().message);
+  auto record = audit::LoadRecord(arguments.log, key.value(), arguments.seq);
+  if (!record) {
+    const bool damaged = record.error().code == audit::Code::kTampered;
+    return Fail(context, damaged ? kNo : kUsage, record.error().message);
+  }
+  std::vector<audit::Part> parts;
+  if (!record.value().key_payload.empty()) {
+    if (record.value().erased) {
+      std::cerr << "the content was erased; the proof of the record stands\n";
+    } else if (!arguments.opening.any()) {
+      std::cerr << "the content is sealed: --auditor-key and --release (or on the box --keys) open it\n";
+    } else {
+      Opening opening;
+      if (auto ready = opening.Prepare(arguments.opening, key.value().name); !ready) {
+        return Fail(context, kUsage, ready.error().message);
+      }
+      if (!arguments.socket.empty()) {
+        auto told = RecordReading(arguments, record.value().leaf);
+        if (!told) return Fail(context, kRemote, "not read, as it could not be recorded: " + told.error().message);
+      }
+      audit::RecordOpener opener = opening.MakeOpener(key.value().name);
+      opener.TakeKey(record.value().key_leaf, record.value().key_payload);
+      auto opened = opener.Open(record.value().leaf, record.value().payload);
+      if (!opened) return Fail(context, kNo, opened.error().message);
+      parts = std::move(opened.value());
+    }
+  }
+  PrintRecord(context, record.value(), parts);
+}
+
+class TailPrinter : public audit::ScanVisitor {
+ public:
+  TailPrinter(const Context& context, uint64_t from) : context_(context), next_(from) {}
+
+  void OnRecord(const audit::ScannedRecord& record) override {
+    if (record.leaf.seq < next_) return;
+    next_ = record.leaf.seq + 1;
+    if (context_.json) {
+      std::cout << json::serialize(Summary(record.leaf, record.leaf_hash)) << "\n";
+    } else {
+      PrintLine(record.leaf);
+    }
+  }
+
+ private:
+  const Context& context_;
+  uint64_t next_;
+};
+
+void Tail(Context& context, const ReadArguments& arguments) {
+  const auto key = audit::ReadLogKey(arguments.log);
+  if (!key) return Fail(context, kUsage, key.error().message);
+  audit::ScanOptions options;
+  options.live = audit::IsLocked(audit::LogLayout(arguments.log).lock());
+  const auto first = audit::ScanLog(arguments.log, key.value(), options, nullptr);
+  const uint64_t size = first.tree.size();
+  TailPrinter printer(context, size > arguments.lines ? size - arguments.lines : 0);
+  for (;;) {
+    const auto scan = audit::ScanLog(arguments.log, key.value(), options, &printer);
+    std::cout.flush();
+    if (scan.fault) return Fail(context, kNo, scan.fault->message);
+    if (!arguments.follow) return;
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+}
+
+}  // namespace
+
+void AddAuditRead(CLI::App& noun, Context& context) {
+  const auto arguments = std::make_shared<ReadArguments>();
+  CLI::App* show = noun.add_subcommand("show", "show one record");
+  show->add_option("SEQ", arguments->seq, "its number")->required();
+  show->add_option("--log", arguments->log, "folder of the log")->required();
+  AddOpeningOptions(*show, arguments->opening);
+  show->add_option("--socket", arguments->socket, "auditd's socket: the reading is recorded first");
+  show->callback([&context, arguments] { Show(context, *arguments); });
+
+  CLI::App* tail = noun.add_subcommand("tail", "show the last records, without content");
+  tail->add_option("--log", arguments->log, "folder of the log")->required();
+  tail->add_option("-n,--lines", arguments->lines, "how many");
+  tail->add_flag("-f,--follow", arguments->follow, "go on as records come");
+  tail->callback([&context, arguments] { Tail(context, *arguments); });
+}
+
+}  // namespace portcullis::cli
