@@ -39,8 +39,12 @@ before(async () => {
   for (let i = 0; i < 40; ++i) cli('audit', 'hold', '--socket', 'auditd.sock', '--subject', `subject ${i}`, '--reason', 'oracle');
 });
 
-after(() => {
-  auditd?.kill('SIGTERM');
+after(async () => {
+  if (auditd && auditd.exitCode === null) {
+    const gone = new Promise((resolve) => auditd.once('exit', resolve));
+    auditd.kill('SIGKILL');
+    await gone;
+  }
   rmSync(dir, {recursive: true, force: true});
 });
 
