@@ -172,21 +172,53 @@ AuditClient::AuditClient(asio::io_context& core, std::filesystem::path socket,
     : core_(core), socket_(std::move(socket)), wait_(wait) {}
 
 AuditClient::~AuditClient() {
+  *alive_ = false;
   if (link_) link_->Close();
 }
 
-Result<std::shared_ptr<AuditClient::Link>> AuditClient::Ready() {
-  const auto now = std::chrono::steady_clock::now();
-  if (stalled_ && now < next_probe_) {
-    return Error{Code::kAuditUnavailable, "the audit log does not answer; nothing is forwarded", "", 1000};
-  }
-  if (stalled_) next_probe_ = now + kProbeInterval;
+Result<std::shared_ptr<AuditClient::Link>> AuditClient::Connected() {
   if (!link_ || !link_->open()) {
     link_ = std::make_shared<Link>(core_);
     auto connected = link_->Connect(socket_);
     if (!connected) return connected.error();
   }
   return link_;
+}
+
+Result<std::shared_ptr<AuditClient::Link>> AuditClient::Ready() {
+  if (stalled_) {
+    return Error{Code::kAuditUnavailable, "the audit log does not answer; nothing is forwarded", "", 1000};
+  }
+  return Connected();
+}
+
+void AuditClient::Stall() {
+  if (stalled_) return;
+  stalled_ = true;
+  asio::co_spawn(core_, AskUntilItAnswers(alive_), asio::detached);
+}
+
+asio::awaitable<void> AuditClient::AskUntilItAnswers(std::shared_ptr<bool> alive) {
+  asio::steady_timer pause(core_);
+  while (true) {
+    pause.expires_after(kProbeInterval);
+    auto [error] = co_await pause.async_wait(kQuiet);
+    if (error || !*alive) co_return;
+    auto connected = Connected();
+    if (!connected) continue;
+    const std::shared_ptr<Link> link = connected.value();
+    const uint64_t correlation = next_correlation_++;
+    Link::Waiter waiter(core_);
+    waiter.timer.expires_after(wait_);
+    link->Await(correlation, waiter);
+    if (link->Send(audit::EncodeStatusRequest(correlation))) co_await waiter.timer.async_wait(kQuiet);
+    link->Forget(correlation);
+    if (!*alive) co_return;
+    if (waiter.reply) {
+      stalled_ = false;
+      co_return;
+    }
+  }
 }
 
 asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::Event> events) {
@@ -208,9 +240,8 @@ asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::E
   co_await waiter.timer.async_wait(kQuiet);
   link->Forget(correlation);
   audit::Ack* ack = waiter.reply ? std::get_if<audit::Ack>(&*waiter.reply) : nullptr;
-  stalled_ = ack == nullptr && link->open();
   if (ack == nullptr) {
-    next_probe_ = std::chrono::steady_clock::now() + kProbeInterval;
+    if (link->open()) Stall();
     // An append that ends with the decision has opened a request and not closed it.
     if (events.back().kind == audit::Kind::kDecision) link->Orphan(correlation, events.front());
     co_return Error{Code::kAuditUnavailable,

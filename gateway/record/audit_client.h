@@ -2,8 +2,8 @@
 // many appends in flight, answered in any order. Connects when needed and again after a failure.
 // Threading: one core; nothing here is shared. Failure: kAuditUnavailable, always within the wait
 // given at construction; the caller then refuses, it never goes on without a record. Once auditd let a
-// wait run out it is taken for stalled: until it answers again, one call in 250 ms asks and the others
-// are refused at once, so that nobody queues behind a hanging disk.
+// wait run out it is taken for stalled: every call is refused at once, so that nobody queues behind a
+// hanging disk, and until it answers again it is asked for its status every 250 ms.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -35,6 +35,9 @@ class AuditClient {
   class Link;
 
   Result<std::shared_ptr<Link>> Ready();
+  Result<std::shared_ptr<Link>> Connected();
+  void Stall();
+  boost::asio::awaitable<void> AskUntilItAnswers(std::shared_ptr<bool> alive);
 
   boost::asio::io_context& core_;
   std::filesystem::path socket_;
@@ -42,7 +45,7 @@ class AuditClient {
   std::shared_ptr<Link> link_;
   uint64_t next_correlation_ = 1;
   bool stalled_ = false;
-  std::chrono::steady_clock::time_point next_probe_{};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once this is destroyed
 };
 
 }  // namespace portcullis::gateway

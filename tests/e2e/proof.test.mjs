@@ -11,6 +11,14 @@ let box;
 before(async () => { box = await Appliance.start(); });
 after(async () => { await box?.close(); });
 
+// A body that the route takes.
+const bodyOf = (route) => {
+  if (route.body_limit === 0) return undefined;
+  if (route.path.endsWith('/embeddings')) return JSON.stringify({model: box.model, input: 'Hello'});
+  if (route.path.endsWith('/chat/completions')) return JSON.stringify(box.chat('Hello', {max_tokens: 2}));
+  return JSON.stringify({model: box.model, prompt: 'Hello', max_tokens: 2});
+};
+
 const kinds = async (from) => (await box.records(from)).map((record) => record.kind);
 
 function* walk(folder) {
@@ -30,7 +38,7 @@ test('every route asks for proof, and leaves records when it is given', async ()
   for (const route of routes) {
     const id = route.path.includes('models') ? box.model : route.path.includes('receipts') ? own : 'key_0000000000000000';
     const path = route.path.replace('{id}', id);
-    const body = route.body_limit > 0 ? JSON.stringify(box.chat('Hello', {max_tokens: 2})) : undefined;
+    const body = bodyOf(route);
     const name = `${route.method} ${route.path}`;
     if (!route.listeners.includes('api')) {
       assert.equal((await box.request(route.method, path, {body})).status, 404, `${name} is not on the API listener`);
@@ -52,8 +60,8 @@ test('no route goes on when the log does not answer', async () => {
   box.kill('auditd', 'SIGSTOP');
   try {
     for (const route of routes.filter((row) => row.listeners.includes('api') && row.access === 'user')) {
-      const path = route.path.replace('{id}', box.model);
-      const body = route.body_limit > 0 ? JSON.stringify(box.chat('Hello', {max_tokens: 2})) : undefined;
+      const path = route.path.replace('{id}', route.path.includes('receipts') ? '1' : box.model);
+      const body = bodyOf(route);
       const {status, json} = await box.request(route.method, path, {body});
       assert.equal(status, 503, route.path);
       assert.equal(json.error.code, 'audit_unavailable');

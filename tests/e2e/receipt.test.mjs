@@ -45,7 +45,9 @@ test('while the log hangs, refusals come within 100 ms, and the appliance comes 
     return {status, ms: performance.now() - begun};
   };
   box.kill('auditd', 'SIGSTOP');
-  assert.equal((await ask()).status, 503);  // the one that finds out waits
+  // The first call on each core finds out, and waits for it.
+  await until(async () => { const {status, ms} = await ask(); assert.equal(status, 503); return ms < 100; }, {what: 'known to hang'});
+  await until(async () => (await ask()).ms < 100, {what: 'known to hang on every core'});
   const times = [];
   for (let i = 0; i < 20; ++i) {
     const {status, ms} = await ask();
@@ -53,8 +55,7 @@ test('while the log hangs, refusals come within 100 ms, and the appliance comes 
     times.push(ms);
   }
   times.sort((a, b) => a - b);
-  // Now and then one call asks again whether the log is back; the others do not wait.
-  assert.ok(times[15] < 100, `refusals took ${times.map(Math.round)}`);
+  assert.ok(times[times.length - 2] < 100, `refusals took ${times.map(Math.round)}`);
   box.kill('auditd', 'SIGCONT');
   await until(async () => (await ask()).status === 200, {what: 'answers again'});
 });

@@ -177,7 +177,7 @@ TEST(Facts, SurviveTheWayThroughJson) {
   facts.ladder = {Treatment::kRedacted};
   EXPECT_EQ(FactsFromJson(ToJson(facts)).value(), facts);
   boost::json::object json = ToJson(facts);
-  json["ladder"] = {"fly"};
+  json["ladder"] = boost::json::array({"fly"});
   EXPECT_FALSE(FactsFromJson(json));
   json = ToJson(facts);
   json["subjects"] = "many";

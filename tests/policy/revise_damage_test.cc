@@ -212,7 +212,7 @@ TEST_F(RevisionTest, KilledAtAnyStepTheStoreIsWhole) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       StoreOptions options = Options();
-      options.at_step_for_test = [&step](std::string_view name) {
+      options.at_step_for_test = [&step = step](std::string_view name) {
         if (name == step) ::kill(::getpid(), SIGKILL);
       };
       auto store = RevisionStore::Open(std::move(options));
