@@ -26,7 +26,9 @@ function ed25519(raw, message, signature) {
 
 // "<name>+<hex id>+<base64(type ‖ key)>"
 export function parseVerifierKey(text) {
-  const [name, id, encoded] = text.trim().split(/\+(.*?)\+/s);
+  const parts = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/.exec(text.trim());  // base64 has plus signs of its own
+  if (!parts) throw new Error('not a verifier key');
+  const [, name, id, encoded] = parts;
   const material = base64(encoded);
   const expected = sha256(Buffer.from(name), Buffer.from('\n'), material).subarray(0, 4);
   if (expected.toString('hex') !== id) throw new Error('key id does not belong to the key');
