@@ -27,8 +27,7 @@ void Generation::Cancel() {
 }
 
 Scheduler::Scheduler(Model& model, const Tokenizer& tokenizer, const SchedulerOptions& options)
-    : model_(model),
-      options_(options),
+    : options_(options),
       context_length_(model.info().context_length),
       pool_tokens_(PoolTokens(model)),
       door_(options.max_waiting),

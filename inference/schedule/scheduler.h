@@ -62,7 +62,6 @@ class Scheduler {
   Result<void> CheckSize(int64_t prompt, int64_t answer) const;
   Result<std::vector<Generation>> Enter(std::vector<JobPtr> jobs);
 
-  Model& model_;
   const SchedulerOptions options_;
   const int64_t context_length_;
   const int64_t pool_tokens_;

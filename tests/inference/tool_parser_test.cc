@@ -10,7 +10,6 @@ namespace {
 struct Told {
   std::string content;
   std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
-  friend bool operator==(const Told&, const Told&) = default;
 };
 
 // The text in pieces of `size` bytes.
