@@ -338,8 +338,9 @@ void Transformer::Store(const Batch& batch, int64_t layer, const float* keys,
   workers_.Run(static_cast<int64_t>(store_tasks_.size()), WorthSpreading(batch.rows),
                [&](int64_t index, int) {
                  const StoreTask& task = store_tasks_[static_cast<size_t>(index)];
+                 const float* value = values == nullptr ? nullptr : values + task.row * value_row;
                  StoreKv(kv_shape_, task.block, task.slot, task.count, keys + task.row * key_row,
-                         key_row, values + task.row * value_row, value_row);
+                         key_row, value, value_row);
                });
 }
 
