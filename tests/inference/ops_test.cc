@@ -230,8 +230,8 @@ TEST(RopeTest, RotationKeepsLengthsAndBothLayoutsAgree) {
   for (int head = 0; head < 2; ++head) {
     for (int i = 0; i < 5; ++i) {
       const int a = head * 12 + i, b = a + 5;
-      EXPECT_EQ(x[a], y[head * 12 + 2 * i]);
-      EXPECT_EQ(x[b], y[head * 12 + 2 * i + 1]);
+      EXPECT_FLOAT_EQ(x[a], y[head * 12 + 2 * i]);
+      EXPECT_FLOAT_EQ(x[b], y[head * 12 + 2 * i + 1]);
       EXPECT_NEAR(std::hypot(x[a], x[b]), std::hypot(before[a], before[b]), 1e-5);
     }
     EXPECT_EQ(x[head * 12 + 10], before[head * 12 + 10]);
