@@ -14,7 +14,7 @@ namespace inference = portcullis::inference;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr size_t kHead = 80, kEntry = 80, kDigest = 32;
   std::vector<std::byte> head(size);
-  std::memcpy(head.data(), data, size);
+  if (size > 0) std::memcpy(head.data(), data, size);
   inference::PackIdentity identity;
   if (size >= kHead) {
     std::memcpy(identity.files.data(), data + 16, kDigest);
