@@ -16,6 +16,15 @@ uint64_t ReadClock(clockid_t id) {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
 }
 
+constexpr uint64_t kClockStepUs = 1'000'000;
+
+bool Stepped(const ClockReading& before, const ClockReading& now) {
+  const int64_t was = static_cast<int64_t>(before.wall_us - before.mono_us);
+  const int64_t is = static_cast<int64_t>(now.wall_us - now.mono_us);
+  const uint64_t step = static_cast<uint64_t>(is > was ? is - was : was - is);
+  return step > kClockStepUs || now.state != before.state;
+}
+
 bool Closes(Kind kind) { return kind == Kind::kResp || kind == Kind::kAbort; }
 
 }  // namespace
@@ -39,9 +48,9 @@ uint32_t EpochOf(uint64_t wall_us) {
 }
 
 Composer::Composer(std::string_view origin, const Id& boot, uint64_t next_seq,
-                   std::unique_ptr<KeyStore> keys, AuditorPolicy auditors, Clock clock)
+                   std::unique_ptr<KeyStore> keys, AuditorPolicy auditors)
     : origin_(OriginId(origin)), boot_(boot), keys_(std::move(keys)), auditors_(std::move(auditors)),
-      clock_(std::move(clock)), record_key_(kKeySize), next_seq_(next_seq), settled_seq_(next_seq) {}
+      record_key_(kKeySize), next_seq_(next_seq), settled_seq_(next_seq) {}
 
 Result<void> Composer::Check(const Event& event, uint64_t parent) const {
   const auto invalid = [](const char* why) { return Error{Code::kInvalidEvent, why}; };
@@ -97,6 +106,15 @@ void Composer::Track(const Event& event, uint64_t seq, uint64_t parent) {
   Set(open_, parent, std::nullopt);
 }
 
+Result<void> Composer::Begin(const ClockReading& now) {
+  now_ = now;
+  if (!settled_now_ || !Stepped(*settled_now_, now)) return Ok();
+  Event clock;
+  clock.kind = Kind::kClock;
+  BOOST_OUTCOME_TRY(Add({&clock, 1}));
+  return Ok();
+}
+
 Result<Composed> Composer::Add(std::span<const Event> events) {
   const size_t frames_size = frames_.size();
   const size_t leaves_size = leaves_.size();
@@ -122,15 +140,14 @@ Result<Composed> Composer::Add(std::span<const Event> events) {
 }
 
 Result<void> Composer::AddOne(const Event& event, uint64_t parent, Composed& out) {
-  const ClockReading now = clock_();
   Leaf leaf;
   leaf.kind = event.kind;
-  leaf.clock = now.state;
-  leaf.epoch = EpochOf(now.wall_us);
+  leaf.clock = now_.state;
+  leaf.epoch = EpochOf(now_.wall_us);
   leaf.origin = origin_;
   leaf.boot = boot_;
-  leaf.wall_us = now.wall_us;
-  leaf.mono_us = now.mono_us;
+  leaf.wall_us = now_.wall_us;
+  leaf.mono_us = now_.mono_us;
   leaf.request_id = event.request_id;
   leaf.parent_seq = parent;
   leaf.policy_hash = event.policy_hash;
@@ -157,7 +174,7 @@ Result<void> Composer::AddOne(const Event& event, uint64_t parent, Composed& out
     leaf.seq = next_seq_;
     NoPayload(leaf);
   } else {
-    leaf.period = PeriodOf(now.wall_us);
+    leaf.period = PeriodOf(now_.wall_us);
     const ChainTable::Owner owner{SubjectKeyOf(leaf), event.jurisdiction};
     BOOST_OUTCOME_TRY(const ChainTable::Link link, LinkFor(leaf, owner));
     leaf.seq = next_seq_;
@@ -235,6 +252,7 @@ void Composer::PutRecord(const Leaf& leaf, std::string_view payload) {
 }
 
 void Composer::Settle() {
+  settled_now_ = now_;
   settled_seq_ = next_seq_;
   changes_.clear();
   frames_.clear();

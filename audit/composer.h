@@ -45,7 +45,7 @@ class Composer {
   using OpenRequests = std::map<uint64_t, Id>;
 
   Composer(std::string_view origin, const Id& boot, uint64_t next_seq, std::unique_ptr<KeyStore> keys,
-           AuditorPolicy auditors, Clock clock);
+           AuditorPolicy auditors);
 
   KeyStore& keys() { return *keys_; }
   // The subject's tag in every epoch that the key store knows, newest first.
@@ -54,6 +54,10 @@ class Composer {
   // No further record under the subject's present keys.
   void ForgetSubject(const Tag& subject) { chains_.ForgetSubject(subject); }
 
+  // Begins a batch whose records all carry the time `now`, so that what was decided by that reading (the
+  // day's key, this) is true of every one of them. Where the wall clock was set since the last batch of this
+  // boot, or its state changed, a CLOCK record goes first.
+  Result<void> Begin(const ClockReading& now);
   // Adds the records of one append to the batch. On an error the batch is as it was before.
   Result<Composed> Add(std::span<const Event> events);
   // Makes new keys durable; to be called before the batch is written.
@@ -90,7 +94,8 @@ class Composer {
   const Id boot_;
   std::unique_ptr<KeyStore> keys_;
   const AuditorPolicy auditors_;
-  const Clock clock_;
+  ClockReading now_;                        // of the present batch
+  std::optional<ClockReading> settled_now_;  // of the last batch that became durable
   ChainTable chains_;
   Sealer sealer_;
   certs::SecretBytes record_key_;

@@ -15,7 +15,6 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr uint64_t kMaxBatchBytes = 64u << 20;
-constexpr uint64_t kClockStepUs = 1'000'000;
 constexpr size_t kMaxActs = 64;
 
 uint64_t SizeOf(const Append& append) {
@@ -185,29 +184,13 @@ void Writer::Run() {
   }
 }
 
-// Heartbeats, and CLOCK records where the wall clock was set or its state changed.
-std::vector<Event> Writer::DueEvents() {
-  std::vector<Event> due;
-  const ClockReading now = options_.clock();
-  if (last_clock_) {
-    const int64_t before = static_cast<int64_t>(last_clock_->wall_us - last_clock_->mono_us);
-    const int64_t after = static_cast<int64_t>(now.wall_us - now.mono_us);
-    const uint64_t step = static_cast<uint64_t>(after > before ? after - before : before - after);
-    if (step > kClockStepUs || now.state != last_clock_->state) {
-      Event clock;
-      clock.kind = Kind::kClock;
-      due.push_back(std::move(clock));
-    }
-  }
-  last_clock_ = now;
-  if (options_.heartbeat_seconds > 0 && steady_clock::now() >= next_heartbeat_) {
-    Event heartbeat;
-    heartbeat.kind = Kind::kHeartbeat;
-    heartbeat.outcome = options_.heartbeat_seconds;
-    due.push_back(std::move(heartbeat));
-    next_heartbeat_ = steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds);
-  }
-  return due;
+std::vector<Event> Writer::DueHeartbeat() {
+  if (options_.heartbeat_seconds == 0 || steady_clock::now() < next_heartbeat_) return {};
+  next_heartbeat_ = steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds);
+  Event heartbeat;
+  heartbeat.kind = Kind::kHeartbeat;
+  heartbeat.outcome = options_.heartbeat_seconds;
+  return {heartbeat};
 }
 
 void Writer::ProcessBatch(std::vector<Job> jobs) {
@@ -223,11 +206,11 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
     for (Job& job : jobs) Refuse(job, space.error());
     return;
   }
-  if (auto day = CheckDay(); !day) {
-    for (Job& job : jobs) Refuse(job, day.error());
-    return Say("no key for this day: " + day.error().message);
+  if (auto begun = BeginBatch(); !begun) {
+    for (Job& job : jobs) Refuse(job, begun.error());
+    return Say("no batch could be begun: " + begun.error().message);
   }
-  const std::vector<Event> due = DueEvents();
+  const std::vector<Event> due = DueHeartbeat();
   if (!due.empty()) {
     if (auto added = composer_->Add(due); !added) Say("no heartbeat: " + added.error().message);
   }
@@ -323,9 +306,20 @@ Result<void> Writer::SignNow() {
   return ReplaceFile(LogLayout(options_.log_folder).checkpoint(), note_, true);
 }
 
+// One reading of the clock decides which day's key signs the batch, what its records say, and whether a
+// step is told.
+Result<void> Writer::BeginBatch() {
+  const ClockReading now = options_.clock();
+  BOOST_OUTCOME_TRY(UseDay(DayOf(now.wall_us)));
+  if (auto begun = composer_->Begin(now); !begun) {
+    composer_->Abandon();
+    return begun;
+  }
+  return Ok();
+}
+
 // The key of a past day is destroyed before anything is signed on the new one.
-Result<void> Writer::CheckDay() {
-  const uint32_t day = DayOf(options_.clock().wall_us);
+Result<void> Writer::UseDay(uint32_t day) {
   if (day == appender_.identity().day.day) return Ok();
   if (!unsigned_leaves_.empty()) {
     BOOST_OUTCOME_TRY(SignNow());

@@ -101,12 +101,13 @@ class Writer {
          std::unique_ptr<Composer> composer, SignedAuditors auditors);
   Result<void> Boot(const Recovery& recovery);
   Result<void> LoadSeen();
-  Result<void> CheckDay();
+  Result<void> BeginBatch();
+  Result<void> UseDay(uint32_t day);
   Result<void> WriteEvents(const std::vector<Event>& events);
   ResumePoint Here() const;
   void Run();
   void ProcessBatch(std::vector<Job> jobs);
-  std::vector<Event> DueEvents();
+  std::vector<Event> DueHeartbeat();
   void ProcessProofs(std::vector<ProofJob> jobs);
   Result<Proof> MakeProof(const ProofRequest& request);
   Result<void> CheckHolder(const ProofRequest& request, const Leaf& leaf);
@@ -158,7 +159,6 @@ class Writer {
   TimePoint next_checkpoint_;
   TimePoint next_expiry_;
   bool rebuilding_ = false;
-  std::optional<ClockReading> last_clock_;
   bool disk_was_low_ = false;           // at the last look
   bool disk_full_ = false;              // at the last write
 

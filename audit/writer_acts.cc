@@ -59,8 +59,11 @@ std::vector<Event> About(Kind kind, uint16_t outcome, const std::vector<Tag>& ta
 
 // Durable on success.
 Result<void> Writer::WriteEvents(const std::vector<Event>& events) {
-  BOOST_OUTCOME_TRY(CheckDay());
-  BOOST_OUTCOME_TRY(composer_->Add(events));
+  BOOST_OUTCOME_TRY(BeginBatch());
+  if (auto added = composer_->Add(events); !added) {
+    composer_->Abandon();
+    return added.error();
+  }
   return CommitBatch();
 }
 

@@ -75,7 +75,6 @@ Result<void> Writer::BeginErase(ActJob& job) {
 }
 
 Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told) {
-  BOOST_OUTCOME_TRY(CheckDay());
   appender_.Roll();
   const uint64_t end_segment = appender_.segment() + 1;
   std::map<uint64_t, std::set<SubjectKeyId>> noted;

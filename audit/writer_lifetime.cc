@@ -99,7 +99,7 @@ Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
   Id boot;
   randombytes_buf(boot.data(), boot.size());
   auto composer = std::make_unique<Composer>(options.origin, boot, appender.size(), std::move(store),
-                                             auditors.policy, options.clock);
+                                             auditors.policy);
   std::unique_ptr<Writer> writer(new Writer(std::move(options), std::move(lock), std::move(signer),
                                             recovery, std::move(appender), std::move(composer),
                                             std::move(auditors)));
@@ -162,9 +162,9 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   if (!pending.empty()) appender_.Roll();
   composer_->Adopt(recovery.open);
   for (Event& abort : AbortsOf(recovery.open)) events.push_back(std::move(abort));
+  BOOST_OUTCOME_TRY(BeginBatch());
   BOOST_OUTCOME_TRY(composer_->Add(events));
   BOOST_OUTCOME_TRY(CommitBatch());
-  last_clock_ = options_.clock();
   BOOST_OUTCOME_TRY(SignNow());
   if (overridden) ::unlink(override_note.c_str());
   BOOST_OUTCOME_TRY(ResumeErasures());
@@ -204,15 +204,12 @@ Result<void> Writer::Stop() {
 
 // Requests still open are closed by ABORT, as recovery would do it, so that an orderly end is complete.
 Result<void> Writer::WriteStop() {
-  BOOST_OUTCOME_TRY(CheckDay());
   std::vector<Event> events = AbortsOf(composer_->open());
   events.emplace_back().kind = Kind::kStop;
-  BOOST_OUTCOME_TRY(composer_->Add(events));
-  auto done = CommitBatch();
+  auto done = WriteEvents(events);
   if (!done && done.error().code == Code::kDiskLow) {
     GiveUpReserve(options_.log_folder);
-    BOOST_OUTCOME_TRY(composer_->Add(events));
-    done = CommitBatch();
+    done = WriteEvents(events);
   }
   if (!done) return done;
   stopped_ = true;

@@ -164,6 +164,20 @@ TEST_F(WriterTest, Case37ClockStepsAreToldAndHeartbeatsCome) {
   EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested) << ReportText(Verify());
 }
 
+// Whatever is decided by the time of a batch must be decided by one reading of it.
+TEST_F(WriterTest, AClockThatStepsAtEveryLookLeavesAWholeLog) {
+  std::atomic<uint64_t> looks = 0;
+  WriterOptions options = Options();
+  options.clock = [&looks] {
+    const ClockReading real = ReadSystemClock();
+    return ClockReading{1'600'000'000'000'000 + looks++ * 7 * 3'600'000'000, real.mono_us, ClockState::kSynchronised};
+  };
+  const auto writer = StartWriter(std::move(options));
+  for (uint8_t i = 0; i < 20; ++i) ASSERT_TRUE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested) << ReportText(Verify());
+}
+
 TEST_F(WriterTest, ALargeRecordFitsAndSegmentsRoll) {
   const auto writer = StartWriter();
   const std::string big(20u << 20, 'b');
