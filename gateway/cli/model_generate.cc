@@ -81,7 +81,7 @@ Result<void> Generate(const Context& context, const GenerateOptions& options) {
                                            std::move(model), std::move(tokenizer), engine_options));
   inference::Prompt prompt;
   if (options.chat) {
-    const inference::ChatMessage message{inference::Role::kUser, options.prompt};
+    const inference::ChatMessage message{inference::MessageRole::kUser, options.prompt};
     BOOST_OUTCOME_TRY(prompt, engine->RenderChat(std::span(&message, 1), {}));
   } else {
     BOOST_OUTCOME_TRY(

@@ -81,16 +81,16 @@ ApiResult<ChatMessage> ReadMessage(const json::value& value, const std::string& 
   if (!role) return BadField(where + ".role", "`" + where + ".role` must be a string");
   ChatMessage out;
   if (role.value() == "system" || role.value() == "developer") {
-    out.role = Role::kSystem;
+    out.role = MessageRole::kSystem;
   } else if (role.value() == "assistant") {
-    out.role = Role::kAssistant;
+    out.role = MessageRole::kAssistant;
   } else if (role.value() == "tool") {
-    out.role = Role::kTool;
+    out.role = MessageRole::kTool;
   } else if (role.value() != "user") {
     return BadField(where + ".role", "`" + where + ".role` must be system, developer, user, assistant or tool");
   }
   const json::value* content = message.Find("content");
-  if (content == nullptr && out.role != Role::kAssistant) {
+  if (content == nullptr && out.role != MessageRole::kAssistant) {
     return BadField(where + ".content", "`" + where + ".content` is missing");
   }
   BOOST_OUTCOME_TRY(out.content, ReadContent(content, where + ".content"));
@@ -104,10 +104,10 @@ ApiResult<ChatMessage> ReadMessage(const json::value& value, const std::string& 
   };
   BOOST_OUTCOME_TRY(text("name", out.name));
   BOOST_OUTCOME_TRY(text("tool_call_id", out.tool_call_id));
-  if (out.role == Role::kTool && out.tool_call_id.empty()) {
+  if (out.role == MessageRole::kTool && out.tool_call_id.empty()) {
     return BadField(where + ".tool_call_id", "a tool's result names the call it belongs to");
   }
-  if (out.role == Role::kAssistant) {
+  if (out.role == MessageRole::kAssistant) {
     BOOST_OUTCOME_TRY(text("reasoning_content", out.reasoning));
     BOOST_OUTCOME_TRY(out.tool_calls, ReadCalls(message.Find("tool_calls"), where + ".tool_calls"));
   }

@@ -21,15 +21,15 @@ void Put(Dict& dict, std::string_view key, Value value) {
   dict.items.emplace_back(Own(key), std::move(value));
 }
 
-std::string_view RoleName(Role role) {
+std::string_view RoleName(MessageRole role) {
   switch (role) {
-    case Role::kSystem:
+    case MessageRole::kSystem:
       return "system";
-    case Role::kUser:
+    case MessageRole::kUser:
       return "user";
-    case Role::kAssistant:
+    case MessageRole::kAssistant:
       return "assistant";
-    case Role::kTool:
+    case MessageRole::kTool:
       return "tool";
   }
   return "user";
@@ -99,8 +99,8 @@ void Conversation::WriteCallsAsText() {
       message.content.Append(Own("}\n</tool_call>"));
     }
     message.from.tool_calls.clear();
-    if (message.from.role != Role::kTool) continue;
-    message.from.role = Role::kUser;
+    if (message.from.role != MessageRole::kTool) continue;
+    message.from.role = MessageRole::kUser;
     Text result = Own("<tool_response>\n");
     result.Append(message.content);
     result.Append(Own("\n</tool_response>"));
@@ -118,11 +118,11 @@ void Conversation::DescribeTools(ToolFormat format) {
   }
   words.Append(Own("To call one, answer with nothing but:\n"));
   words.Append(Own(Example(format)));
-  if (!messages_.empty() && messages_.front().from.role == Role::kSystem) {
+  if (!messages_.empty() && messages_.front().from.role == MessageRole::kSystem) {
     messages_.front().content.Append(Own("\n\n"));
     messages_.front().content.Append(words);
   } else {
-    messages_.insert(messages_.begin(), Message{ChatMessage{Role::kSystem}, words});
+    messages_.insert(messages_.begin(), Message{ChatMessage{MessageRole::kSystem}, words});
   }
 }
 

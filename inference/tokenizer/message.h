@@ -9,7 +9,7 @@
 
 namespace portcullis::inference {
 
-enum class Role { kSystem, kUser, kAssistant, kTool };
+enum class MessageRole { kSystem, kUser, kAssistant, kTool };
 
 struct ToolCall {
   std::string id;
@@ -18,7 +18,7 @@ struct ToolCall {
 };
 
 struct ChatMessage {
-  Role role = Role::kUser;
+  MessageRole role = MessageRole::kUser;
   std::string content{};
   std::string reasoning{};              // of an earlier answer
   std::vector<ToolCall> tool_calls{};   // of an earlier answer

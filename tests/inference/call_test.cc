@@ -39,7 +39,7 @@ TEST(Call, ReadsEveryField) {
   EXPECT_EQ(call.sampling.logit_bias[0], std::make_pair(5, -100.0f));
   EXPECT_THAT(call.stops, testing::ElementsAre("a", "b"));
   ASSERT_EQ(call.messages.size(), 3u);
-  EXPECT_EQ(call.messages[0].role, Role::kSystem);
+  EXPECT_EQ(call.messages[0].role, MessageRole::kSystem);
   EXPECT_EQ(call.messages[1].content, "ab");
 }
 
@@ -107,7 +107,7 @@ TEST(Call, ReadsToolsFormatsAndBudgets) {
   EXPECT_EQ(call.thinking_budget, 10);
   EXPECT_EQ(call.messages[1].tool_calls[0].name, "f");
   EXPECT_EQ(call.messages[1].reasoning, "r");
-  EXPECT_EQ(call.messages[2].role, Role::kTool);
+  EXPECT_EQ(call.messages[2].role, MessageRole::kTool);
 }
 
 TEST(Call, ToolChoiceNoneHidesTheTools) {

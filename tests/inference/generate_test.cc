@@ -98,9 +98,9 @@ TEST(Generate, BuiltInModelSaysWhatItsMakersExpect) {
     std::vector<ChatMessage> messages;
     for (const auto& message : item.at("messages").as_array()) {
       const auto& role = message.at("role").as_string();
-      messages.push_back({role == "user"     ? Role::kUser
-                          : role == "system" ? Role::kSystem
-                                             : Role::kAssistant,
+      messages.push_back({role == "user"     ? MessageRole::kUser
+                          : role == "system" ? MessageRole::kSystem
+                                             : MessageRole::kAssistant,
                           std::string(message.at("content").as_string())});
     }
     const auto prompt = engine->RenderChat(messages, {});

@@ -90,19 +90,19 @@ Result<StateId> PatternString(Grammar& g, std::string_view pattern, Counter leng
 
   using Pair = std::pair<uint32_t, uint16_t>;  // node, characters so far
   std::map<Pair, StateId> states;
-  std::vector<Pair> todo;
+  std::vector<Pair> pending;
   const auto state_of = [&](uint32_t node, uint16_t count) {
     const auto [it, fresh] = states.try_emplace(Pair(node, count), 0);
     if (fresh) {
       it->second = g.Forward();
-      todo.emplace_back(node, count);
+      pending.emplace_back(node, count);
     }
     return it->second;
   };
   const StateId start = state_of(automaton.start, 0);
-  while (!todo.empty()) {
-    const auto [index, count] = todo.back();
-    todo.pop_back();
+  while (!pending.empty()) {
+    const auto [index, count] = pending.back();
+    pending.pop_back();
     if (states.size() > kMaxPairs || g.too_large()) {
       return Error{Code::kTooLarge, "pattern: it is too large, with the bounds on the length"};
     }

@@ -87,10 +87,10 @@ json::object Speed(const json::object& question) {
 }
 
 ChatMessage Message(const json::object& from) {
-  static const std::map<std::string, Role> kRoles = {{"system", Role::kSystem},
-                                                     {"user", Role::kUser},
-                                                     {"assistant", Role::kAssistant},
-                                                     {"tool", Role::kTool}};
+  static const std::map<std::string, MessageRole> kRoles = {{"system", MessageRole::kSystem},
+                                                            {"user", MessageRole::kUser},
+                                                            {"assistant", MessageRole::kAssistant},
+                                                            {"tool", MessageRole::kTool}};
   ChatMessage message;
   message.role = kRoles.at(Text(from, "role"));
   message.content = Text(from, "content");
