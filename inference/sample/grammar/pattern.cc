@@ -1,14 +1,14 @@
 // A character of the string is read as JSON writes it: most as their UTF-8 bytes, quotes,
 // backslashes and control characters as escapes. Bounds on the length are worked in by pairing each
-// node of the pattern's automaton with the number of characters so far; pairs that cannot reach the
+// node of the automaton with the number of characters so far; pairs that cannot reach the
 // end fall away when the grammar is finished, so no choice leads into a dead end.
 #include "inference/sample/grammar/pattern.h"
 
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 
-#include "inference/sample/grammar/regex_parse.h"
 #include "inference/tokenizer/utf8.h"
 
 namespace portcullis::inference::grammar {
@@ -81,8 +81,7 @@ StateId CharacterOf(Grammar& g, const CharacterSet& set, StateId next) {
 
 }  // namespace
 
-Result<StateId> PatternString(Grammar& g, std::string_view pattern, Counter length, StateId next) {
-  BOOST_OUTCOME_TRY(const Automaton automaton, ParsePattern(pattern));
+Result<StateId> PatternString(Grammar& g, const Automaton& automaton, Counter length, StateId next) {
   const StateId close = g.Literal("\"", next);
   const bool counted = length != Counter{};
   // Characters beyond this need not be told apart.

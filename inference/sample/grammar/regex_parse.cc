@@ -330,8 +330,6 @@ class Parser {
 
 }  // namespace
 
-CharacterSet AnyCharacter() { return {{0, 0xD7FF}, {0xE000, kLast}}; }
-
 Result<Automaton> ParsePattern(std::string_view pattern) {
   if (pattern.size() > kMaxPattern || !IsValidUtf8(pattern)) {
     return Bad("it is longer than 2000 bytes or not UTF-8");

@@ -7,6 +7,7 @@
 #include "inference/sample/grammar/formats.h"
 #include "inference/sample/grammar/number_range.h"
 #include "inference/sample/grammar/pattern.h"
+#include "inference/sample/grammar/regex_parse.h"
 #include "inference/sample/grammar/schema_compiler.h"
 
 namespace portcullis::inference::grammar {
@@ -175,7 +176,9 @@ Result<StateId> SchemaCompiler::Text(const Object& schema, const std::string& pa
     if (text.empty()) return At(where, "this format cannot be enforced");
   }
   if (pattern == nullptr && text.empty()) return g_.Call(g_.string_rule, next, length);
-  auto state = PatternString(g_, text, length, next);
+  auto automaton = ParsePattern(text);
+  if (!automaton) return At(where, automaton.error().message);
+  auto state = PatternString(g_, automaton.value(), length, next);
   if (!state) return At(where, state.error().message);
   return state;
 }
