@@ -100,7 +100,8 @@ SandboxPaths SandboxPathsOf(const Config& config) {
 struct Core {
   Core(asio::io_context& io, const Config& config)
       : context(io),
-        audit(io, config.audit_socket, std::chrono::milliseconds(config.audit_wait_ms)),
+        audit(io, config.audit_socket,
+              {std::chrono::milliseconds(config.audit_wait_ms), std::chrono::milliseconds(config.audit_end_wait_ms)}),
         recorder(audit),
         upstream(io) {}
 

@@ -21,8 +21,23 @@ constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
 // Frames waiting to be written to one auditd connection; above this auditd is not keeping up.
 constexpr size_t kMaxOutbox = 128u << 20;
 constexpr size_t kMaxOrphans = 1u << 16;
-constexpr std::chrono::milliseconds kProbeInterval{250};
+constexpr std::chrono::milliseconds kProbeInterval{100};
 constexpr uint64_t kUnawaited = uint64_t{1} << 63;  // correlations that nobody waits for
+
+// How an append that begins with this kind goes with a log that is slow.
+struct Manner {
+  bool insists;  // sent to a stalled log too: a request in the log needs its end
+  bool patient;  // waits as for an end: no caller stands before a refusal
+};
+Manner MannerOf(audit::Kind kind) {
+  switch (kind) {
+    case audit::Kind::kReq:
+    case audit::Kind::kAdmin: return {false, false};
+    case audit::Kind::kAbort: return {true, false};
+    case audit::Kind::kResp: return {true, true};
+    default: return {false, true};
+  }
+}
 
 // The end of a request whose record became durable after its caller had been refused.
 audit::Event LateAbort(const audit::Event& request, uint64_t seq) {
@@ -47,9 +62,11 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
     std::optional<audit::FromAuditd> reply;
   };
 
-  explicit Link(asio::io_context& core) : core_(core), socket_(core) {}
+  Link(asio::io_context& core, std::shared_ptr<Health> health)
+      : core_(core), socket_(core), health_(std::move(health)) {}
 
   bool open() const { return open_; }
+  bool owes_acknowledgements() const { return open_ && unacknowledged_ > 0; }
 
   Result<void> Connect(const std::filesystem::path& path) {
     boost::system::error_code error;
@@ -69,6 +86,12 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
     open_ = true;
     asio::co_spawn(core_, Read(shared_from_this()), asio::detached);
     return boost::outcome_v2::success();
+  }
+
+  bool SendAppend(std::string frame) {
+    if (!Send(std::move(frame))) return false;
+    ++unacknowledged_;
+    return true;
   }
 
   bool Send(std::string frame) {
@@ -119,11 +142,16 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
       auto next = reader.NextReply();
       if (!next) return false;
       if (!next.value()) return true;
+      const auto* acknowledgement = std::get_if<audit::Ack>(&*next.value());
+      if (acknowledgement != nullptr) {
+        if (unacknowledged_ > 0) --unacknowledged_;
+        health_->stalled = false;
+      }
       const uint64_t correlation =
           std::visit([](const auto& reply) { return reply.correlation; }, *next.value());
       const auto found = waiters_.find(correlation);
       if (found == waiters_.end()) {
-        if (const auto* ack = std::get_if<audit::Ack>(&*next.value())) CloseOrphan(*ack);
+        if (acknowledgement != nullptr) CloseOrphan(*acknowledgement);
         continue;
       }
       found->second->reply = std::move(*next.value());
@@ -138,7 +166,7 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
     if (ack.durable && !ack.seqs.empty()) {
       const std::vector<audit::Event> events{LateAbort(found->second, ack.seqs.front())};
       auto frame = audit::EncodeAppend(ack.correlation | kUnawaited, events);
-      if (frame) Send(std::move(frame.value()));
+      if (frame) SendAppend(std::move(frame.value()));
     }
     orphans_.erase(found);
   }
@@ -159,6 +187,8 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
 
   asio::io_context& core_;
   asio::local::stream_protocol::socket socket_;
+  const std::shared_ptr<Health> health_;
+  size_t unacknowledged_ = 0;  // appends; auditd answers each once
   std::map<uint64_t, Waiter*> waiters_;
   std::map<uint64_t, audit::Event> orphans_;
   std::vector<std::string> outbox_;
@@ -168,17 +198,17 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
 };
 
 AuditClient::AuditClient(asio::io_context& core, std::filesystem::path socket,
-                         std::chrono::milliseconds wait)
-    : core_(core), socket_(std::move(socket)), wait_(wait) {}
+                         AuditWaits waits)
+    : core_(core), socket_(std::move(socket)), waits_(waits) {}
 
 AuditClient::~AuditClient() {
-  *alive_ = false;
+  health_->alive = false;
   if (link_) link_->Close();
 }
 
 Result<std::shared_ptr<AuditClient::Link>> AuditClient::Connected() {
   if (!link_ || !link_->open()) {
-    link_ = std::make_shared<Link>(core_);
+    link_ = std::make_shared<Link>(core_, health_);
     auto connected = link_->Connect(socket_);
     if (!connected) return connected.error();
   }
@@ -186,43 +216,47 @@ Result<std::shared_ptr<AuditClient::Link>> AuditClient::Connected() {
 }
 
 Result<std::shared_ptr<AuditClient::Link>> AuditClient::Ready() {
-  if (stalled_) {
+  if (health_->stalled) {
     return Error{Code::kAuditUnavailable, "the audit log does not answer; nothing is forwarded", "", 1000};
   }
   return Connected();
 }
 
 void AuditClient::Stall() {
-  if (stalled_) return;
-  stalled_ = true;
-  asio::co_spawn(core_, AskUntilItAnswers(alive_), asio::detached);
+  if (health_->stalled) return;
+  health_->stalled = true;
+  if (watching_) return;
+  watching_ = true;
+  asio::co_spawn(core_, WatchUntilItAnswers(health_), asio::detached);
 }
 
-asio::awaitable<void> AuditClient::AskUntilItAnswers(std::shared_ptr<bool> alive) {
+// While acknowledgements are owed, only they show that records become durable: a status would come from
+// a thread that does not write.
+asio::awaitable<void> AuditClient::WatchUntilItAnswers(std::shared_ptr<Health> health) {
   asio::steady_timer pause(core_);
-  while (true) {
+  while (health->stalled) {
     pause.expires_after(kProbeInterval);
     auto [error] = co_await pause.async_wait(kQuiet);
-    if (error || !*alive) co_return;
+    if (!health->alive) co_return;
+    if (error || !health->stalled || (link_ && link_->owes_acknowledgements())) continue;
     auto connected = Connected();
     if (!connected) continue;
     const std::shared_ptr<Link> link = connected.value();
     const uint64_t correlation = next_correlation_++;
     Link::Waiter waiter(core_);
-    waiter.timer.expires_after(wait_);
+    waiter.timer.expires_after(waits_.end);
     link->Await(correlation, waiter);
     if (link->Send(audit::EncodeStatusRequest(correlation))) co_await waiter.timer.async_wait(kQuiet);
     link->Forget(correlation);
-    if (!*alive) co_return;
-    if (waiter.reply) {
-      stalled_ = false;
-      co_return;
-    }
+    if (!health->alive) co_return;
+    if (waiter.reply) health->stalled = false;
   }
+  watching_ = false;
 }
 
 asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::Event> events) {
-  auto ready = Ready();
+  const Manner manner = MannerOf(events.front().kind);
+  auto ready = manner.insists ? Connected() : Ready();
   if (!ready) co_return ready.error();
   const std::shared_ptr<Link> link = ready.value();
   const uint64_t correlation = next_correlation_++;
@@ -231,17 +265,21 @@ asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::E
     co_return Error{Code::kTooLarge, "this call does not fit one audit record: " + frame.error().message};
   }
   Link::Waiter waiter(core_);
-  waiter.timer.expires_after(wait_);
+  waiter.timer.expires_after(waits_.open);
   link->Await(correlation, waiter);
-  if (!link->Send(std::move(frame.value()))) {
+  if (!link->SendAppend(std::move(frame.value()))) {
     link->Forget(correlation);
     co_return Error{Code::kAuditUnavailable, "the audit log is not keeping up", "", 1000};
   }
   co_await waiter.timer.async_wait(kQuiet);
+  if (!waiter.reply && link->open()) Stall();
+  if (!waiter.reply && link->open() && manner.patient && waits_.end > waits_.open) {
+    waiter.timer.expires_after(waits_.end - waits_.open);
+    co_await waiter.timer.async_wait(kQuiet);
+  }
   link->Forget(correlation);
   audit::Ack* ack = waiter.reply ? std::get_if<audit::Ack>(&*waiter.reply) : nullptr;
   if (ack == nullptr) {
-    if (link->open()) Stall();
     // An append that ends with the decision has opened a request and not closed it.
     if (events.back().kind == audit::Kind::kDecision) link->Orphan(correlation, events.front());
     co_return Error{Code::kAuditUnavailable,
@@ -259,7 +297,7 @@ asio::awaitable<Result<audit::Proof>> AuditClient::Proof(uint64_t seq, std::stri
   const std::shared_ptr<Link> link = ready.value();
   const uint64_t correlation = next_correlation_++;
   Link::Waiter waiter(core_);
-  waiter.timer.expires_after(wait_);
+  waiter.timer.expires_after(waits_.end);
   link->Await(correlation, waiter);
   if (!link->Send(audit::EncodeProofRequest(correlation, seq, subject))) {
     link->Forget(correlation);

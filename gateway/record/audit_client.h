@@ -1,9 +1,10 @@
 // The connection of one core to portcullis-auditd: frames of audit/protocol.h over a Unix socket,
 // many appends in flight, answered in any order. Connects when needed and again after a failure.
-// Threading: one core; nothing here is shared. Failure: kAuditUnavailable, always within the wait
-// given at construction; the caller then refuses, it never goes on without a record. Once auditd let a
-// wait run out it is taken for stalled: every call is refused at once, so that nobody queues behind a
-// hanging disk, and until it answers again it is asked for its status every 250 ms.
+// Threading: one core; nothing here is shared. Failure: kAuditUnavailable, always within the waits
+// given at construction; the caller then refuses, it never goes on without a record. Once auditd let
+// the wait of an opening run out it is taken for stalled: openings are refused at once, so that nobody
+// queues behind a hanging disk, until an acknowledgement comes or, on a new connection, a status.
+// Records that end a call are sent even then; that of an answer, which is made already, may wait longer.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -19,10 +20,14 @@
 
 namespace portcullis::gateway {
 
+struct AuditWaits {
+  std::chrono::milliseconds open;  // for what opens a call or refuses it
+  std::chrono::milliseconds end;   // for RESP, and for what no caller waits for
+};
+
 class AuditClient {
  public:
-  AuditClient(boost::asio::io_context& core, std::filesystem::path socket,
-              std::chrono::milliseconds wait);
+  AuditClient(boost::asio::io_context& core, std::filesystem::path socket, AuditWaits waits);
   ~AuditClient();
   AuditClient(const AuditClient&) = delete;
   AuditClient& operator=(const AuditClient&) = delete;
@@ -33,19 +38,23 @@ class AuditClient {
 
  private:
   class Link;
+  struct Health {
+    bool alive = true;  // false once the client is destroyed
+    bool stalled = false;
+  };
 
   Result<std::shared_ptr<Link>> Ready();
   Result<std::shared_ptr<Link>> Connected();
   void Stall();
-  boost::asio::awaitable<void> AskUntilItAnswers(std::shared_ptr<bool> alive);
+  boost::asio::awaitable<void> WatchUntilItAnswers(std::shared_ptr<Health> health);
 
   boost::asio::io_context& core_;
   std::filesystem::path socket_;
-  std::chrono::milliseconds wait_;
+  AuditWaits waits_;
   std::shared_ptr<Link> link_;
   uint64_t next_correlation_ = 1;
-  bool stalled_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once this is destroyed
+  bool watching_ = false;
+  std::shared_ptr<Health> health_ = std::make_shared<Health>();
 };
 
 }  // namespace portcullis::gateway

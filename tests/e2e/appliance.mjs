@@ -11,7 +11,7 @@ import OpenAI from 'openai';
 import * as undici from 'undici';
 
 export const root = new URL('../..', import.meta.url).pathname;
-export const bin = (name) => join(root, 'build/release/bin', name);
+export const bin = (name) => join(process.env.PORTCULLIS_BIN_DIR ?? join(root, 'build/release/bin'), name);
 const run = promisify(execFile);
 
 export class Appliance {
