@@ -79,7 +79,10 @@ Result<Leaf> DecodeLeaf(std::string_view bytes) {
   leaf.tag_count = in.Get<uint8_t>();
   if (leaf.tag_count > leaf.tags.size()) return BadLeaf("more than 4 tags");
   leaf.pad_class = in.Get<uint8_t>();
-  for (Tag& tag : leaf.tags) tag = in.GetArray<16>();
+  for (size_t i = 0; i < leaf.tags.size(); ++i) {
+    leaf.tags[i] = in.GetArray<16>();
+    if (i >= leaf.tag_count && leaf.tags[i] != Tag{}) return BadLeaf("a tag that is not counted");
+  }
   leaf.chain = in.Get<uint64_t>();
   leaf.chain_index = in.Get<uint32_t>();
   leaf.retention = in.Get<uint16_t>();

@@ -249,12 +249,24 @@ Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view p
   if (Sha256(payload.substr(0, at)) != leaf.ct_hash) {
     return Damaged("the part table does not match the leaf's ct_hash");
   }
-  for (const PartEntry& entry : entries) {
+  uint8_t pad_class = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const PartEntry& entry = entries[i];
+    const auto same = [&](const PartEntry& other) { return other.type == entry.type; };
+    if (std::any_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+      return Damaged("a part stands there twice");
+    }
+    const bool wraps = entry.type == PartType::kWrapSet;
+    if (wraps != entry.clear || wraps != (leaf.kind == Kind::kKey)) {
+      return Damaged("wrap sets, and only they, are in clear and in KEY records");
+    }
+    pad_class = std::max(pad_class, entry.pad_class);
     if (Sha256(payload.substr(at, entry.size)) != entry.stored_hash) {
       return Damaged("a stored part does not match its hash");
     }
     at += entry.size;
   }
+  if (pad_class != leaf.pad_class) return Damaged("its pad class is not the largest of its parts");
   return entries;
 }
 

@@ -64,8 +64,8 @@ test('our checkpoint, tiles and entry bundles are those of the specifications', 
 test('our proofs convince, and only of their own record', {skip}, () => {
   const key = parseVerifierKey(readFileSync(path('audit/log.pub'), 'utf8'));
   for (const seq of [0, 1, 17, 40]) {
-    const proof = cli('audit', 'proof', String(seq), '--socket', 'auditd.sock', '--leaf', 'leaf');
-    const entry = readFileSync(path('leaf'));
+    const proof = cli('audit', 'proof', String(seq), '--socket', 'auditd.sock', '--leaf', `leaf${seq}`);
+    const entry = readFileSync(path(`leaf${seq}`));
     const {size} = checkProof(proof, entry, key);
     assert.ok(size > seq);
     const other = Buffer.from(entry);

@@ -1,0 +1,248 @@
+// A whole log, checked from audit/FORMAT.md alone: segment heads, frames, batches and their signatures,
+// leaves, payload hashes, days, checkpoint, cosigned heads, sequence rules. Gives the verdict of
+// portcullis-verify and the first bad seq. Reads segment by segment; a folder that is being written is
+// not its business.
+import {existsSync, readFileSync, readdirSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {Closure} from './closure.mjs';
+import {Contradiction, batchBody, batchSigned, checkPayload, checkWrapSet, endorsed, frameAt, kBatch, kBatchBody, kErased, kLeaf, kRecord, kSegment, leaf,
+  must, originId, segmentBody, sha256, signedBy, zeros} from './codec.mjs';
+import {cosignatures, nodeHash, openCheckpoint, parseNote, parseVerifierKey} from './tlog.mjs';
+
+// Roots of a growing RFC 6962 tree: the perfect subtrees from left to right.
+export class Tree {
+  size = 0;
+  stack = [];
+  add(hash) {
+    let height = 0;
+    for (; (this.size >>> height) & 1; ++height) hash = nodeHash(this.stack.pop(), hash);
+    this.stack.push(hash);
+    ++this.size;
+  }
+  root() {
+    if (this.size === 0) return sha256();
+    return this.stack.reduceRight((right, left) => nodeHash(left, right));
+  }
+}
+
+const kHour = 3_600_000_000n, kDay = 24n * kHour;  // µs
+const dayText = (day) => new Date(day * 86_400_000).toISOString().slice(0, 10);
+const dayOf = (text) => Date.parse(`${text}T00:00:00Z`) / 86_400_000;
+
+// Whether a batch hides in these bytes that the day key has signed.
+function holdsBatch(bytes, origin, head) {
+  for (let at = bytes.indexOf('PCLF'); head && at >= 0; at = bytes.indexOf('PCLF', at + 1)) {
+    const frame = frameAt(bytes, at);
+    if (frame.torn || frame.type !== kBatch || frame.body.length !== kBatchBody) continue;
+    if (batchSigned(batchBody(frame.body), origin, head.key)) return true;
+  }
+  return false;
+}
+
+const kMaxFile = 256 * 1024 * 1024;
+const finding = (verdict, seq, what) => ({verdict, seq, what});
+
+class Verifier {
+  constructor(folder, options) {
+    this.folder = folder;
+    this.options = options;
+    this.tree = new Tree();
+    this.roots = new Map();        // size of a signed head → the log's root there
+    this.expected = 0;             // next seq
+    this.batch = zeros;            // hash of the last batch
+    this.days = [];                // {day, key} of the segments
+    this.breaches = [];            // of the sequence
+    this.wraps = [];               // KEY records whose wrap set is another's
+    this.closure = new Closure((breach) => this.breaches.push(breach));
+  }
+
+  // In the order of FORMAT.md, VERDICTS.
+  run() {
+    try {
+      this.key = parseVerifierKey(readFileSync(this.options.key ?? join(this.folder, 'log.pub'), 'utf8'));
+      must(this.key.type === 1, 'log.pub is no key of a log');
+    } catch (error) {
+      return this.result(finding('INCOMPLETE', 0, error.message));
+    }
+    const heads = [];
+    let trouble = this.notes(() => this.readHeads(heads));
+    for (const head of heads) this.roots.set(head.size, head.size === 0 ? this.tree.root() : null);
+    const broken = this.segments();
+    trouble ??= this.notes(() => this.checkDays());
+    this.closure.end();
+    const beyond = heads.find((head) => head.size > this.tree.size);
+    const other = heads.find((head) => !this.roots.get(head.size)?.equals(head.root));
+    return this.result(broken ?? trouble ??
+      (beyond && finding('ROLLED-BACK', this.tree.size, `${beyond.name} covers ${beyond.size} records, the log has ${this.tree.size}`)) ??
+      (other && finding('FORKED', 0, `${other.name} has another root at ${other.size}`)) ??
+      this.breaches[0] ?? this.wraps[0] ?? this.torn);
+  }
+
+  notes(check) {
+    try {
+      check();
+    } catch (error) {
+      return finding(error.code === 'ENOENT' ? 'INCOMPLETE' : 'TAMPERED', 0, error.message);
+    }
+    return undefined;
+  }
+
+  readHeads(heads) {
+    const read = (name, path) => {
+      const head = openCheckpoint(readFileSync(path, 'utf8'), this.key);
+      heads.push({...head, name});
+      for (const key of this.options.witnesses ?? []) {
+        if (cosignatures(head, key).length > 0) this.witnessed = true;
+      }
+      return head;
+    };
+    this.checkpoint = read('checkpoint', join(this.folder, 'checkpoint'));
+    const witnessed = join(this.folder, 'witnessed');
+    if (existsSync(witnessed)) read('witnessed', witnessed);
+    for (const path of this.options.seen ?? []) read(path, path);
+  }
+
+  // The list of days holds the key of every segment; one of them has signed the checkpoint too.
+  checkDays() {
+    const listed = this.dayList(readFileSync(join(this.folder, 'days'), 'utf8'));
+    const first = listed[0]?.day;
+    for (const {day, key} of this.days) {
+      const older = listed.length >= 1000 && day < first;
+      must(older || listed.some((one) => one.day === day && one.key.equals(key)), `the list of days does not hold the key of ${dayText(day)}`);
+    }
+    const {signatures, text, size} = this.checkpoint;
+    const byDay = this.days.flatMap(({key}) => signatures
+      .filter((one) => one.name === this.key.name && one.id.equals(sha256(Buffer.from(`${this.key.name}\n\x01`), key).subarray(0, 4)))
+      .map((one) => signedBy(key, Buffer.from(text), one.bytes)));
+    must(byDay.every(Boolean), 'the checkpoint holds a wrong signature of the key of a day');
+    must(size === 0 || byDay.length > 0, 'the checkpoint is not signed by the key of a day');
+  }
+
+  dayList(note) {
+    const {text, signatures} = parseNote(note);
+    const own = signatures.filter((one) => one.name === this.key.name && one.id.equals(this.key.id));
+    must(own.length > 0 && own.every((one) => signedBy(this.key.key, Buffer.from(text), one.bytes)), 'days: not signed by the log');
+    const [origin, title, ...lines] = text.split('\n');
+    must(origin === this.key.name && title === 'portcullis audit days v2' && lines.pop() === '', 'days: another text');
+    return lines.map((line) => {
+      const match = /^(\d{4}-\d{2}-\d{2}) (\S{44})$/.exec(line);
+      must(match, 'days: a malformed line');
+      return {day: dayOf(match[1]), key: Buffer.from(match[2], 'base64')};
+    });
+  }
+
+  // What ended the reading; a torn tail is kept for later.
+  segments() {
+    const folder = join(this.folder, 'segments');
+    try {
+      const names = readdirSync(folder).filter((name) => /^\d{16}\.seg$/.test(name)).sort();
+      names.forEach((name, number) => {
+        must(Number(name.slice(0, 16)) === number, `segment ${number} is missing`);
+        must(statSync(join(folder, name)).size <= kMaxFile, 'a segment over 256 MiB');
+        this.segment(readFileSync(join(folder, name)), number, number + 1 === names.length);
+      });
+    } catch (error) {
+      if (error.code === 'ENOENT') return finding('INCOMPLETE', 0, error.message);
+      if (!(error instanceof Contradiction)) throw error;
+      return finding('TAMPERED', this.bad ?? this.expected, error.message);
+    }
+    return undefined;
+  }
+
+  segment(bytes, number, isLast) {
+    this.bad = undefined;
+    let head;
+    let waiting = [];
+    for (let offset = 0; offset < bytes.length || !head; this.bad = undefined) {
+      const frame = frameAt(bytes, offset);
+      const misplaced = !frame.torn && (frame.type === kSegment) !== (offset === 0);
+      this.bad = this.expected + waiting.length;
+      if (frame.torn || misplaced) {
+        const what = frame.torn ?? 'a segment head elsewhere than first';
+        must(isLast && !holdsBatch(bytes.subarray(offset), this.key.name, head), what);
+        this.torn = finding('INCOMPLETE', this.bad, `a torn tail: ${what}`);
+        return;
+      }
+      offset = frame.end;
+      if (frame.type === kRecord || frame.type === kErased) {
+        waiting.push(this.read(frame, head, this.bad));
+        continue;
+      }
+      this.bad = this.expected;
+      if (frame.type === kSegment) {
+        head = this.begin(segmentBody(frame.body), number);
+      } else {
+        this.commit(batchBody(frame.body), waiting, head);
+        waiting = [];
+      }
+    }
+    if (waiting.length > 0) {
+      must(isLast, 'records without a batch');
+      this.torn = finding('INCOMPLETE', this.expected, 'a torn tail: records without a batch');
+    }
+  }
+
+  begin(head, number) {
+    must(head.number === BigInt(number), 'a segment under another number');
+    must(head.origin === this.key.name, 'a segment of another log');
+    must(endorsed(head, this.key.key), 'a day key that the log key has not endorsed');
+    must(head.firstSeq === this.expected, 'a segment that does not go on where the last one ended');
+    must(head.previous.equals(this.batch), 'a segment that does not follow the batch before');
+    this.days.push({day: head.day, key: head.key});
+    return head;
+  }
+
+  read(frame, head, seq) {
+    must(frame.body.length >= kLeaf, 'a record that is too short');
+    const record = leaf(frame.body.subarray(0, kLeaf));
+    must(record.seq === seq, `seq ${record.seq} where ${seq} belongs`);
+    must(record.origin.equals(originId(this.key.name)), 'a record of another log');
+    const begin = BigInt(head.day) * kDay;
+    must(record.wall + kHour >= begin && record.wall <= begin + kDay + kHour, 'a record of another day than its segment');
+    const isErased = frame.type === kErased;
+    if (isErased) must(frame.body.length === kLeaf && record.parts > 0, 'an erased frame that is none');
+    else checkPayload(record, frame.body.subarray(kLeaf));
+    const wrapSet = record.kind === 'KEY' && !isErased ? frame.body.subarray(kLeaf) : undefined;
+    return {record, isErased, wrapSet};
+  }
+
+  commit(batch, waiting, head) {
+    this.bad = this.expected;
+    must(batch.count >= 1 && batch.count === waiting.length && batch.firstSeq === this.expected, 'a batch of other records');
+    must(batch.size === this.expected + batch.count, 'a batch with a wrong tree size');
+    must(batch.previous.equals(this.batch), 'a batch that does not follow the one before');
+    must(batch.segment.equals(head.hash), 'a batch of another segment');
+    must(batchSigned(batch, this.key.name, head.key), 'a batch that the day key has not signed');
+    for (const {record} of waiting) {
+      this.tree.add(record.hash);
+      if (this.roots.has(this.tree.size)) this.roots.set(this.tree.size, this.tree.root());
+    }
+    must(batch.root.equals(this.tree.root()), 'a batch with another root');
+    for (const {record, isErased, wrapSet} of waiting) {
+      this.closure.record(record, isErased);
+      if (wrapSet) this.wraps.push(...this.wrapBreach(record, wrapSet));
+    }
+    this.expected += batch.count;
+    this.batch = batch.hash;
+  }
+
+  wrapBreach(record, payload) {
+    try {
+      checkWrapSet(record, payload);
+      return [];
+    } catch (error) {
+      return [finding('TAMPERED', record.seq, error.message)];
+    }
+  }
+
+  result(bad) {
+    const good = this.closure.recoveries > 0 ? 'VALID-WITH-RECOVERY' : this.witnessed ? 'VALID-WITNESSED' : 'VALID-SELF-ATTESTED';
+    return {
+      verdict: bad?.verdict ?? good, exit: bad ? 3 : 0, first_bad_seq: bad?.seq ?? null, reason: bad?.what ?? '',
+      records: this.tree.size, recoveries: this.closure.recoveries, open_requests: this.closure.open,
+    };
+  }
+}
+
+// options: key (path), witnesses (parsed keys), seen (paths of kept checkpoints).
+export const verifyLog = (folder, options = {}) => new Verifier(folder, options).run();

@@ -1,0 +1,73 @@
+// Two verifiers that share nothing: portcullis-verify and verifier.mjs, which was written from
+// audit/FORMAT.md alone. On good logs and on seeded damages they must give the same verdict, exit code and
+// first bad seq. PORTCULLIS_DAMAGES (default 120) says how many damages, PORTCULLIS_DAMAGE_SEED where to
+// begin; `node --test` on this file with PORTCULLIS_DAMAGES=2000 is the long form.
+import assert from 'node:assert/strict';
+import {cpSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {after, before} from 'node:test';
+import {damages, Dice} from './damage.mjs';
+import {eventful, killed, quiet, skip, verifyByProgram} from './logs.mjs';
+import {parseVerifierKey} from './tlog.mjs';
+import {verifyLog} from './verifier.mjs';
+
+const count = Number(process.env.PORTCULLIS_DAMAGES ?? 120);
+const firstSeed = Number(process.env.PORTCULLIS_DAMAGE_SEED ?? 1);
+const dir = mkdtempSync(join(tmpdir(), 'portcullis-verifiers-'));
+const names = Object.keys(damages);
+const made = {quiet, eventful, killed};
+const logs = {};
+
+before(async () => {
+  if (skip) return;
+  for (const [name, make] of Object.entries(made)) logs[name] = await make(join(dir, name));
+});
+after(() => rmSync(dir, {recursive: true, force: true}));
+
+// Both verdicts, the second in the words of the first.
+function both(folder, log, witnessed) {
+  const key = log.path('witness.key.pub');
+  const program = verifyByProgram(folder, ...(witnessed ? ['--witness', key] : []));
+  const oracle = verifyLog(folder, witnessed ? {witnesses: [parseVerifierKey(readFileSync(key, 'utf8'))]} : {});
+  const essence = ({verdict, exit, first_bad_seq: seq}) => ({verdict, exit, first_bad_seq: seq ?? null});
+  return {program: essence(program), oracle: essence(oracle), full: {program, oracle}};
+}
+
+for (const [name, verdict] of [['quiet', 'VALID-SELF-ATTESTED'], ['eventful', 'VALID-WITH-RECOVERY'], ['killed', 'VALID-SELF-ATTESTED']]) {
+  test(`a good log: ${name}`, {skip}, () => {
+    for (const witnessed of [false, true]) {
+      const {program, oracle, full} = both(logs[name].path('audit'), logs[name], witnessed);
+      assert.deepEqual(oracle, program, JSON.stringify(full));
+      assert.deepEqual(program, {verdict, exit: 0, first_bad_seq: null});
+      assert.equal(full.oracle.records, full.program.records);
+      assert.equal(full.oracle.recoveries, full.program.recoveries);
+      assert.equal(full.oracle.open_requests, full.program.open_requests);
+    }
+  });
+}
+
+test(`${count} damages: both verifiers say the same`, {skip}, (t) => {
+  const tally = {};
+  const differences = [];
+  for (let seed = firstSeed; seed < firstSeed + count; ++seed) {
+    const dice = new Dice(seed);
+    const name = names[seed % names.length];
+    const base = dice.of(Object.keys(made));
+    const other = logs[base === 'quiet' ? 'killed' : 'quiet'].path('audit');
+    const folder = join(dir, 'damaged');
+    cpSync(logs[base].path('audit'), folder, {recursive: true, preserveTimestamps: true});
+    const where = damages[name](folder, dice, other);
+    if (where !== undefined) {
+      const {program, oracle, full} = both(folder, logs[base], dice.below(2) === 1);
+      tally[program.verdict] = (tally[program.verdict] ?? 0) + 1;
+      if (JSON.stringify(program) !== JSON.stringify(oracle)) {
+        differences.push({seed, name, base, where, program, oracle, says: [full.program.reason, full.oracle.reason]});
+      }
+    }
+    rmSync(folder, {recursive: true});
+  }
+  t.diagnostic(`verdicts: ${JSON.stringify(tally)}`);
+  assert.equal(differences.length, 0, differences.map((one) => JSON.stringify(one)).join('\n'));
+  assert.ok((tally.TAMPERED ?? 0) > count / 4, 'damages that are seen');
+});
