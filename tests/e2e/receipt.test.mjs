@@ -38,24 +38,54 @@ test('for anybody else there is no such record', async () => {
   assert.equal((await box.request('GET', `/v1/audit/receipts/${seq}`, {key: null})).status, 401);
 });
 
-test('while the log hangs, refusals come within 100 ms, and the appliance comes back by itself', async () => {
+// Several calls at once, each on a connection of its own, so that some are the first on their core to meet the
+// hanging log. The clock runs from before the connection; a single call may have met a busy machine,
+// the median of the slowest of each round has not.
+test('while the log hangs, every call is refused within 100 ms, the first on a core too', async () => {
+  const body = JSON.stringify(box.chat('Hello', {max_tokens: 1}));
   const ask = async () => {
     const begun = performance.now();
-    const {status} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('Hello', {max_tokens: 1}))});
-    return {status, ms: performance.now() - begun};
+    const {status, json} = await box.request('POST', '/v1/chat/completions', {body});
+    return {status, code: json?.error?.code, ms: performance.now() - begun};
   };
-  box.kill('auditd', 'SIGSTOP');
-  // The first call on each core finds out, and waits for it.
-  await until(async () => { const {status, ms} = await ask(); assert.equal(status, 503); return ms < 100; }, {what: 'known to hang'});
-  await until(async () => (await ask()).ms < 100, {what: 'known to hang on every core'});
-  const times = [];
-  for (let i = 0; i < 20; ++i) {
-    const {status, ms} = await ask();
-    assert.equal(status, 503);
-    times.push(ms);
+  const first = [], later = [];
+  for (let round = 0; round < 5; ++round) {
+    await until(async () => (await Promise.all(Array.from({length: 6}, ask))).every(({status}) => status === 200), {what: 'every core answers'});
+    box.kill('auditd', 'SIGSTOP');
+    try {
+      const answers = await Promise.all(Array.from({length: 6}, ask));
+      for (let i = 0; i < 6; ++i) answers.push(await ask());
+      assert.ok(answers.every(({status, code}) => status === 503 && code === 'audit_unavailable'), JSON.stringify(answers));
+      first.push(Math.max(...answers.slice(0, 6).map(({ms}) => ms)));
+      later.push(...answers.slice(6).map(({ms}) => ms));
+    } finally { box.kill('auditd', 'SIGCONT'); }
   }
-  times.sort((a, b) => a - b);
-  assert.ok(times[times.length - 2] < 100, `refusals took ${times.map(Math.round)}`);
+  const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
+  assert.ok(median(first) < 100, `the slowest first refusal of each round took ${first.map(Math.round)} ms`);
+  assert.ok(median(later) < 20, `later refusals took ${later.map(Math.round)} ms`);
+});
+
+test('a call that was refused while the log hung is not let through when the log comes back', async () => {
+  const answers = async (status) => (await Promise.all(Array.from({length: 6}, () => box.request('GET', '/v1/models')))).every((one) => one.status === status);
+  await until(() => answers(200), {what: 'every core answers'});
+  const before = await box.size();
+  box.kill('auditd', 'SIGSTOP');
+  const refused = await Promise.all(Array.from({length: 6}, (_, i) =>
+    box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat(`refused ${i}`, {max_tokens: 1}))})));
+  assert.ok(refused.every(({status}) => status === 503));
+  assert.ok(refused.every(({headers}) => !headers.get('x-portcullis-receipt')), 'no receipt for what is not known to be durable');
   box.kill('auditd', 'SIGCONT');
-  await until(async () => (await ask()).status === 200, {what: 'answers again'});
+  await until(() => answers(200), {what: 'every core answers'});
+  await until(async () => (await box.verify()).report.open_requests === 0, {what: 'what became durable after all is closed'});
+  const records = await box.records(before);
+  const ends = new Map(records.filter(({kind}) => kind === 'ABORT' || kind === 'RESP').map((record) => [record.parent_seq, record.kind]));
+  const asked = records.filter(({kind}) => kind === 'REQ');
+  const lost = asked.filter(({seq}) => ends.get(seq) === 'ABORT');
+  assert.ok(lost.length <= 6);
+  assert.equal(asked.length - lost.length, records.filter(({kind}) => kind === 'RESP').length);
+  for (const {seq} of asked) {
+    const {parts, metadata} = await box.record(seq);
+    if (JSON.stringify({parts, metadata}).includes('refused ')) assert.equal(ends.get(seq), 'ABORT', 'a refused call has no answer');
+  }
+  assert.equal((await box.verify()).code, 0);
 });

@@ -3,6 +3,7 @@
 // reported as {verdict, seq, what}; nothing is thrown. Written from FORMAT.md alone.
 
 const kJump = 2_000_000n;  // µs
+const kEverybody = 'everybody';
 
 export class Closure {
   constructor(report) {
@@ -100,17 +101,20 @@ export class Closure {
 
   act(leaf) {
     if (leaf.kind === 'HOLD') {
-      for (const tag of leaf.tags) this.holds.set(tag, (this.holds.get(tag) ?? 0) + (leaf.outcome === 1 ? 1 : -1));
+      const about = leaf.tags.length > 0 ? leaf.tags : [kEverybody];
+      for (const tag of about) this.holds.set(tag, Math.max(0, (this.holds.get(tag) ?? 0) + (leaf.outcome === 1 ? 1 : -1)));
     }
-    if (leaf.kind !== 'ERASE') return;
-    if (leaf.outcome === 1 && leaf.tags.some((tag) => this.holds.get(tag) > 0)) this.report('TAMPERED', leaf.seq, 'an erasure in spite of a hold');
-    if (leaf.outcome === 1 || leaf.outcome === 4) this.erasures.push(leaf);
+    if (leaf.kind !== 'ERASE' || (leaf.outcome !== 1 && leaf.outcome !== 4)) return;
+    const held = (tag) => this.holds.get(tag) > 0;
+    if (held(kEverybody) || (leaf.outcome === 1 && leaf.tags.some(held))) this.report('TAMPERED', leaf.seq, 'an erasure in spite of a hold');
+    this.erasures.push({...leaf, held: new Set([...this.holds.keys()].filter(held))});
   }
 
   end() {
     for (const leaf of this.erased) {
       const told = this.erasures.some((erase) => erase.seq > leaf.seq &&
-        (erase.outcome === 1 ? erase.tags.includes(leaf.subject) : erase.retention === leaf.retention && erase.period === leaf.period));
+        (erase.outcome === 1 ? erase.tags.includes(leaf.subject)
+          : erase.retention === leaf.retention && erase.period === leaf.period && !erase.held.has(leaf.subject)));
       if (!told) this.report('INCOMPLETE', leaf.seq, 'content is gone and no ERASE tells of it');
     }
   }

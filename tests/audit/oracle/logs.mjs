@@ -2,7 +2,7 @@
 // its own. PORTCULLIS_BIN_DIR names the programs, default build/release/bin.
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {cpSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {Appender} from './appender.mjs';
@@ -14,11 +14,17 @@ export const skip = existsSync(join(bin, 'portcullis-auditd')) ? false : `no pro
 export class Log {
   constructor(folder, origin) {
     this.folder = folder;
+    if (!origin) return;  // its files come from elsewhere
     mkdirSync(folder, {recursive: true});
     this.cli('audit', 'keygen', '--out', 'auditor.key');
     this.cli('witness', 'keygen', '--out', 'witness.key', '--name', 'witness.example/w1');
     this.cli('audit', 'init', '--log', 'audit', '--keys', 'keys', '--origin', origin, '--auditor-pub', 'auditor.key.pub', '--witnesses', 'witness.key.pub');
     writeFileSync(this.path('logs'), readFileSync(this.path('audit/log.pub')));
+  }
+  // The same log, with its keys, on another machine.
+  copy(folder) {
+    cpSync(this.folder, folder, {recursive: true});
+    return new Log(folder);
   }
   path(name) { return join(this.folder, name); }
   cli(...args) { return execFileSync(join(bin, 'portcullis'), args, {cwd: this.folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}); }
