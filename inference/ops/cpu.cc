@@ -46,7 +46,8 @@ bool Usable(Isa isa) {
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     case Isa::kAvx512Vnni: return Usable(Isa::kAvx512) && __builtin_cpu_supports("avx512vnni");
     case Isa::kAmx:
-      return Usable(Isa::kAvx512Vnni) && HasLeaf7(0, 0, kAmxBits) &&
+      return Usable(Isa::kAvx512Vnni) && __builtin_cpu_supports("gfni") &&
+             HasLeaf7(0, 0, kAmxBits) &&
              HasLeaf7(1, kAvx512Bf16Bit, 0) && AskForTiles();
   }
   return false;

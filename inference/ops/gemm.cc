@@ -141,6 +141,7 @@ void Gemm::AddBias(Range outputs, int64_t rows, float* y, int64_t y_stride) cons
 }
 
 void Gemm::RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const {
+  if (rows.blocks != nullptr) return RunBlocks(outputs, rows, y, y_stride);
   const TileKernel kernel = TileKernelOf(KernelsFor(isa_), weights_.type);
   const int64_t columns = weights_.columns;
   const int64_t tile_bytes = PackedTileBytes(weights_.type, columns);
@@ -151,6 +152,22 @@ void Gemm::RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t 
       const int64_t tile = (outputs.begin + n) / kTileRows;
       kernel(packed_ + tile * tile_bytes, columns, rows.quantized + row * (columns / kGroup), count,
              sums);
+      Scatter({outputs.begin + n, std::min(kTileRows, outputs.count - n)}, sums, kTileRows, count,
+              y + row * y_stride, y_stride);
+    }
+  }
+}
+
+void Gemm::RunBlocks(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const {
+  const int64_t columns = weights_.columns;
+  const int64_t tile_bytes = PackedTileBytes(weights_.type, columns);
+  alignas(64) float sums[amx::kRows * kTileRows];
+  for (int64_t n = 0; n < outputs.count; n += kTileRows) {
+    const std::byte* tile = packed_ + (outputs.begin + n) / kTileRows * tile_bytes;
+    for (int64_t row = 0; row < rows.token_rows; row += amx::kRows) {
+      const int64_t count = std::min(amx::kRows, rows.token_rows - row);
+      const auto* x = rows.blocks + row / amx::kRows * (columns / kGroup);
+      amx::MultiplyTokens(weights_.type, tile, columns, x, count, sums);
       Scatter({outputs.begin + n, std::min(kTileRows, outputs.count - n)}, sums, kTileRows, count,
               y + row * y_stride, y_stride);
     }

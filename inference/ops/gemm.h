@@ -78,6 +78,7 @@ class Gemm {
   void ChooseWays(Precision precision);
   int64_t PanelRows(const PreparedRows& rows) const;
   void RunPacked(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
+  void RunBlocks(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
   void RunDots(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
   void RunExpanded(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride) const;
   void RunTiles(Range outputs, const PreparedRows& rows, float* y, int64_t y_stride,

@@ -8,6 +8,7 @@
 
 #include "inference/ops/gemm.h"
 #include "inference/ops/kernels.h"
+#include "inference/ops/kernels/amx.h"
 
 namespace portcullis::inference {
 
@@ -16,7 +17,8 @@ struct PreparedRows {
   int64_t x_stride = 0;
   int64_t m = 0;
   int64_t token_rows = 0;  // the first of the m rows; the others are prompt rows
-  const QuantizedGroup* quantized = nullptr;  // token rows
+  const QuantizedGroup* quantized = nullptr;  // token rows; or
+  const amx::QuantizedBlock* blocks = nullptr;  // 16 token rows each, one after the other
   const uint16_t* high = nullptr;             // prompt rows, blocks of kernels/amx.h
   const uint16_t* low = nullptr;
 };
@@ -33,14 +35,19 @@ class GemmInputs {
 
  private:
   static constexpr size_t kNone = ~size_t{0};
+  enum class Layout : uint8_t {
+    kGroups,  // token rows, quantised
+    kBlocks,  // the same, sixteen together
+    kTiles    // prompt rows, blocks of bf16
+  };
   // One form of some rows.
   struct Form {
     const float* x;
     int64_t x_stride;
     int64_t rows;
     int64_t columns;
-    bool tiles;                 // blocks for prompt rows; otherwise quantised groups
-    const Kernels* kernels;     // for quantised groups
+    Layout layout;
+    const Kernels* kernels;     // of kGroups
     bool low = false;
     int64_t offset = 0;         // floats from the beginning of the shared buffer
     int64_t units_end = 0;      // units of work of this form and those before it
@@ -55,6 +62,8 @@ class GemmInputs {
   };
   size_t FormOf(const Form& wanted);
   void Convert(const Form& form, int64_t unit, float* base) const;
+  void ConvertBlocks(const Form& form, int64_t unit, float* base) const;
+  void ConvertTiles(const Form& form, int64_t unit, float* base) const;
 
   Workers& workers_;
   std::vector<Form> forms_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "inference/ops/cpu.h"
+#include "inference/ops/kernels/tile_config.h"
 
 namespace portcullis::inference {
 namespace {
@@ -88,15 +89,7 @@ void Int8AvxVnni(int64_t loops) {
 
 #ifndef PORTCULLIS_SANITIZED
 // Tiles of 16 rows of 64 bytes; four sums from two times two factors.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-// Not on the stack: GCC 12 believes that loading it reads eight bytes only.
-constexpr TileConfig kTiles;
+constexpr auto kTiles = amx::TileConfig::All(16, 64);
 constexpr int64_t kTileLoops = kLoops / 8;
 
 __attribute__((target("amx-tile,amx-int8"))) void Int8Amx(int64_t loops) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "inference/ops/kernels.h"
+#include "inference/ops/kernels/amx.h"
 #include "inference/ops/pack.h"
 #include "tests/inference/gemm_helpers.h"
 
@@ -35,8 +36,32 @@ std::vector<std::byte> Packed(const Matrix& matrix) {
   return out;
 }
 
+// On tile registers, sixteen rows at once.
+std::vector<float> RunBlocks(DataType type, const std::byte* tile, int64_t columns,
+                             const std::vector<QuantizedGroup>& x) {
+  const int64_t groups = columns / kGroup;
+  const int64_t m = static_cast<int64_t>(x.size()) / groups;
+  std::vector<float> y(static_cast<size_t>(m * kTileRows));
+  for (int64_t first = 0; first < m; first += amx::kRows) {
+    const int64_t rows = std::min(amx::kRows, m - first);
+    std::vector<amx::QuantizedBlock> blocks(static_cast<size_t>(groups));
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t g = 0; g < groups; ++g) {
+        const QuantizedGroup& from = x[static_cast<size_t>((first + row) * groups + g)];
+        auto& to = blocks[static_cast<size_t>(g)];
+        std::memcpy(to.values[row], from.values, sizeof from.values);
+        to.scale[row] = from.scale;
+        to.scaled_sum[row] = from.scaled_sum;
+      }
+    }
+    amx::MultiplyTokens(type, tile, columns, blocks.data(), rows, &y[first * kTileRows]);
+  }
+  return y;
+}
+
 std::vector<float> RunTile(Isa isa, DataType type, const std::byte* tile, int64_t columns,
                            const std::vector<QuantizedGroup>& x) {
+  if (isa == Isa::kAmx) return RunBlocks(type, tile, columns, x);
   const int64_t m = static_cast<int64_t>(x.size()) / (columns / kGroup);
   std::vector<float> y(static_cast<size_t>(m * kTileRows));
   KernelOf(isa, type)(tile, columns, x.data(), m, y.data());

@@ -125,6 +125,21 @@ TEST_P(GemmTest, ARowDependsOnItselfAlone) {
   }
 }
 
+TEST_P(GemmTest, TokenRowsOfPackedTypesHaveTheSameBitsEverywhere) {
+  const auto [type, outputs, inputs] = GetParam();
+  if (!HasPackedLayout(type)) GTEST_SKIP() << "sums of float types depend on registers' width";
+  const RandomMatrix random(type, outputs, inputs, 5);
+  const auto x = RandomFloats(37 * (inputs + 7), 7);
+  const Gemm plain(random.matrix, {}, {Precision::kFast, Isa::kScalar});
+  for (const int64_t m : {1, 4, 5, 8, 9, 16, 17, 37}) {
+    const auto expected = Run(plain, x, inputs + 7, m, m);
+    for (const Isa isa : UsableIsas()) {
+      const Gemm gemm(random.matrix, {}, {Precision::kFast, isa});
+      EXPECT_EQ(Run(gemm, x, inputs + 7, m, m), expected) << NameOf(isa) << " " << m;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, GemmTest, testing::ValuesIn(kShapes), [](const auto& one) {
   return std::string(NameOf(one.param.type)) + "_" + std::to_string(one.index);
 });

@@ -2,28 +2,14 @@
 #include <immintrin.h>
 
 #include "inference/ops/kernels/amx.h"
+#include "inference/ops/kernels/tile_config.h"
 
 namespace portcullis::inference::amx {
 namespace {
 
 constexpr int64_t kLine = 64;  // bytes of a tile's row
 
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-void Configure() {
-  TileConfig config;
-  for (int i = 0; i < 8; ++i) {
-    config.row_bytes[i] = kLine;
-    config.rows[i] = kRows;
-  }
-  _tile_loadconfig(&config);
-}
+constexpr TileConfig kConfig = TileConfig::All(kRows, kLine);
 
 // Tiles 0-3 are sums [input block][output block], 4 and 5 inputs, 6 and 7 weights. The intrinsics
 // want literal register numbers.
@@ -98,7 +84,8 @@ void MultiplyOne(const Operand& inputs, int64_t row_block, const Operand& weight
 
 void Multiply(const Operand& inputs, int64_t row_blocks, const Operand& weights,
               int64_t output_blocks, int64_t depth, bool accumulate, float* c, int64_t c_stride) {
-  Configure();
+  _tile_loadconfig(&kConfig);
+  FinishStores();
   // Weights stay in the second-level cache, inputs pass through it once.
   for (int64_t m = 0; m < row_blocks; m += 2) {
     for (int64_t n = 0; n < output_blocks; n += 2) {

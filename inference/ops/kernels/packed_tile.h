@@ -28,6 +28,16 @@ constexpr int BitsOf(DataType type) {
 
 constexpr int64_t kPrefetchBytes = 4096;
 
+// Tiles follow one another: what comes is asked for across the borders of tiles and of pages, where
+// the processor's own guess ends.
+template <DataType kType>
+void PrefetchGroup(const std::byte* values) {
+  constexpr int64_t kGroupBytes = kType == DataType::kQ8_0 ? 512 : 256;
+  for (int64_t line = 0; line < kGroupBytes; line += 64) {
+    __builtin_prefetch(values + line + kPrefetchBytes);
+  }
+}
+
 template <class Simd, DataType kType>
 struct TileReader {
   using Bytes = typename Simd::Bytes;
@@ -41,12 +51,7 @@ struct TileReader {
   static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
                      Bytes* w) {
     const std::byte* at = block + part * Simd::kBytes;
-    // Tiles follow one another: what comes is asked for across the borders of tiles and of pages,
-    // where the processor's own guess ends.
-    constexpr int64_t kGroupBytes = kType == DataType::kQ8_0 ? 512 : 256;
-    for (int64_t line = 0; line < kGroupBytes; line += 64) {
-      __builtin_prefetch(at + layout.values + g * kGroupBytes + line + kPrefetchBytes);
-    }
+    PrefetchGroup<kType>(at + layout.values + g * (kType == DataType::kQ8_0 ? 512 : 256));
     if constexpr (kType == DataType::kQ8_0) {
       for (int s = 0; s < 8; ++s) w[s] = Simd::LoadSigned(at + layout.values + g * 512 + 64 * s);
       return;

@@ -1,0 +1,236 @@
+// Token rows on the tile registers of AMX: products of signed input bytes and weight bytes, exact in
+// 32 bits, 4096 to 8192 an instruction. A packed group of 32 columns already lies as TDPBSSD wants
+// its second factor: a step is a tile's row. What is done with the sums is, operation for operation,
+// what packed_tile.h does, so the bits are those of all other levels.
+// Tile loads do not receive what is still on its way to the cache. Unpacking, multiplying and summing
+// therefore work on three neighbouring chunks of groups, each one step behind the one before.
+#include <cstring>
+
+#include "inference/ops/kernels/amx.h"
+#include "inference/ops/kernels/packed_tile.h"
+#include "inference/ops/kernels/simd512.h"
+#include "inference/ops/kernels/tile_config.h"
+
+namespace portcullis::inference::amx {
+namespace {
+
+constexpr int64_t kChunk = 4;  // groups
+constexpr int64_t kLine = 64;
+
+// Values less their offset as signed bytes; those of Q4_K and Q5_K have none and are unsigned.
+struct TileBytes : Simd512 {
+  static Bytes LoadSigned(const std::byte* from) { return Load(from); }
+};
+
+// One affine transformation of bits takes a nibble out, flips its top bit and copies that bit
+// upwards: nibble - 8.
+struct TileBytesLess8 : TileBytes {
+  static constexpr int kFlip = 0xf8;
+  static Bytes LowNibbles(Bytes pairs) {
+    return _mm512_gf2p8affine_epi64_epi8(pairs, _mm512_set1_epi64(0x0102040808080808), kFlip);
+  }
+  static Bytes HighNibbles(Bytes pairs) {
+    return _mm512_gf2p8affine_epi64_epi8(pairs, _mm512_set1_epi64(0x1020408080808080), kFlip);
+  }
+};
+
+template <DataType kType>
+constexpr bool kUnsigned = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
+
+template <DataType kType>
+struct Place {  // of a group
+  const std::byte* block;
+  int64_t g;
+
+  Place(const std::byte* tile, const PackedLayout& layout, int64_t group) : block(tile), g(group) {
+    if constexpr (IsSuperBlock(kType)) {
+      block += group / kSuperGroups * layout.block_bytes;
+      g = group % kSuperGroups;
+    }
+  }
+};
+
+template <DataType kType>
+void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) {
+  using Reader = TileReader<
+      std::conditional_t<kType == DataType::kQ4_0, TileBytesLess8, TileBytes>, kType>;
+  __m512i w[8];
+  Reader::Values(at.block, layout, at.g, 0, w);
+  for (int s = 0; s < 8; ++s) {
+    if constexpr (kType == DataType::kQ6_K) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(32));
+    _mm512_store_si512(out + s * kLine, w[s]);
+  }
+}
+
+// Tiles: 0 and 1 sums, 2 and 3 inputs, 4 and 5 weights; of Q6_K the second ones are columns 16-31.
+template <DataType kType, int kRows>
+struct Products {
+  static constexpr bool kHalves = kType == DataType::kQ6_K;
+  static constexpr int64_t kSums = (kHalves ? 2 : 1) * kRows * kTileRows;  // of a group
+  static constexpr TileConfig MakeConfig() {
+    TileConfig config;
+    for (const int tile : {0, 1}) config.Set(tile, kRows, kLine);
+    for (const int tile : {2, 3}) config.Set(tile, kRows, kHalves ? kGroup / 2 : kGroup);
+    for (const int tile : {4, 5}) config.Set(tile, kHalves ? 4 : 8, kLine);
+    return config;
+  }
+  static constexpr TileConfig kConfig = MakeConfig();
+
+  static void Multiply(const QuantizedBlock& x, const std::byte* weights, int32_t* sums) {
+    _tile_zero(0);
+    _tile_loadd(2, x.values, kGroup);
+    _tile_loadd(4, weights, kLine);
+    if constexpr (kUnsigned<kType>) {
+      _tile_dpbsud(0, 2, 4);
+    } else {
+      _tile_dpbssd(0, 2, 4);
+    }
+    _tile_stored(0, sums, kLine);
+    if constexpr (kHalves) {
+      _tile_zero(1);
+      _tile_loadd(3, x.values[0] + kGroup / 2, kGroup);
+      _tile_loadd(5, weights + 4 * kLine, kLine);
+      _tile_dpbssd(1, 3, 5);
+      _tile_stored(1, sums + kRows * kTileRows, kLine);
+    }
+  }
+};
+
+__m512 SumsOf(const int32_t* sums) {
+  return _mm512_cvtepi32_ps(_mm512_load_si512(sums));
+}
+
+// The scales of a group as FORMAT.md has them, and the sums of one group added to those before.
+template <DataType kType, int kRows>
+void AddGroup(const Place<kType>& at, const PackedLayout& layout, const QuantizedBlock& x,
+              const int32_t* sums, __m512* totals) {
+  const std::byte* scales = at.block + layout.scales + at.g * 2 * kTileRows;
+  if constexpr (!IsSuperBlock(kType)) {
+    const __m512 scale = Simd512::Halves(scales);
+    for (int r = 0; r < kRows; ++r) {
+      const __m512 step = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale[r]));
+      totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), step, totals[r]);
+    }
+  } else if constexpr (kType == DataType::kQ6_K) {
+    const __m512 super = Simd512::Halves(at.block);
+    const __m512 first = _mm512_mul_ps(super, Simd512::SignedBytes(scales));
+    const __m512 second = _mm512_mul_ps(super, Simd512::SignedBytes(scales + kTileRows));
+    const int32_t* others = sums + kRows * kTileRows;
+    for (int r = 0; r < kRows; ++r) {
+      const __m512 factor = _mm512_set1_ps(x.scale[r]);
+      totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), _mm512_mul_ps(first, factor),
+                                  totals[r]);
+      totals[r] = _mm512_fmadd_ps(SumsOf(others + r * kTileRows), _mm512_mul_ps(second, factor),
+                                  totals[r]);
+    }
+  } else {
+    const __m512 scale = _mm512_mul_ps(Simd512::Halves(at.block), Simd512::UnsignedBytes(scales));
+    const __m512 minimum = _mm512_mul_ps(Simd512::Halves(at.block + 2 * kTileRows),
+                                         Simd512::UnsignedBytes(scales + kTileRows));
+    for (int r = 0; r < kRows; ++r) {
+      const __m512 step = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale[r]));
+      totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), step, totals[r]);
+      totals[r] = _mm512_fnmadd_ps(minimum, _mm512_set1_ps(x.scaled_sum[r]), totals[r]);
+    }
+  }
+}
+
+// `rows` of the kRows are real.
+template <DataType kType, int kRows>
+void MultiplyBlock(const std::byte* tile, int64_t columns, const QuantizedBlock* x, int64_t rows,
+                   float* y) {
+  using Own = Products<kType, kRows>;
+  constexpr bool kPackedBytes = kType == DataType::kQ8_0;  // need no unpacking
+  constexpr int64_t kGroupBytes = kGroup * kTileRows;
+  const PackedLayout layout = PackedLayoutOf(kType, columns);
+  const int64_t groups = columns / kGroup;
+  alignas(64) std::byte weights[2][kChunk * kGroupBytes];
+  alignas(64) int32_t sums[2][kChunk * Own::kSums];
+  __m512 totals[kRows];
+  for (int r = 0; r < kRows; ++r) totals[r] = _mm512_setzero_ps();
+  _tile_loadconfig(&Own::kConfig);
+  const auto end_of = [groups](int64_t chunk) {
+    return groups < (chunk + 1) * kChunk ? groups : (chunk + 1) * kChunk;
+  };
+  const int64_t chunks = (groups + kChunk - 1) / kChunk;
+  for (int64_t chunk = 0; chunk < chunks + 2; ++chunk) {
+    if (chunk >= 2) {
+      const int32_t* from = sums[(chunk - 1) % 2];
+      for (int64_t group = (chunk - 2) * kChunk; group < end_of(chunk - 2); ++group) {
+        AddGroup<kType, kRows>({tile, layout, group}, layout, x[group], from, totals);
+        from += Own::kSums;
+      }
+    }
+    if (chunk >= 1 && chunk <= chunks) {
+      const std::byte* from = weights[(chunk - 1) % 2];
+      int32_t* to = sums[chunk % 2];
+      FinishStores();
+      if constexpr (kPackedBytes) from = tile + layout.values + (chunk - 1) * kChunk * kGroupBytes;
+      for (int64_t group = (chunk - 1) * kChunk; group < end_of(chunk - 1); ++group) {
+        if constexpr (kPackedBytes) PrefetchGroup<kType>(from);
+        Own::Multiply(x[group], from, to);
+        from += kGroupBytes;
+        to += Own::kSums;
+      }
+    }
+    if constexpr (!kPackedBytes) {
+      std::byte* to = weights[chunk % 2];
+      for (int64_t group = chunk * kChunk; group < end_of(chunk); ++group) {
+        Unpack<kType>({tile, layout, group}, layout, to);
+        to += kGroupBytes;
+      }
+    }
+  }
+  _tile_release();
+  for (int r = 0; r < kRows; ++r) {
+    if (r < rows) _mm512_storeu_ps(y + r * kTileRows, totals[r]);
+  }
+}
+
+template <DataType kType>
+void Multiply(const std::byte* tile, int64_t columns, const QuantizedBlock* x, int64_t rows,
+              float* y) {
+  if (rows <= 8) {
+    MultiplyBlock<kType, 8>(tile, columns, x, rows, y);
+  } else {
+    MultiplyBlock<kType, 16>(tile, columns, x, rows, y);
+  }
+}
+
+}  // namespace
+
+void LayOutTokens(const float* x, int64_t x_stride, int64_t rows, int64_t columns,
+                  QuantizedBlock* out) {
+  constexpr int64_t kTogether = 8;
+  const int64_t groups = columns / kGroup;
+  QuantizedGroup some[kTogether];
+  for (int64_t row = 0; row < kRows; ++row) {
+    for (int64_t begin = 0; begin < groups; begin += kTogether) {
+      const int64_t count = groups - begin < kTogether ? groups - begin : kTogether;
+      if (row < rows) {
+        Simd512::Quantize(x + row * x_stride + begin * kGroup, count * kGroup, some);
+      } else {
+        std::memset(some, 0, sizeof some);
+      }
+      for (int64_t g = 0; g < count; ++g) {
+        QuantizedBlock& block = out[begin + g];
+        std::memcpy(block.values[row], some[g].values, kGroup);
+        block.scale[row] = some[g].scale;
+        block.scaled_sum[row] = some[g].scaled_sum;
+      }
+    }
+  }
+}
+
+void MultiplyTokens(DataType type, const std::byte* tile, int64_t columns,
+                    const QuantizedBlock* x, int64_t rows, float* y) {
+  switch (type) {
+    case DataType::kQ8_0: return Multiply<DataType::kQ8_0>(tile, columns, x, rows, y);
+    case DataType::kQ4_K: return Multiply<DataType::kQ4_K>(tile, columns, x, rows, y);
+    case DataType::kQ5_K: return Multiply<DataType::kQ5_K>(tile, columns, x, rows, y);
+    case DataType::kQ6_K: return Multiply<DataType::kQ6_K>(tile, columns, x, rows, y);
+    default: return Multiply<DataType::kQ4_0>(tile, columns, x, rows, y);
+  }
+}
+
+}  // namespace portcullis::inference::amx
