@@ -1,10 +1,8 @@
 #include "policy/cedar/scenario.h"
 
 #include <algorithm>
-#include <array>
 
 #include "policy/cedar/ast.h"
-#include "policy/cedar/authorize.h"
 #include "policy/cedar/eval.h"
 #include "policy/cedar/json.h"
 #include "policy/cedar/parser.h"
@@ -16,8 +14,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxTestText = 4u << 20;  // bytes
 constexpr std::string_view kContextPrefix = "context.";
-constexpr std::array<std::string_view, 7> kKeys = {"principal", "action",  "resource", "context",
-                                                   "expect",    "because", "errors"};
 
 std::string_view Trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r");
@@ -30,38 +26,24 @@ Error At(std::string_view file, size_t line, std::string_view message) {
           std::string(file) + ":" + std::to_string(line) + ": " + std::string(message)};
 }
 
-// Open brackets minus closed ones, outside of strings.
-int Balance(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted && c == '\\') {
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (!quoted && std::string_view("([{").find(c) != std::string_view::npos) {
-      ++depth;
-    } else if (!quoted && std::string_view(")]}").find(c) != std::string_view::npos) {
-      --depth;
-    }
-  }
-  return depth;
-}
-
-// Evaluates the text of a setting; blanks in front make the error's line and column right.
 Result<Value> ValueOf(const Scenario::Setting& setting, std::string_view file) {
   ParsedFiles files;
-  files.files.push_back(
-      {std::string(file),
-       std::string(setting.line - 1, '\n') + std::string(setting.column - 1, ' ') + setting.text});
-  BOOST_OUTCOME_TRY(const Expr* expr, Parser(files, 0).ParseWholeExpression());
+  files.files.push_back({std::string(file), setting.text});
+  const auto expr = Parser(files, 0).ParseWholeExpression();
+  if (!expr) {  // read again with blanks in front, which make the error's line and column right
+    ParsedFiles placed;
+    placed.files.push_back({std::string(file), std::string(setting.line - 1, '\n') +
+                                                   std::string(setting.column - 1, ' ') +
+                                                   setting.text});
+    BOOST_OUTCOME_TRY(Parser(placed, 0).ParseWholeExpression());
+    return expr.error();
+  }
   const Entities none;
   const EntityView view(none, nullptr);
   const Value nothing = Value::Record({});
   const Value nobody = Value::Entity("None", "");
   Evaluator evaluator(view, nobody, nobody, nobody, nothing);
-  Result<Value> value = evaluator.Evaluate(*expr);
+  Result<Value> value = evaluator.Evaluate(*expr.value());
   if (!value) return At(file, setting.line, value.error().message);
   return value;
 }
@@ -76,28 +58,6 @@ Result<EntityUid> UidOf(const Scenario& scenario, const std::string& key, std::s
     return At(file, found->second.line, "`" + key + "` must be an entity");
   }
   return value.entity();
-}
-
-Result<Request> RequestOf(const Scenario& scenario, std::string_view file) {
-  Request request;
-  BOOST_OUTCOME_TRY(request.principal, UidOf(scenario, "principal", file));
-  BOOST_OUTCOME_TRY(request.action, UidOf(scenario, "action", file));
-  BOOST_OUTCOME_TRY(request.resource, UidOf(scenario, "resource", file));
-  std::vector<Value::Field> fields;
-  if (const auto found = scenario.settings.find("context"); found != scenario.settings.end()) {
-    BOOST_OUTCOME_TRY(const Value value, ValueOf(found->second, file));
-    if (value.kind() != Kind::kRecord) {
-      return At(file, found->second.line, "`context` must be a record");
-    }
-    fields = value.fields();
-  }
-  for (const auto& [key, setting] : scenario.settings) {
-    if (!key.starts_with(kContextPrefix)) continue;
-    BOOST_OUTCOME_TRY(Value value, ValueOf(setting, file));
-    fields.emplace_back(key.substr(kContextPrefix.size()), std::move(value));
-  }
-  request.context = Value::Record(std::move(fields));
-  return request;
 }
 
 std::set<std::string> NamesIn(const Scenario& scenario, const std::string& key) {
@@ -156,69 +116,26 @@ Result<std::string> Mismatch(const Scenario& scenario, std::string_view file,
 
 }  // namespace
 
-Result<std::vector<Scenario>> ParseScenarios(std::string_view text, std::string_view file_name) {
-  std::vector<Scenario> cases;
-  Scenario base;
-  Scenario* current = nullptr;
-  size_t number = 0;
-  while (!text.empty()) {
-    ++number;
-    const size_t first_line = number;
-    size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = Trim(text.substr(0, end));
-    if (line.empty() || line[0] == '#') {
-      text.remove_prefix(std::min(end + 1, text.size()));
-      continue;
+Result<Request> RequestOf(const Scenario& scenario, std::string_view file_name) {
+  Request request;
+  BOOST_OUTCOME_TRY(request.principal, UidOf(scenario, "principal", file_name));
+  BOOST_OUTCOME_TRY(request.action, UidOf(scenario, "action", file_name));
+  BOOST_OUTCOME_TRY(request.resource, UidOf(scenario, "resource", file_name));
+  std::vector<Value::Field> fields;
+  if (const auto found = scenario.settings.find("context"); found != scenario.settings.end()) {
+    BOOST_OUTCOME_TRY(const Value value, ValueOf(found->second, file_name));
+    if (value.kind() != Kind::kRecord) {
+      return At(file_name, found->second.line, "`context` must be a record");
     }
-    if (line == "base") {
-      if (!cases.empty()) return At(file_name, number, "`base` comes before the first case");
-      current = &base;
-    } else if (line.starts_with("case ")) {
-      cases.push_back(base);
-      current = &cases.back();
-      current->name = Trim(line.substr(5));
-      current->line = number;
-    } else {
-      while (end < text.size() && Balance(text.substr(0, end)) > 0) {  // the value goes on
-        end = std::min(text.find('\n', end + 1), text.size());
-        ++number;
-      }
-      const std::string_view whole = text.substr(0, end);
-      const size_t equals = whole.find('=');
-      if (equals == std::string_view::npos || current == nullptr) {
-        return At(file_name, first_line, "expected `base`, `case NAME` or `key = value`");
-      }
-      const std::string key(Trim(whole.substr(0, equals)));
-      if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end() &&
-          !key.starts_with(kContextPrefix)) {
-        return At(file_name, first_line, "unknown key `" + key + "`");
-      }
-      std::string_view value = whole.substr(equals + 1);
-      size_t column = equals + 2;
-      for (; !value.empty() && (value[0] == ' ' || value[0] == '\t'); ++column) {
-        value.remove_prefix(1);
-      }
-      if (key == "context") {  // a whole context replaces what the base said about parts of it
-        std::erase_if(current->settings, [](const auto& setting) {
-          return setting.first.starts_with(kContextPrefix);
-        });
-      }
-      while (!value.empty() &&
-             std::string_view(" \t\r\n").find(value.back()) != std::string_view::npos) {
-        value.remove_suffix(1);
-      }
-      current->settings[key] = {std::string(value), first_line, column};
-    }
-    text.remove_prefix(std::min(end + 1, text.size()));
+    fields = value.fields();
   }
-  for (const Scenario& scenario : cases) {
-    const auto expect = scenario.settings.find("expect");
-    if (expect == scenario.settings.end() ||
-        (expect->second.text != "allow" && expect->second.text != "deny")) {
-      return At(file_name, scenario.line, "the case needs `expect = allow` or `expect = deny`");
-    }
+  for (const auto& [key, setting] : scenario.settings) {
+    if (!key.starts_with(kContextPrefix)) continue;
+    BOOST_OUTCOME_TRY(Value value, ValueOf(setting, file_name));
+    fields.emplace_back(key.substr(kContextPrefix.size()), std::move(value));
   }
-  return cases;
+  request.context = Value::Record(std::move(fields));
+  return request;
 }
 
 CaseResult RunScenario(const Scenario& scenario, std::string_view file_name, const Folder& folder) {

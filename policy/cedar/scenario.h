@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/cedar/authorize.h"
 #include "policy/cedar/folder.h"
 
 namespace portcullis::policy::cedar {
@@ -36,6 +37,8 @@ struct Scenario {
   std::map<std::string, Setting> settings;
 };
 Result<std::vector<Scenario>> ParseScenarios(std::string_view text, std::string_view file_name);
+// What a case asks; kTest where a setting is missing or is no value of its kind.
+Result<Request> RequestOf(const Scenario& scenario, std::string_view file_name);
 CaseResult RunScenario(const Scenario& scenario, std::string_view file_name, const Folder& folder);
 
 }  // namespace portcullis::policy::cedar

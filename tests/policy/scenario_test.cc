@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "policy/cedar/scenario.h"
@@ -65,6 +66,37 @@ TEST(Scenario, MalformedFilesSayWhere) {
             "t.test:3: `base` comes before the first case");
   EXPECT_EQ(error("case a\n expect = maybe\n"),
             "t.test:1: the case needs `expect = allow` or `expect = deny`");
+}
+
+// What a test file may cost is bounded, however it is written: by time for a value of many lines,
+// by memory for many copies of a large base.
+TEST(Scenario, LargeFilesAreReadInTimeOrRefused) {
+  std::string tall = "base\n context = [\n";
+  for (int i = 0; i < 90'000; ++i) tall += "x\n";
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(ParseScenarios(tall, "t.test"));
+  const auto refused = ParseScenarios(tall + std::string(20'000, '\n'), "t.test");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("more than 100,000 lines"));
+
+  std::string wide = "base\n context.a = \"" + std::string(1 << 20, 'x') + "\"\n expect = deny\n";
+  for (int i = 0; i < 10; ++i) wide += "case a\n";
+  EXPECT_TRUE(ParseScenarios(wide, "t.test"));
+  for (int i = 0; i < 3'000; ++i) wide += "case a\n";
+  const auto copies = ParseScenarios(wide, "t.test");
+  ASSERT_FALSE(copies);
+  EXPECT_THAT(copies.error().message, HasSubstr("hold too much"));
+}
+
+TEST(Scenario, ValuesGoOnUntilTheirBracketsClose) {
+  const auto cases = ParseScenarios(
+      "case a\n context = [1,\n  \"]\\\"[\",\n\n  2]  \n expect = deny\ncase b\n expect = allow\n",
+      "t.test");
+  ASSERT_TRUE(cases) << cases.error().message;
+  ASSERT_EQ(cases.value().size(), 2u);
+  EXPECT_EQ(cases.value()[0].settings.at("context").text, "[1,\n  \"]\\\"[\",\n\n  2]");
+  EXPECT_EQ(cases.value()[1].line, 7u);
 }
 
 TEST(Scenario, ExpressionErrorsPointIntoTheFile) {
