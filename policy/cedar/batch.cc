@@ -1,5 +1,7 @@
 #include "policy/cedar/batch.h"
 
+#include <optional>
+
 #include "policy/cedar/policy_json.h"
 #include "policy/cedar/validate.h"
 #include "policy/cedar/value_json.h"
@@ -49,7 +51,7 @@ Result<PolicySet> LinkedPolicies(const std::string& text, const Json& links) {
 }  // namespace
 
 struct Batch::Cache {
-  Json policies_given;
+  std::optional<Json> policies_given;
   std::unique_ptr<PolicySet> policies;
   Json schema_given;
   std::unique_ptr<Schema> schema;
@@ -92,7 +94,8 @@ std::string ToJson(const Response& response) {
 Result<const PolicySet*> Batch::Policies(const Json& document) {
   BOOST_OUTCOME_TRY(const Json* given, Member(document, "policies", "the line"));
   const Json* links = document.Find("templateLinks");
-  if (cache_->policies && links == nullptr && cache_->policies_given == *given) {
+  if (cache_->policies && links == nullptr && cache_->policies_given &&
+      *cache_->policies_given == *given) {
     return cache_->policies.get();
   }
   cache_->policies.reset();
@@ -101,7 +104,9 @@ Result<const PolicySet*> Batch::Policies(const Json& document) {
                                                 : PolicySet::Parse(given->string, "policies");
   if (!parsed) return parsed.error();
   cache_->policies = std::make_unique<PolicySet>(std::move(parsed.value()));
-  cache_->policies_given = links == nullptr ? *given : Json();
+  cache_->policies_given
+      .reset();  // with links beside it, the text alone does not say what was made
+  if (links == nullptr) cache_->policies_given = *given;
   return cache_->policies.get();
 }
 

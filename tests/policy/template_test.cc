@@ -1,6 +1,7 @@
 // Templates and links: what decides, what is refused, and what the JSON form of a set says of both.
 #include <gtest/gtest.h>
 
+#include "policy/cedar/batch.h"
 #include "policy/cedar/json.h"
 #include "policy/cedar/policy_json.h"
 #include "policy/cedar/validate.h"
@@ -71,6 +72,26 @@ TEST(Template, ASetInJsonHoldsAllThree) {
   const Result<PolicySet> again = PolicySet::ParseJson(ToJson(set.value()), "again.json");
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(ToJson(again.value()), ToJson(set.value()));
+}
+
+// The text was read with links beside it; alone it is another question, and null is none.
+TEST(Template, ABatchLineIsNotAnsweredByTheLinksOfTheLineBefore) {
+  const auto line = [](const std::string& policies, const std::string& more) {
+    return R"({"policies":)" + policies + more + R"(,"entities":[],"request":{)" +
+           R"("principal":{"type":"U","id":"a"},"action":{"type":"A","id":"x"},)" +
+           R"("resource":{"type":"R","id":"r"}}})";
+  };
+  const std::string text = R"("permit(principal == ?principal, action, resource);")";
+  const std::string links = R"(,"templateLinks":[{"templateId":"policy0","newId":"l",)"
+                            R"("values":{"?principal":{"type":"U","id":"a"}}}])";
+  Batch batch;
+  const Batch::Answer linked = batch.Authorize(line(text, links));
+  EXPECT_TRUE(linked.answered && linked.yes) << linked.json;
+  for (const std::string& policies : {std::string("null"), text}) {
+    ASSERT_TRUE(batch.Authorize(line(text, links)).yes);
+    const Batch::Answer alone = batch.Authorize(line(policies, ""));
+    EXPECT_FALSE(alone.answered) << alone.json;
+  }
 }
 
 TEST(Template, ValidationTriesEveryTypeOfASlotAndEveryLink) {
