@@ -97,13 +97,13 @@ class Formatter {
     words_[at_].before.clear();
   }
 
-  // The current token with its comments, printed as `text`, or as it is.
-  Doc Take(std::string_view text = {}) {
+  // The current token with its comments.
+  Doc Take() {
     const Word& word = words_[at_];
     if (word.token.kind != TokenKind::kEnd) ++at_;
     Docs parts;
     Comments(word, parts);
-    parts.push_back(layout_.Text(text.empty() ? word.token.text : text));
+    parts.push_back(layout_.Text(word.token.text));
     if (!word.after.empty()) {
       parts.push_back(layout_.Blank());
       parts.push_back(layout_.Text(word.after));
