@@ -14,6 +14,8 @@
 #include <map>
 #include <optional>
 
+#include "audit/error.h"
+
 namespace portcullis::gateway {
 
 namespace asio = boost::asio;
@@ -145,7 +147,8 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
       const auto* acknowledgement = std::get_if<audit::Ack>(&*next.value());
       if (acknowledgement != nullptr) {
         if (unacknowledged_ > 0) --unacknowledged_;
-        health_->stalled = false;
+        // Refused for having waited: a thread that does not write says so.
+        if (acknowledgement->error_code != static_cast<uint32_t>(audit::Code::kOverloaded)) health_->stalled = false;
       }
       const uint64_t correlation =
           std::visit([](const auto& reply) { return reply.correlation; }, *next.value());

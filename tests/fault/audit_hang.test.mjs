@@ -1,0 +1,115 @@
+// A log that hangs, rather than fails: its process stopped, its disk frozen. New calls are refused within
+// 100 ms, answers in the making end without a false end, nothing acknowledged is lost, and the appliance goes on
+// by itself when the log does.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import {execFileSync, spawnSync} from 'node:child_process';
+import {mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {Appliance, until} from '../e2e/appliance.mjs';
+
+const post = async (box, content) => {
+  const begun = performance.now();
+  const {status, json, headers} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat(content, {max_tokens: 1}))});
+  return {status, code: json?.error?.code, receipt: headers.get('x-portcullis-receipt'), ms: performance.now() - begun};
+};
+const every = (box, count, content) => Promise.all(Array.from({length: count}, () => post(box, content)));
+const answers = (box) => until(async () => (await every(box, 6, 'Hello')).every(({status}) => status === 200), {seconds: 60, what: 'every core answers'});
+const median = (times) => [...times].sort((a, b) => a - b)[times.length >> 1];
+const seqOf = (receipt) => Number(Buffer.from(receipt.slice(5), 'base64url').readBigUInt64BE(4));
+
+// `hang` and `release` make the log hang and go on.
+async function refuses(box, hang, release) {
+  const slowest = [];
+  const receipts = [];
+  for (let round = 0; round < 5; ++round) {
+    await answers(box);
+    receipts.push(...(await every(box, 3, `round ${round}`)).map(({receipt}) => receipt));
+    hang();
+    try {
+      const refused = await every(box, 4, 'while it hangs');
+      assert.ok(refused.every(({status, code}) => status === 503 && code === 'audit_unavailable'), JSON.stringify(refused));
+      slowest.push(Math.max(...refused.map(({ms}) => ms)));
+      assert.ok((await post(box, 'still')).status === 503);
+    } finally { release(); }
+  }
+  await answers(box);
+  assert.ok(median(slowest) < 100, `the slowest refusal of each round took ${slowest.map(Math.round)} ms`);
+  await until(async () => (await box.verify()).report?.open_requests === 0, {what: 'everything is closed'});
+  const {code, report} = await box.verify();
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.equal(report.recoveries, 0, 'auditd was never replaced');
+  const kept = new Set((await box.records()).filter(({kind}) => kind === 'REQ').map(({seq}) => seq));
+  for (const receipt of receipts.filter(Boolean)) assert.ok(kept.has(seqOf(receipt)), 'every acknowledged record is there');
+}
+
+test('auditd does not run', async () => {
+  const box = await Appliance.start();
+  try {
+    await refuses(box, () => box.kill('auditd', 'SIGSTOP'), () => box.kill('auditd', 'SIGCONT'));
+  } finally { await box.close(); }
+});
+
+// A file system in a file, that can be frozen: writes then wait in the kernel, as on a disk that does not answer.
+function freezable() {
+  const dir = mkdtempSync(join(tmpdir(), 'portcullis-'));
+  const image = join(dir, 'disk.img');
+  const mount = join(dir, 'audit');
+  writeFileSync(image, '');
+  truncateSync(image, 512 << 20);
+  mkdirSync(mount, {mode: 0o700});
+  const made = spawnSync('mkfs.ext4', ['-q', '-m', '0', image]).status === 0 && spawnSync('mount', ['-o', 'loop', image, mount]).status === 0;
+  if (made) {
+    rmSync(join(mount, 'lost+found'), {recursive: true});
+    execFileSync('chmod', ['700', mount]);
+    return {dir, mount};
+  }
+  rmSync(dir, {recursive: true, force: true});
+  return undefined;
+}
+
+test('the disk of the log does not answer', async (t) => {
+  const disk = freezable();
+  if (!disk) return t.skip('no loop device can be mounted here');
+  let box;
+  const thaw = () => spawnSync('fsfreeze', ['-u', disk.mount]);
+  try {
+    box = await Appliance.start({dir: disk.dir});
+    await refuses(box, () => execFileSync('fsfreeze', ['-f', disk.mount]), thaw);
+  } finally {
+    thaw();
+    await box?.stop();
+    execFileSync('umount', ['-l', disk.mount]);
+    rmSync(disk.dir, {recursive: true, force: true});
+  }
+});
+
+test('the log stops while an answer is on its way', async () => {
+  const box = await Appliance.start();
+  try {
+    const stream = await box.client().chat.completions.create(box.endless(60));
+    const iterator = stream[Symbol.asyncIterator]();
+    await iterator.next();
+    box.kill('auditd', 'SIGSTOP');
+    const begun = performance.now();
+    let finish, error;
+    try {
+      for (;;) {
+        const {done, value} = await iterator.next();
+        if (done) break;
+        finish = value.choices[0]?.finish_reason ?? finish;
+      }
+    } catch (thrown) { error = thrown; }
+    assert.ok(error, `an end that is not in the log is not given (${finish})`);
+    assert.ok(performance.now() - begun < 20_000);
+    assert.equal((await post(box, 'meanwhile')).status, 503);
+    box.kill('auditd', 'SIGCONT');
+    await answers(box);
+    await until(async () => (await box.verify()).report?.open_requests === 0, {what: 'everything is closed'});
+    assert.equal((await box.verify()).code, 0);
+  } finally {
+    box.kill('auditd', 'SIGCONT');
+    await box.close();
+  }
+});
