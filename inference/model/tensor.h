@@ -16,7 +16,7 @@ namespace portcullis::inference {
 enum class DataType : uint8_t {
   kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_K, kQ5_K, kQ6_K,
   kF8E4M3,  // OCP 8-bit float without infinities; scaled by blocks, see Matrix
-  kQ4_1, kQ5_0, kQ5_1,  // computed by conversion only, without kernels of their own
+  kQ4_1, kQ5_0, kQ5_1,
   kOther,  // a type that is known by its name only; see Tensor::type_name
 };
 

@@ -27,16 +27,6 @@ bool IsFloat(DataType type) {
          type == DataType::kF8E4M3;
 }
 
-TileKernel TileKernelOf(const Kernels& kernels, DataType type) {
-  switch (type) {
-    case DataType::kQ8_0: return kernels.q8_0;
-    case DataType::kQ4_K: return kernels.q4_k;
-    case DataType::kQ5_K: return kernels.q5_k;
-    case DataType::kQ6_K: return kernels.q6_k;
-    default: return kernels.q4_0;
-  }
-}
-
 DotKernel DotKernelOf(const Kernels& kernels, DataType type) {
   switch (type) {
     case DataType::kF16: return kernels.f16;

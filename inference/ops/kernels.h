@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "inference/ops/cpu.h"
+#include "inference/ops/pack.h"
 
 namespace portcullis::inference {
 
@@ -39,11 +40,15 @@ using DotKernel = void (*)(const FloatRows& w, const float* x, int64_t x_stride,
                            float* y, int64_t y_stride);
 
 struct Kernels {
-  TileKernel q4_0, q8_0, q4_k, q5_k, q6_k;
+  TileKernel tiles[kPackedTypeCount];  // in the order of kPackedTypes
   DotKernel f32, f16, bf16, f8;
   QuantizeKernel quantize;
 };
 
+// `type` has a packed layout.
+inline TileKernel TileKernelOf(const Kernels& kernels, DataType type) {
+  return kernels.tiles[PackedIndex(type)];
+}
 // `isa` is one of UsableIsas().
 const Kernels& KernelsFor(Isa isa);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace portcullis::inference {
 namespace {
@@ -59,13 +60,29 @@ struct Tile {
   PackedLayout layout;
 };
 
-void PutQ4_0(const std::byte* blocks, const Tile& tile) {
-  for (int64_t g = 0; g < tile.groups; ++g, blocks += 18) {
-    std::memcpy(tile.out + tile.layout.scales + g * kHalfBytes + 2 * tile.row, blocks, 2);
-    // ggml's order of nibbles is that of the packed group.
+// Q4_0, Q4_1, Q5_0 and Q5_1; see dequantize.cc for the blocks. Their order of nibbles is that of the
+// packed group.
+template <DataType kType>
+void PutSmall(const std::byte* blocks, const Tile& tile) {
+  constexpr int64_t kHead = HasMinima(kType) ? 4 : 2;
+  constexpr int64_t kHigh = BitsOf(kType) == 5 ? 4 : 0;
+  constexpr int64_t kBytes = kHead + kHigh + 16;
+  for (int64_t g = 0; g < tile.groups; ++g, blocks += kBytes) {
+    std::byte* scales = tile.out + tile.layout.scales + g * ScaleBytes(kType) + 2 * tile.row;
+    std::memcpy(scales, blocks, 2);
+    if constexpr (HasMinima(kType)) std::memcpy(scales + kHalfBytes, blocks + 2, 2);
     std::byte* values = tile.out + tile.layout.values + g * kNibbleBytes;
     for (int64_t j = 0; j < 4; ++j) {
-      Store32(values, j * kTileRows + tile.row, Load32(blocks + 2 + 4 * j));
+      Store32(values, j * kTileRows + tile.row, Load32(blocks + kHead + kHigh + 4 * j));
+    }
+    if constexpr (kHigh > 0) {
+      const uint32_t bits = Load32(blocks + kHead);
+      uint32_t fifths = 0;
+      for (int step = 0; step < 8; ++step) {
+        // Four bits move to the lowest bits of four bytes.
+        fifths |= ((bits >> 4 * step & 15) * 0x00204081u & 0x01010101u) << step;
+      }
+      Store32(tile.out + tile.layout.high_bits + g * 4 * kTileRows, tile.row, fifths);
     }
   }
 }
@@ -148,15 +165,8 @@ void PutQ6_K(const std::byte* blocks, const Tile& tile) {
 
 }  // namespace
 
-bool HasPackedLayout(DataType type) {
-  switch (type) {
-    case DataType::kQ8_0:
-    case DataType::kQ4_0:
-    case DataType::kQ4_K:
-    case DataType::kQ5_K:
-    case DataType::kQ6_K: return true;
-    default: return false;
-  }
+size_t PackedIndex(DataType type) {
+  return static_cast<size_t>(std::ranges::find(kPackedTypes, type) - std::begin(kPackedTypes));
 }
 
 int64_t PackedTiles(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
@@ -166,9 +176,13 @@ PackedLayout PackedLayoutOf(DataType type, int64_t columns) {
   constexpr int64_t kSuperValues = kSuperHead + kSuperScales;
   constexpr int64_t kSuperHigh = kSuperValues + kSuperGroups * kNibbleBytes;
   switch (type) {
-    case DataType::kQ4_0: {
-      const int64_t scales = groups * kNibbleBytes;
-      return {groups, scales + RoundUp(groups * kHalfBytes), 0, 0, scales};
+    case DataType::kQ4_0:
+    case DataType::kQ4_1:
+    case DataType::kQ5_0:
+    case DataType::kQ5_1: {
+      const int64_t high_bits = groups * kNibbleBytes;
+      const int64_t scales = high_bits + (BitsOf(type) == 5 ? groups * 4 * kTileRows : 0);
+      return {groups, scales + RoundUp(groups * ScaleBytes(type)), 0, high_bits, scales};
     }
     case DataType::kQ8_0: {
       const int64_t scales = groups * 2 * kNibbleBytes;
@@ -203,7 +217,10 @@ void PackTile(const Matrix& matrix, int64_t tile, std::byte* out) {
                       PackedLayoutOf(matrix.type, matrix.columns)};
     const std::byte* blocks = matrix.row(begin + row);
     switch (matrix.type) {
-      case DataType::kQ4_0: PutQ4_0(blocks, target); break;
+      case DataType::kQ4_0: PutSmall<DataType::kQ4_0>(blocks, target); break;
+      case DataType::kQ4_1: PutSmall<DataType::kQ4_1>(blocks, target); break;
+      case DataType::kQ5_0: PutSmall<DataType::kQ5_0>(blocks, target); break;
+      case DataType::kQ5_1: PutSmall<DataType::kQ5_1>(blocks, target); break;
       case DataType::kQ8_0: PutQ8_0(blocks, target); break;
       case DataType::kQ4_K: PutK45<false>(blocks, target); break;
       case DataType::kQ5_K: PutK45<true>(blocks, target); break;

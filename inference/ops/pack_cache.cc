@@ -49,7 +49,8 @@ struct TypeNumber {
 };
 constexpr std::array kTypes = {TypeNumber{DataType::kQ4_0, 2}, TypeNumber{DataType::kQ8_0, 8},
                                TypeNumber{DataType::kQ4_K, 12}, TypeNumber{DataType::kQ5_K, 13},
-                               TypeNumber{DataType::kQ6_K, 14}};
+                               TypeNumber{DataType::kQ6_K, 14}, TypeNumber{DataType::kQ4_1, 3},
+                               TypeNumber{DataType::kQ5_0, 6},  TypeNumber{DataType::kQ5_1, 7}};
 
 Digest Sha256(std::span<const std::byte> bytes) {
   Digest digest;

@@ -86,8 +86,8 @@ void Run(const Options& options) {
               limits.bf16_per_second / 1e9, limits.int8_per_second / 1e9);
   std::printf("%lld x %lld; m = 1 in GB/s (share of the limit), others in GOP/s; p: prompt rows\n",
               static_cast<long long>(options.rows), static_cast<long long>(options.columns));
-  for (const DataType type : {DataType::kQ4_0, DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K,
-                              DataType::kQ8_0, DataType::kF8E4M3, DataType::kF16, DataType::kBF16,
+  for (const DataType type : {DataType::kQ4_0, DataType::kQ4_1, DataType::kQ5_0, DataType::kQ5_1,
+                              DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K, DataType::kQ8_0, DataType::kF8E4M3, DataType::kF16, DataType::kBF16,
                               DataType::kF32}) {
     if (!options.type.empty() && options.type != NameOf(type)) continue;
     for (const Isa isa : UsableIsas()) {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "inference/ops/dequantize.h"
+#include "inference/ops/pack.h"
 
 namespace portcullis::inference {
 namespace {
@@ -37,6 +38,10 @@ RandomMatrix::RandomMatrix(DataType type, int64_t rows, int64_t columns, uint32_
     const auto scale = static_cast<uint16_t>(0x2000 + random() % 0x200);
     std::memcpy(&bytes[i + (type == DataType::kQ6_K ? 208 : 0)], &scale, 2);
     if (type == DataType::kQ4_K || type == DataType::kQ5_K) std::memcpy(&bytes[i + 2], &scale, 2);
+    if (HasMinima(type)) {
+      const uint16_t least = static_cast<uint16_t>(scale + 0x8c00);  // about -8 scales
+      std::memcpy(&bytes[i + 2], &least, 2);
+    }
   }
   matrix = {type, rows, columns, reinterpret_cast<const std::byte*>(bytes.data()) + 1};
   if (type != DataType::kF8E4M3) return;

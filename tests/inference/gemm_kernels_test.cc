@@ -13,20 +13,6 @@
 namespace portcullis::inference {
 namespace {
 
-constexpr DataType kPacked[] = {DataType::kQ4_0, DataType::kQ8_0, DataType::kQ4_K, DataType::kQ5_K,
-                                DataType::kQ6_K};
-
-TileKernel KernelOf(Isa isa, DataType type) {
-  const Kernels& kernels = KernelsFor(isa);
-  switch (type) {
-    case DataType::kQ8_0: return kernels.q8_0;
-    case DataType::kQ4_K: return kernels.q4_k;
-    case DataType::kQ5_K: return kernels.q5_k;
-    case DataType::kQ6_K: return kernels.q6_k;
-    default: return kernels.q4_0;
-  }
-}
-
 std::vector<std::byte> Packed(const Matrix& matrix) {
   std::vector<std::byte> out(static_cast<size_t>(PackedBytes(matrix)));
   const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
@@ -64,7 +50,7 @@ std::vector<float> RunTile(Isa isa, DataType type, const std::byte* tile, int64_
   if (isa == Isa::kAmx) return RunBlocks(type, tile, columns, x);
   const int64_t m = static_cast<int64_t>(x.size()) / (columns / kGroup);
   std::vector<float> y(static_cast<size_t>(m * kTileRows));
-  KernelOf(isa, type)(tile, columns, x.data(), m, y.data());
+  TileKernelOf(KernelsFor(isa), type)(tile, columns, x.data(), m, y.data());
   return y;
 }
 
@@ -111,7 +97,7 @@ TEST(PackedKernels, QuantisationIsTheSameEverywhere) {
 }
 
 TEST(PackedKernels, AllLevelsGiveTheSameBitsOnRandomData) {
-  for (const DataType type : kPacked) {
+  for (const DataType type : kPackedTypes) {
     for (const int64_t columns : {256, 1280}) {
       const RandomMatrix random(type, 21, columns, 11);
       const auto packed = Packed(random.matrix);
@@ -167,6 +153,15 @@ void CheckPairs(DataType type, const std::vector<int>& weights, const std::vecto
         for (int i = 0; i < 16; ++i) {
           block[2 + i] = static_cast<uint8_t>((value(i) + 8) | (value(i + 16) + 8) << 4);
         }
+      } else if (layout.elements == 32) {
+        std::memcpy(block, &one, 2);
+        const int zero = type == DataType::kQ5_0 ? 16 : 0;
+        uint8_t* nibbles = block + layout.bytes - 16;
+        for (int i = 0; i < 32; ++i) {
+          const int stored = value(i) + zero;
+          nibbles[i % 16] |= static_cast<uint8_t>((stored & 15) << i / 16 * 4);
+          if (BitsOf(type) == 5) nibbles[-4 + i / 8] |= static_cast<uint8_t>(stored >> 4 << i % 8);
+        }
       } else if (type == DataType::kQ6_K) {
         std::memcpy(block + 208, &one, 2);
         std::memset(block + 192, 1, 16);
@@ -217,10 +212,13 @@ constexpr int8_t kSigns[] = {-127, -126, -1, 0, 1, 126, 127};
 
 TEST(PackedKernels, NoPairOfFourBitWeightsSaturates) {
   CheckPairs(DataType::kQ4_0, From(-8, 7), {std::begin(kSigns), std::end(kSigns)});
+  CheckPairs(DataType::kQ4_1, From(0, 15), {std::begin(kSigns), std::end(kSigns)});
   CheckPairs(DataType::kQ4_K, From(0, 15), {std::begin(kSigns), std::end(kSigns)});
 }
 
 TEST(PackedKernels, NoPairOfFiveAndSixBitWeightsSaturates) {
+  CheckPairs(DataType::kQ5_0, From(-16, 15), {-127, -1, 127});
+  CheckPairs(DataType::kQ5_1, From(0, 31), {-127, -1, 127});
   CheckPairs(DataType::kQ5_K, From(0, 31), {-127, -1, 127});
   CheckPairs(DataType::kQ6_K, From(-32, 31), {-127, 127});
 }

@@ -23,6 +23,7 @@ constexpr Shape kShapes[] = {
     {DataType::kF16, 16, 64},     {DataType::kBF16, 300, 77},  {DataType::kBF16, 33, 4100},
     {DataType::kF8E4M3, 200, 300}, {DataType::kF8E4M3, 17, 33}, {DataType::kQ8_0, 129, 1056},
     {DataType::kQ8_0, 5, 32},     {DataType::kQ4_0, 65, 1120}, {DataType::kQ4_0, 16, 4160},
+    {DataType::kQ4_1, 33, 1120},  {DataType::kQ5_0, 50, 1056}, {DataType::kQ5_1, 17, 4128},
     {DataType::kQ4_K, 33, 1280},  {DataType::kQ5_K, 17, 512},  {DataType::kQ6_K, 150, 256},
     {DataType::kQ6_K, 7, 4352}};
 

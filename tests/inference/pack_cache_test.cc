@@ -25,7 +25,7 @@ class PackCacheTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     path_ = folder_ / "model.pack";
     identity_.files.fill(std::byte{7});
-    for (const DataType type : {DataType::kQ4_0, DataType::kQ6_K, DataType::kQ8_0}) {
+    for (const DataType type : {DataType::kQ4_0, DataType::kQ6_K, DataType::kQ5_1}) {
       matrices_.push_back(std::make_unique<RandomMatrix>(type, 37, 1024, 5));
     }
   }

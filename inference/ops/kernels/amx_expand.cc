@@ -60,9 +60,16 @@ Affine AffineOf(DataType type, const std::byte* block, const std::byte* scales) 
       const __m512 offset = _mm512_mul_ps(scale, _mm512_set1_ps(-128));
       return {{scale, scale}, {offset, offset}};
     }
+    case DataType::kQ4_1:
+    case DataType::kQ5_1: {
+      const __m512 scale = Halves(scales), minimum = Halves(scales + 2 * kTileRows);
+      return {{scale, scale}, {minimum, minimum}};
+    }
+    case DataType::kQ5_0:
     case DataType::kQ4_0: {
       const __m512 scale = Halves(scales);
-      const __m512 offset = _mm512_mul_ps(scale, _mm512_set1_ps(-8));
+      const float zero = type == DataType::kQ5_0 ? -16 : -8;
+      const __m512 offset = _mm512_mul_ps(scale, _mm512_set1_ps(zero));
       return {{scale, scale}, {offset, offset}};
     }
     case DataType::kQ6_K: {
@@ -92,7 +99,7 @@ __m512i StepBytes(DataType type, const std::byte* block, const PackedLayout& lay
   const __m512i low = _mm512_and_si512(s < 4 ? pair : _mm512_srli_epi16(pair, 4),
                                        _mm512_set1_epi8(15));
   const std::byte* high = block + layout.high_bits;
-  if (type == DataType::kQ5_K) {
+  if (BitsOf(type) == 5) {
     const __m512i bits = _mm512_srl_epi16(_mm512_loadu_si512(high + g * 64),
                                           _mm_cvtsi64_si128(s));
     const __m512i fifth = _mm512_and_si512(bits, _mm512_set1_epi8(1));
@@ -114,7 +121,7 @@ void ExpandGroups(const std::byte* tile, int64_t columns, int64_t begin, int64_t
   for (int64_t group = begin; group < begin + count; ++group, out += kBlock) {
     const std::byte* block = tile + group / layout.block_groups * layout.block_bytes;
     const int64_t g = group % layout.block_groups;
-    const auto [scale, offset] = AffineOf(kType, block, block + layout.scales + g * 2 * kTileRows);
+    const auto [scale, offset] = AffineOf(kType, block, block + layout.scales + g * ScaleBytes(kType));
     for (int64_t s = 0; s < 8; ++s) {
       PutStep(StepBytes(kType, block, layout, g, s), scale[s / 4], offset[s / 4], out + 64 * s);
     }
@@ -255,6 +262,12 @@ void ExpandTile(DataType type, const std::byte* tile, int64_t columns, int64_t b
       return ExpandGroups<DataType::kQ8_0>(tile, columns, begin, count, high);
     case DataType::kQ4_0:
       return ExpandGroups<DataType::kQ4_0>(tile, columns, begin, count, high);
+    case DataType::kQ4_1:
+      return ExpandGroups<DataType::kQ4_1>(tile, columns, begin, count, high);
+    case DataType::kQ5_0:
+      return ExpandGroups<DataType::kQ5_0>(tile, columns, begin, count, high);
+    case DataType::kQ5_1:
+      return ExpandGroups<DataType::kQ5_1>(tile, columns, begin, count, high);
     case DataType::kQ4_K:
       return ExpandGroups<DataType::kQ4_K>(tile, columns, begin, count, high);
     case DataType::kQ5_K:

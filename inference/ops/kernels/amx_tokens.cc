@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t kChunk = 4;  // groups
 constexpr int64_t kLine = 64;
 
-// Values less their offset as signed bytes; those of Q4_K and Q5_K have none and are unsigned.
+// Values less their offset as signed bytes; those of types with minima have none and are unsigned.
 struct TileBytes : Simd512 {
   static Bytes LoadSigned(const std::byte* from) { return Load(from); }
 };
@@ -35,7 +35,8 @@ struct TileBytesLess8 : TileBytes {
 };
 
 template <DataType kType>
-constexpr bool kUnsigned = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
+constexpr bool kUnsigned =
+    HasMinima(kType) || kType == DataType::kQ4_K || kType == DataType::kQ5_K;
 
 template <DataType kType>
 struct Place {  // of a group
@@ -58,6 +59,7 @@ void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) 
   Reader::Values(at.block, layout, at.g, 0, w);
   for (int s = 0; s < 8; ++s) {
     if constexpr (kType == DataType::kQ6_K) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(32));
+    if constexpr (kType == DataType::kQ5_0) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(16));
     _mm512_store_si512(out + s * kLine, w[s]);
   }
 }
@@ -104,12 +106,18 @@ __m512 SumsOf(const int32_t* sums) {
 template <DataType kType, int kRows>
 void AddGroup(const Place<kType>& at, const PackedLayout& layout, const QuantizedBlock& x,
               const int32_t* sums, __m512* totals) {
-  const std::byte* scales = at.block + layout.scales + at.g * 2 * kTileRows;
+  const std::byte* scales = at.block + layout.scales + at.g * ScaleBytes(kType);
   if constexpr (!IsSuperBlock(kType)) {
     const __m512 scale = Simd512::Halves(scales);
     for (int r = 0; r < kRows; ++r) {
       const __m512 step = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale[r]));
       totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), step, totals[r]);
+    }
+    if constexpr (HasMinima(kType)) {
+      const __m512 minimum = Simd512::Halves(scales + 2 * kTileRows);
+      for (int r = 0; r < kRows; ++r) {
+        totals[r] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(x.scaled_sum[r]), totals[r]);
+      }
     }
   } else if constexpr (kType == DataType::kQ6_K) {
     const __m512 super = Simd512::Halves(at.block);
@@ -229,6 +237,9 @@ void MultiplyTokens(DataType type, const std::byte* tile, int64_t columns,
     case DataType::kQ4_K: return Multiply<DataType::kQ4_K>(tile, columns, x, rows, y);
     case DataType::kQ5_K: return Multiply<DataType::kQ5_K>(tile, columns, x, rows, y);
     case DataType::kQ6_K: return Multiply<DataType::kQ6_K>(tile, columns, x, rows, y);
+    case DataType::kQ4_1: return Multiply<DataType::kQ4_1>(tile, columns, x, rows, y);
+    case DataType::kQ5_0: return Multiply<DataType::kQ5_0>(tile, columns, x, rows, y);
+    case DataType::kQ5_1: return Multiply<DataType::kQ5_1>(tile, columns, x, rows, y);
     default: return Multiply<DataType::kQ4_0>(tile, columns, x, rows, y);
   }
 }

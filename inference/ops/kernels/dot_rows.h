@@ -107,11 +107,15 @@ void RunDots(const FloatRows& w, const float* x, int64_t x_stride, int64_t m, fl
 // The whole set of one instruction level.
 template <class Simd>
 constexpr Kernels MakeKernels() {
-  return {RunTile<Simd, DataType::kQ4_0>, RunTile<Simd, DataType::kQ8_0>,
-          RunTile<Simd, DataType::kQ4_K>, RunTile<Simd, DataType::kQ5_K>,
-          RunTile<Simd, DataType::kQ6_K>, RunDots<Simd, DataType::kF32>,
-          RunDots<Simd, DataType::kF16>,  RunDots<Simd, DataType::kBF16>,
-          RunDots<Simd, DataType::kF8E4M3>, Simd::Quantize};
+  constexpr auto make = []<size_t... kIndices>(std::index_sequence<kIndices...>) {
+    return Kernels{{RunTile<Simd, kPackedTypes[kIndices]>...},
+                   RunDots<Simd, DataType::kF32>,
+                   RunDots<Simd, DataType::kF16>,
+                   RunDots<Simd, DataType::kBF16>,
+                   RunDots<Simd, DataType::kF8E4M3>,
+                   Simd::Quantize};
+  };
+  return make(std::make_index_sequence<kPackedTypeCount>());
 }
 
 }  // namespace portcullis::inference

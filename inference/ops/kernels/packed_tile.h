@@ -3,7 +3,8 @@
 // A register holds four neighbouring columns of kLanes rows, so a dot product of four terms per
 // lane with the same four inputs everywhere, eight times, is a group of 32 for kLanes outputs.
 // Integer sums are exact; what is rounded is, per group and in this order:
-//   step = scale · x.scale;  y = fma(sum, step, y);  with minima  y = fma(-min, x.scaled_sum, y)
+//   step = scale · x.scale;  y = fma(sum, step, y);  with minima  y = fma(min, x.scaled_sum, y),
+// where the K types subtract theirs.
 // Simd gives kLanes, kBytes, kMaxRows, the types Bytes, Ints, Floats and the functions used below.
 // Simd::Dot is where saturation must be impossible: see the proofs there.
 #pragma once
@@ -15,16 +16,6 @@
 #include "inference/ops/pack.h"
 
 namespace portcullis::inference {
-
-constexpr bool IsSuperBlock(DataType type) {
-  return type == DataType::kQ4_K || type == DataType::kQ5_K || type == DataType::kQ6_K;
-}
-// Of a packed value before its offset is subtracted; Q8_0's are signed.
-constexpr int BitsOf(DataType type) {
-  if (type == DataType::kQ8_0) return 8;
-  if (type == DataType::kQ6_K) return 6;
-  return type == DataType::kQ5_K ? 5 : 4;
-}
 
 constexpr int64_t kPrefetchBytes = 4096;
 
@@ -61,7 +52,7 @@ struct TileReader {
       w[j] = Simd::LowNibbles(pair);
       w[4 + j] = Simd::HighNibbles(pair);
     }
-    if constexpr (kType == DataType::kQ5_K) {
+    if constexpr (BitsOf(kType) == 5) {
       InsertHigh<0x10, 1>(Simd::Load(at + layout.high_bits + g * 64), w,
                           std::make_integer_sequence<int, 8>());
     }
@@ -91,7 +82,7 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
         super_scale = Simd::Halves(block + part * 2 * Simd::kLanes);
         super_minimum = Simd::Halves(block + 2 * kTileRows + part * 2 * Simd::kLanes);
       }
-      for (int64_t g = 0; g < layout.block_groups; ++g, scales += 2 * kTileRows) {
+      for (int64_t g = 0; g < layout.block_groups; ++g, scales += ScaleBytes(kType)) {
         typename Simd::Bytes w[8];
         TileReader<Simd, kType>::Values(block, layout, g, part, w);
         const QuantizedGroup* in = x + begin + g;
@@ -119,13 +110,23 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
             sums[r] = Simd::Fnma(minimum, Simd::Splat(in->scaled_sum), sums[r]);
           }
         } else {
-          constexpr int kZero = kType == DataType::kQ8_0 ? Simd::kSignedOffset : 8;
+          constexpr int kZero = kType == DataType::kQ8_0   ? Simd::kSignedOffset
+                                : kType == DataType::kQ4_0 ? 8
+                                : kType == DataType::kQ5_0 ? 16
+                                                           : 0;
           const Floats scale = Simd::Halves(scales + part * 2 * Simd::kLanes);
+          Floats minimum = Simd::Zero();
+          if constexpr (HasMinima(kType)) {
+            minimum = Simd::Halves(scales + 2 * kTileRows + part * 2 * Simd::kLanes);
+          }
           for (int r = 0; r < kRows; ++r, in += groups) {
             const Ints sum = Simd::template Dot<kBits, 8>(
                 w, in->values, Simd::template Offset<kZero>(in->negative_sum));
             sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
                                 sums[r]);
+            if constexpr (HasMinima(kType)) {
+              sums[r] = Simd::Fma(minimum, Simd::Splat(in->scaled_sum), sums[r]);
+            }
           }
         }
       }

@@ -30,7 +30,12 @@ int32_t ValueAt(DataType type, const std::byte* block, const PackedLayout& layou
   const std::byte* high = block + layout.high_bits;
   switch (type) {
     case DataType::kQ4_0: return low - 8;
-    case DataType::kQ5_K: return low | (static_cast<int>(high[g * 64 + lane]) >> step & 1) << 4;
+    case DataType::kQ5_0:
+    case DataType::kQ5_1:
+    case DataType::kQ5_K: {
+      const int fifth = static_cast<int>(high[g * 64 + lane]) >> step & 1;
+      return (low | fifth << 4) - (type == DataType::kQ5_0 ? 16 : 0);
+    }
     case DataType::kQ6_K: {
       const int pairs = static_cast<int>(high[g * 128 + step / 4 * 64 + lane]);
       return (low | (pairs >> 2 * (step % 4) & 3) << 4) - 32;
@@ -51,10 +56,13 @@ float OneOutput(const std::byte* tile, int64_t columns, const QuantizedGroup* x,
     for (int64_t k = 0; k < kGroup; ++k) {
       halves[k / 16] += ValueAt(kType, block, layout, g, row, k) * in.values[k];
     }
-    const std::byte* scales = block + layout.scales + g * 2 * kTileRows;
+    const std::byte* scales = block + layout.scales + g * ScaleBytes(kType);
     const auto both = static_cast<float>(halves[0] + halves[1]);
     if constexpr (!IsSuperBlock(kType)) {
       sum = std::fma(both, HalfAt(scales, row) * in.scale, sum);
+      if constexpr (HasMinima(kType)) {
+        sum = std::fma(HalfAt(scales, kTileRows + row), in.scaled_sum, sum);
+      }
     } else if constexpr (kType == DataType::kQ6_K) {
       for (int64_t half = 0; half < 2; ++half) {
         const auto own = static_cast<float>(static_cast<int8_t>(scales[half * kTileRows + row]));
@@ -120,8 +128,9 @@ void Quantize(const float* x, int64_t columns, QuantizedGroup* out) {
 }  // namespace
 
 const Kernels kScalarKernels = {
-    Tile<DataType::kQ4_0>, Tile<DataType::kQ8_0>, Tile<DataType::kQ4_K>,   Tile<DataType::kQ5_K>,
-    Tile<DataType::kQ6_K>, Dots<DataType::kF32>,  Dots<DataType::kF16>,    Dots<DataType::kBF16>,
+    {Tile<DataType::kQ4_0>, Tile<DataType::kQ4_1>, Tile<DataType::kQ5_0>, Tile<DataType::kQ5_1>,
+     Tile<DataType::kQ8_0>, Tile<DataType::kQ4_K>, Tile<DataType::kQ5_K>, Tile<DataType::kQ6_K>},
+    Dots<DataType::kF32>,  Dots<DataType::kF16>,    Dots<DataType::kBF16>,
     Dots<DataType::kF8E4M3>, Quantize};
 
 }  // namespace portcullis::inference

@@ -42,7 +42,7 @@ struct Simd256 {
   template <int kZero>
   static Ints Offset(int32_t negative_sum) {
     if constexpr (kZero == 0) return ZeroInts();
-    constexpr int kShift = kZero == 8 ? 3 : kZero == 32 ? 5 : 7;
+    constexpr int kShift = kZero == 8 ? 3 : kZero == 16 ? 4 : kZero == 32 ? 5 : 7;
     return _mm256_slli_epi32(_mm256_set1_epi32(negative_sum), kShift);
   }
   static Ints ZeroInts() { return _mm256_setzero_si256(); }

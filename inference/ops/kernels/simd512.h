@@ -35,7 +35,7 @@ struct Simd512 {
   template <int kZero>
   static Ints Offset(int32_t negative_sum) {
     if constexpr (kZero == 0) return ZeroInts();
-    constexpr int kShift = kZero == 8 ? 3 : kZero == 32 ? 5 : 7;
+    constexpr int kShift = kZero == 8 ? 3 : kZero == 16 ? 4 : kZero == 32 ? 5 : 7;
     return _mm512_slli_epi32(_mm512_set1_epi32(negative_sum), kShift);
   }
   static Ints ZeroInts() { return _mm512_setzero_si512(); }
