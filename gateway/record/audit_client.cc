@@ -147,7 +147,7 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
       const auto* acknowledgement = std::get_if<audit::Ack>(&*next.value());
       if (acknowledgement != nullptr) {
         if (unacknowledged_ > 0) --unacknowledged_;
-        // Refused for having waited: a thread that does not write says so.
+        // That appends wait too long is said by a thread that does not write.
         if (acknowledgement->error_code != static_cast<uint32_t>(audit::Code::kOverloaded)) health_->stalled = false;
       }
       const uint64_t correlation =
@@ -252,7 +252,9 @@ asio::awaitable<void> AuditClient::WatchUntilItAnswers(std::shared_ptr<Health> h
     if (link->Send(audit::EncodeStatusRequest(correlation))) co_await waiter.timer.async_wait(kQuiet);
     link->Forget(correlation);
     if (!health->alive) co_return;
-    if (waiter.reply) health->stalled = false;
+    // Not writable and nothing at work: the disk is nearly full, which appends are told themselves.
+    const auto* status = waiter.reply ? std::get_if<audit::Status>(&*waiter.reply) : nullptr;
+    if (status != nullptr && (status->writable || status->queued == 0)) health->stalled = false;
   }
   watching_ = false;
 }
@@ -289,6 +291,7 @@ asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::E
                     "the audit log did not confirm in time; nothing was forwarded", "", 1000};
   }
   if (!ack->durable) {
+    if (ack->error_code == static_cast<uint32_t>(audit::Code::kOverloaded)) Stall();
     co_return Error{Code::kAuditUnavailable, "the audit log refused: " + ack->error, "", 1000};
   }
   co_return std::move(*ack);

@@ -1,6 +1,7 @@
 // Durable records per second with 1 and 64 writers, beside what the same disk gives to a bare append of
-// 4 KB and fdatasync, in the same run and interleaved; and leaves verified per second. Prints JSON; the
-// ratios are what to compare between machines. usage: audit_bench [--dir D] [--seconds N] [--rounds N]
+// 4 KB and fdatasync, in the same run and interleaved; what a request waits for the log (REQ and DECISION, then
+// RESP), alone and among 64; content sealed and synced per second; leaves verified per second. Prints
+// JSON; the ratios are what to compare between machines. usage: audit_bench [--dir D] [--seconds N] [--rounds N]
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,13 +12,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "audit/layout.h"
+#include "audit/seal.h"
 #include "audit/verify.h"
 #include "audit/writer.h"
 
@@ -27,6 +31,7 @@ using namespace portcullis::audit;
 using Steady = std::chrono::steady_clock;
 
 constexpr size_t kRecordBytes = 4096;
+constexpr size_t kLargeBytes = 256 * 1024;
 
 struct Rate {
   double per_second = 0;
@@ -64,7 +69,52 @@ Rate RawDisk(const std::filesystem::path& folder, double seconds) {
   return Summarise(std::move(times), Since(begin));
 }
 
-Rate Log(Writer& writer, int threads, double seconds) {
+// What one client does once; how long it waited for the log, in milliseconds, or nothing when refused.
+using Turn = std::function<std::optional<double>(Writer&, int client)>;
+
+std::optional<std::vector<uint64_t>> Append(Writer& writer, std::vector<Event> events) {
+  std::promise<std::optional<std::vector<uint64_t>>> done;
+  writer.Submit({1, std::move(events)}, [&done](const Ack& ack) {
+    done.set_value(ack.durable ? std::optional(ack.seqs) : std::nullopt);
+  });
+  return done.get_future().get();
+}
+
+Event Make(Kind kind, int client, PartType part, size_t bytes) {
+  Event event;
+  event.kind = kind;
+  event.subject = "subject" + std::to_string(client);
+  event.request_id[0] = static_cast<uint8_t>(client);
+  event.parts = {{part, std::string(bytes, 'm')}};
+  return event;
+}
+
+Turn OneRecord(size_t bytes) {
+  return [bytes](Writer& writer, int client) -> std::optional<double> {
+    std::vector<Event> events = {Make(Kind::kAdmin, client, PartType::kMetadata, bytes)};
+    const auto start = Steady::now();
+    if (!Append(writer, std::move(events))) return std::nullopt;
+    return Since(start) * 1000;
+  };
+}
+
+// As the gateway does it around the work of the engine.
+std::optional<double> OneRequest(Writer& writer, int client) {
+  std::vector<Event> opening = {Make(Kind::kReq, client, PartType::kPrompt, 1500),
+                                Make(Kind::kDecision, client, PartType::kDecision, 500)};
+  opening[1].parent_seq = kParentFirst;
+  opening[1].outcome = 1;
+  Event end = Make(Kind::kResp, client, PartType::kAnswer, 2000);
+  end.outcome = 200;
+  const auto start = Steady::now();
+  const auto seqs = Append(writer, std::move(opening));
+  if (!seqs) return std::nullopt;
+  end.parent_seq = seqs->front();
+  if (!Append(writer, {std::move(end)})) return std::nullopt;
+  return Since(start) * 1000;
+}
+
+Rate Log(Writer& writer, int threads, double seconds, const Turn& turn) {
   std::mutex mutex;
   std::vector<double> times;
   std::vector<std::thread> clients;
@@ -73,16 +123,9 @@ Rate Log(Writer& writer, int threads, double seconds) {
   for (int t = 0; t < threads; ++t) {
     clients.emplace_back([&, t] {
       std::vector<double> mine;
-      Event event;
-      event.kind = Kind::kAdmin;
-      event.subject = "subject" + std::to_string(t);
-      event.parts = {{PartType::kMetadata, std::string(kRecordBytes - 512, 'm')}};
       while (Since(begin) < seconds) {
-        std::promise<bool> done;
-        const auto start = Steady::now();
-        writer.Submit({1, {event}}, [&done](const Ack& ack) { done.set_value(ack.durable); });
-        if (!done.get_future().get()) ++failed;
-        mine.push_back(Since(start) * 1000);
+        const auto took = turn(writer, t);
+        took ? mine.push_back(*took) : void(++failed);
       }
       const std::lock_guard guard(mutex);
       times.insert(times.end(), mine.begin(), mine.end());
@@ -94,6 +137,22 @@ Rate Log(Writer& writer, int threads, double seconds) {
     std::exit(1);
   }
   return Summarise(std::move(times), Since(begin));
+}
+
+// Bytes of content sealed by one core, without a disk.
+double SealRate(double seconds) {
+  Sealer sealer;
+  const portcullis::certs::SecretBytes key = portcullis::certs::SecretBytes::Random(kKeySize);
+  const std::vector<Part> parts = {{PartType::kMetadata, std::string(kRecordBytes, 'm')}};
+  uint64_t bytes = 0;
+  const auto begin = Steady::now();
+  while (Since(begin) < seconds) {
+    Leaf leaf;
+    leaf.seq = bytes;
+    (void)sealer.Seal(leaf, parts, key);
+    bytes += kRecordBytes;
+  }
+  return static_cast<double>(bytes) / Since(begin);
 }
 
 double Median(std::vector<double> values) {
@@ -111,11 +170,9 @@ Rate MedianOf(const std::vector<Rate>& rates) {
   return Rate{Median(per_second), Median(p50), Median(p99)};
 }
 
-void Print(const char* name, const Rate& rate, const Rate& raw, bool last) {
-  std::printf("\"%s\":{\"records_per_s\":%.0f,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,"
-              "\"ratio_to_raw\":%.3f}%s",
-              name, rate.per_second, rate.p50_ms, rate.p99_ms, rate.per_second / raw.per_second,
-              last ? "" : ",");
+void Print(const char* name, const char* what, const Rate& rate, const Rate& raw) {
+  std::printf("\"%s\":{\"%s_per_s\":%.0f,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"ratio_to_raw\":%.3f},", name, what,
+              rate.per_second, rate.p50_ms, rate.p99_ms, rate.per_second / raw.per_second);
 }
 
 }  // namespace
@@ -150,11 +207,14 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", writer.error().message.c_str());
     return 1;
   }
-  std::vector<Rate> raws, ones, manys;
+  std::vector<Rate> raws, ones, manys, requests, crowds, large;
   for (int round = 0; round < rounds; ++round) {
     raws.push_back(RawDisk(folder, seconds));
-    ones.push_back(Log(*writer.value(), 1, seconds));
-    manys.push_back(Log(*writer.value(), 64, seconds));
+    ones.push_back(Log(*writer.value(), 1, seconds, OneRecord(kRecordBytes - 512)));
+    manys.push_back(Log(*writer.value(), 64, seconds, OneRecord(kRecordBytes - 512)));
+    requests.push_back(Log(*writer.value(), 1, seconds, OneRequest));
+    crowds.push_back(Log(*writer.value(), 64, seconds, OneRequest));
+    large.push_back(Log(*writer.value(), 16, seconds / 2, OneRecord(kLargeBytes)));
   }
   if (!writer.value()->Stop()) return 1;
   VerifyOptions verify;
@@ -166,8 +226,12 @@ int main(int argc, char** argv) {
   std::printf("{\"schema\":\"portcullis.bench.audit/1\",\"record_bytes\":%zu,"
               "\"raw\":{\"appends_per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f},",
               kRecordBytes, raw.per_second, raw.p50_ms, raw.p99_ms);
-  Print("writers_1", MedianOf(ones), raw, false);
-  Print("writers_64", MedianOf(manys), raw, false);
+  Print("writers_1", "records", MedianOf(ones), raw);
+  Print("writers_64", "records", MedianOf(manys), raw);
+  Print("request_alone", "requests", MedianOf(requests), raw);
+  Print("requests_of_64", "requests", MedianOf(crowds), raw);
+  std::printf("\"sealed_bytes_per_s\":{\"one_core\":%.0f,\"to_disk\":%.0f},", SealRate(seconds / 2),
+              MedianOf(large).per_second * static_cast<double>(kLargeBytes));
   std::printf("\"verify\":{\"verdict\":\"%s\",\"records\":%lu,\"leaves_per_s\":%.0f}}\n",
               std::string(VerdictName(report.verdict)).c_str(), static_cast<unsigned long>(report.records),
               static_cast<double>(report.records) / verified);

@@ -140,4 +140,11 @@ rule('a checkpoint without the day key', ['TAMPERED', 0], (forge) => { begun(for
 rule('a checkpoint by another day key', ['TAMPERED', 0], (forge) => { begun(forge); return {byDay: new Key()}; });
 rule('a checkpoint beyond the log', ['ROLLED-BACK', 1], (forge) => { begun(forge).commit(); return {size: 2}; });
 rule('a checkpoint of another history', ['FORKED', 0], (forge) => { begun(forge).commit(); return {root: Buffer.alloc(32, 3)}; });
+rule('the newest day deleted', ['ROLLED-BACK', 1], (forge) => {
+  begun(forge).commit();
+  ++forge.day;
+  forge.segment().boot();
+  forge.commit();
+  forge.segments.pop();
+});
 rule('an old checkpoint', valid, (forge) => { const root = begun(forge).commit().tree.root(); forge.add('ADMIN'); return {size: 1, root}; });

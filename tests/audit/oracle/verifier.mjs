@@ -111,7 +111,7 @@ class Verifier {
       must(older || listed.some((one) => one.day === day && one.key.equals(key)), `the list of days does not hold the key of ${dayText(day)}`);
     }
     const {signatures, text, size} = this.checkpoint;
-    const byDay = this.days.flatMap(({key}) => signatures
+    const byDay = listed.flatMap(({key}) => signatures
       .filter((one) => one.name === this.key.name && one.id.equals(sha256(Buffer.from(`${this.key.name}\n\x01`), key).subarray(0, 4)))
       .map((one) => signedBy(key, Buffer.from(text), one.bytes)));
     must(byDay.every(Boolean), 'the checkpoint holds a wrong signature of the key of a day');
