@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "audit/daykey.h"
 #include "tests/audit/fixture.h"
 #include "tests/audit/process.h"
 
@@ -35,6 +36,8 @@ class InjectTest : public LogTest, public ::testing::WithParamInterface<const ch
       std::filesystem::copy(dir_.path() / folder, dir_.path() / "fresh" / folder,
                             std::filesystem::copy_options::recursive);
     }
+    // As at the first start of a day, so that its key is made under fire too.
+    std::filesystem::remove(dir_.path() / "fresh" / "keys" / ("day-" + DayName(DayOf(ReadSystemClock().wall_us)) + ".key"));
   }
   void TearDown() override {
     ::unsetenv("PORTCULLIS_INJECT");
