@@ -76,6 +76,32 @@ test('our proofs convince, and only of their own record', {skip}, () => {
   }
 });
 
+test('hostile proofs are refused: too many hashes, too few, sizes and indexes out of bounds', {skip}, () => {
+  const key = parseVerifierKey(readFileSync(path('audit/log.pub'), 'utf8'));
+  const proof = cli('audit', 'proof', '5', '--socket', 'auditd.sock', '--leaf', 'leaf');
+  const entry = readFileSync(path('leaf'));
+  assert.ok(checkProof(proof, entry, key).size > 5);
+  const [head, note] = [proof.slice(0, proof.indexOf('\n\n')), proof.slice(proof.indexOf('\n\n'))];
+  const lines = head.split('\n');
+  const hash = Buffer.alloc(32, 7).toString('base64');
+  const indexed = (index) => [lines[0], `index ${index}`, ...lines.slice(2)].join('\n') + note;
+  const hostile = {
+    'more than 63 hashes': [...lines, ...Array(64).fill(hash)].join('\n') + note,
+    'one hash too many': [...lines, hash].join('\n') + note,
+    'one hash too few': lines.slice(0, -1).join('\n') + note,
+    'no hashes': lines.slice(0, 2).join('\n') + note,
+    'an index beyond the tree': indexed(10_000_000),
+    'an index of 2^64': indexed('18446744073709551616'),
+    'a negative index': indexed('-1'),
+    'an index with a zero before it': indexed('05'),
+    'hashes in another order': [lines[0], lines[1], ...lines.slice(2).reverse()].join('\n') + note,
+    'another size in the checkpoint': head + note.replace(/\n([1-9][0-9]*)\n/, '\n0\n'),
+    'no checkpoint': `${head}\n\n`,
+    'another header': proof.replace('v1', 'v9'),
+  };
+  for (const [name, text] of Object.entries(hostile)) assert.throws(() => checkProof(text, entry, key), Error, name);
+});
+
 test('a cosignature made by file is one of the specification', {skip}, async () => {
   writeFileSync(path('logs'), readFileSync(path('audit/log.pub')));
   cli('witness', 'request', '--socket', 'auditd.sock', '--old', '0', '--out', 'request');
