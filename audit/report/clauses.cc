@@ -1,6 +1,10 @@
 #include "audit/report/clauses.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "audit/record.h"
+#include "audit/report/document.h"
 
 namespace portcullis::audit {
 namespace {
@@ -8,6 +12,17 @@ namespace {
 std::string Count(uint64_t number, const char* one, const char* many) {
   return std::to_string(number) + " " + (number == 1 ? one : many);
 }
+
+bool IsReading(const Access& access) {
+  return access.kind == Kind::kAuditRead || access.kind == Kind::kRelease;
+}
+
+bool Kept(const Report& verified, uint64_t days) {
+  return verified.records > 0 && verified.erased == 0 &&
+         verified.last_us - verified.first_us >= days * kDayUs;
+}
+
+std::string Date(uint64_t us) { return UtcText(us).substr(0, 10); }
 
 // The sentences that several clauses share, and whether each has something to show.
 struct Evidence {
@@ -17,7 +32,10 @@ struct Evidence {
   bool any;         // there are records
   bool decided;     // there are decisions
   bool opened;      // and this report could read them
-  bool reviewed;    // somebody read records or made an act
+  bool reviewed;    // somebody read records, or had them released
+  bool kept;        // six months of records, with all their contents
+  bool kept_year;   // twelve
+  bool watched;     // refusals were counted, or siege mode changed
   bool clock;       // every record had a synchronised clock
   std::string integrity, events, content, decisions, residency, times, failures, review, abuse,
       retention, models;
@@ -28,7 +46,11 @@ Evidence::Evidence(const PeriodFacts& facts, const Report& verified)
       any(facts.records > 0),
       decided(facts.decisions.total() > 0),
       opened(!facts.by_policy.empty()),
-      reviewed(!facts.accesses.empty()),
+      reviewed(std::ranges::any_of(facts.accesses, IsReading)),
+      kept(Kept(verified, 183)),
+      kept_year(Kept(verified, 365)),
+      watched(!facts.refused_strangers.empty() || !facts.refused_identified.empty() ||
+              !facts.sieges.empty()),
       clock(any && facts.unsynchronised == 0 && facts.clock_unknown == 0) {
   const auto kind = [&facts](Kind wanted) { return facts.kinds[static_cast<size_t>(wanted)]; };
   integrity = "the verifier says " + std::string(VerdictName(verified.verdict)) + " for " +
@@ -54,7 +76,9 @@ Evidence::Evidence(const PeriodFacts& facts, const Report& verified)
           " records were made with an unsynchronised clock, " +
           std::to_string(facts.clock_unknown) + " with an unknown one; " +
           Count(kind(Kind::kClock), "change", "changes") + " of the clock recorded";
-  failures = Count(kind(Kind::kRecovery), "unclean end", "unclean ends") + " recorded; a request " +
+  failures = Count(kind(Kind::kRecovery) - facts.overrides, "unclean end", "unclean ends") + " and " +
+             Count(facts.overrides, "override of a refused start", "overrides of refused starts") +
+             " recorded; a request " +
              "without a durable record is refused, so a silent log means a silent service; the " +
              "longest silence was " + std::to_string(facts.longest_silence_us / 1'000'000) + " s";
   review = Count(facts.accesses.size(), "reading, release, erasure or hold is",
@@ -64,8 +88,12 @@ Evidence::Evidence(const PeriodFacts& facts, const Report& verified)
   for (const auto& entry : facts.refused_strangers) strangers += entry.second;
   abuse = Count(strangers, "refusal", "refusals") + " of strangers counted, " +
           Count(facts.sieges.size(), "change", "changes") + " of siege mode (section 7)";
-  retention = "the oldest record of the log in this period is number " +
-              std::to_string(facts.first_seq) + "; records are append-only and expire by class";
+  retention = verified.records == 0
+                  ? "the log has no records"
+                  : "the log holds records from " + Date(verified.first_us) + " to " +
+                        Date(verified.last_us) + "; the contents of " +
+                        Count(verified.erased, "record", "records") +
+                        " were erased or have expired by class";
   models = Count(facts.models.size(), "model", "models") +
            " by the SHA-256 of their weights; tokens in: " + std::to_string(facts.prompt_tokens) +
            ", out: " + std::to_string(facts.completion_tokens);
@@ -90,9 +118,9 @@ void AddEurope(const Evidence& e, std::vector<Clause>& out) {
                  "whether the system is high-risk is not decided here; duties for the uses of Annex "
                  "III apply from 2 December 2027"});
   out.push_back({"EU AI Act", "Art. 19", "providers keep these logs for at least six months",
-                 If(e.any, e.any), e.retention, "that the retention set fits the use"});
+                 If(e.kept, e.any), e.retention, "that the retention set fits the use"});
   out.push_back({"EU AI Act", "Art. 26", "deployers watch operation and keep logs six months",
-                 If(e.any && e.reviewed, e.any), e.events + "; " + e.review,
+                 If(e.reviewed && e.kept, e.any), e.events + "; " + e.review + "; " + e.retention,
                  "human oversight by trained people, and information of those affected"});
   out.push_back({"DORA RTS 2024/1774", "Art. 12",
                  "log identity, access, capacity, change and network events, protected, on a "
@@ -125,18 +153,18 @@ void AddUnitedStates(const Evidence& e, std::vector<Clause>& out) {
   out.push_back({nist, "AU-8", "time stamps from a synchronised clock", If(e.clock, e.any), e.times, ""});
   out.push_back({nist, "AU-9, AU-10", "protect records; make acts undeniable",
                  If(e.any && e.valid, e.any), e.integrity, "custody of the keys of the log and the auditors"});
-  out.push_back({nist, "AU-11", "keep records as long as policy says", If(e.any, e.any), e.retention,
+  out.push_back({nist, "AU-11", "keep records as long as policy says", If(e.kept, e.any), e.retention,
                  "the period that the organisation has set"});
   out.push_back({nist, "AU-12", "generate records at the component where events happen",
                  If(e.any), e.events, ""});
   out.push_back({"SOC 2", "CC7.2", "watch for anomalies that may be security events",
-                 If(e.any), e.abuse, "the people who watch"});
+                 If(e.watched, e.any), e.abuse, "the people who watch"});
   out.push_back({"SOC 2", "CC7.3", "judge security events and act on them", If(e.reviewed, e.any),
                  e.review + "; " + e.abuse, "the judgement and the acts outside of this appliance"});
   out.push_back({"PCI DSS 4.0", "10.2, 10.3", "log access to data; protect logs from change",
                  If(e.any && e.valid, e.any), e.events + "; " + e.integrity, ""});
   out.push_back({"PCI DSS 4.0", "10.4, 10.5", "review logs; keep twelve months, three at hand",
-                 If(e.reviewed, e.any), e.review + "; " + e.retention, "the daily review"});
+                 If(e.reviewed && e.kept_year, e.any), e.review + "; " + e.retention, "the daily review"});
   out.push_back({"PCI DSS 4.0", "10.6, 10.7", "synchronise time; notice failures of the controls",
                  If(e.clock, e.any), e.times + "; " + e.failures, "the answer to failures"});
   out.push_back({"HIPAA", "45 CFR 164.312(b)", "record and examine activity where health data is used",

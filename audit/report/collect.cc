@@ -258,9 +258,14 @@ void Collector::TakeInterruption(const Leaf& leaf) {
     case Kind::kStop: words = "the log was stopped in good order"; break;
     case Kind::kClock: words = "the clock was set, or its synchronisation changed"; break;
     default:
-      words = leaf.outcome == 1
-                  ? "unclean end; an unfinished write that nobody was told of was cut off"
-                  : "unclean end; nothing was cut off";
+      if (leaf.outcome == 2) {
+        ++facts_.overrides;
+        words = "a refused start was overridden by two officers; the log before it was set aside";
+      } else {
+        words = leaf.outcome == 1
+                    ? "unclean end; an unfinished write that nobody was told of was cut off"
+                    : "unclean end; nothing was cut off";
+      }
   }
   Keep(facts_.interruptions, Interruption{leaf.seq, leaf.wall_us, leaf.kind, std::move(words)});
 }

@@ -61,7 +61,7 @@ std::string VerdictWords(Verdict verdict) {
     case Verdict::kTampered: return "The log was changed after it was written. Do not rely on this report; keep a copy and investigate.";
     case Verdict::kRolledBack: return "The log is shorter than what was signed before: records were removed or an old copy was put back.";
     case Verdict::kForked: return "There are two different histories under one signature.";
-    case Verdict::kValidWithRecovery: return "The log is whole and unchanged. It tells of unclean ends itself; see section 8.";
+    case Verdict::kValidWithRecovery: return "The log is whole and unchanged. It tells of unclean ends or of an override itself; see section 8.";
     default: return "The log is whole and unchanged since it was written.";
   }
 }
@@ -198,7 +198,8 @@ void Contents(Page& page, const PeriodFacts& facts) {
 
 void Accesses(Page& page, const PeriodFacts& facts) {
   page.Section("Who read, released, erased or held records",
-               "Reading a record needs an auditor's key and a logged release of the person's key.");
+               "Reading needs an auditor's key and the person's key: out of a release, which stands here, or on the "
+               "machine itself out of the key store, where it stands here only when the reader said so (--socket).");
   if (facts.accesses.empty()) return page.Nothing("Nobody, in this period.");
   page.Head({"Record", "When", "What", "Who", "Why", "Of record"});
   for (const Access& access : facts.accesses) {

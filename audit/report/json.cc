@@ -128,6 +128,7 @@ std::string ReportPageJson(const ReportDocument& document) {
   }
   out["sieges"] = std::move(sieges);
   out["interruptions"] = Interruptions(facts);
+  out["overrides"] = facts.overrides;
   out["clock"] = {{"unsynchronised", facts.unsynchronised}, {"unknown", facts.clock_unknown}};
   out["longest_silence_us"] = facts.longest_silence_us;
   out["verifier"] = json::parse(ReportJson(document.verified));

@@ -101,6 +101,7 @@ struct PeriodFacts {
   std::vector<Siege> sieges;
   std::map<std::string, uint64_t> aborts;         // by name of the error
   std::vector<Interruption> interruptions;
+  uint64_t overrides = 0;                         // of refused starts, by two officers
   uint64_t unsynchronised = 0;                    // records with a clock known to be unsynchronised
   uint64_t clock_unknown = 0;
   uint64_t longest_silence_us = 0;                // between neighbouring records of one boot

@@ -173,6 +173,64 @@ TEST(Clauses, SupportNothingWithoutRecordsAndLessWhenTampered) {
   EXPECT_EQ(SupportOf(bad, "AU-9, AU-10"), Support::kInPart);
 }
 
+TEST(Clauses, ReviewMeansThatRecordsWereRead) {
+  const Report verified = Verified(Verdict::kValidSelfAttested);
+  Log log;
+  log.Add(Kind::kErase, 1);
+  log.Add(Kind::kHold, 1);
+  auto clauses = JudgeClauses(log.collector.facts(), verified);
+  for (const char* number : {"A.8.15", "AU-6, AU-7", "CC7.3", "45 CFR 164.312(b)"}) {
+    EXPECT_EQ(SupportOf(clauses, number), Support::kInPart) << number;
+  }
+  log.Add(Kind::kAuditRead, 1);
+  clauses = JudgeClauses(log.collector.facts(), verified);
+  for (const char* number : {"A.8.15", "AU-6, AU-7", "CC7.3", "45 CFR 164.312(b)"}) {
+    EXPECT_EQ(SupportOf(clauses, number), Support::kSupports) << number;
+  }
+  EXPECT_EQ(SupportOf(clauses, "CC7.2"), Support::kInPart);  // no refusal was counted
+}
+
+TEST(Clauses, RetentionIsShownByAgeNotByARecordOfToday) {
+  Report verified = Verified(Verdict::kValidSelfAttested);
+  Log log;
+  log.Add(Kind::kRelease, 1);
+  const auto retention = [&](std::string_view number) {
+    return SupportOf(JudgeClauses(log.collector.facts(), verified), number);
+  };
+  verified.first_us = kStart;
+  verified.last_us = kStart + 182 * kDay;
+  for (const char* number : {"Art. 19", "Art. 26", "AU-11", "10.4, 10.5"}) {
+    EXPECT_EQ(retention(number), Support::kInPart) << number;
+  }
+  verified.last_us = kStart + 183 * kDay;
+  for (const char* number : {"Art. 19", "Art. 26", "AU-11"}) {
+    EXPECT_EQ(retention(number), Support::kSupports) << number;
+  }
+  EXPECT_EQ(retention("10.4, 10.5"), Support::kInPart);
+  verified.last_us = kStart + 365 * kDay;
+  EXPECT_EQ(retention("10.4, 10.5"), Support::kSupports);
+  verified.erased = 1;
+  EXPECT_EQ(retention("AU-11"), Support::kInPart);
+}
+
+TEST(ReportPage, AnOverrideIsNoUncleanEnd) {
+  Log log;
+  log.Add(Kind::kRecovery, 0);
+  log.Add(Kind::kRecovery, 1);
+  log.Add(Kind::kRecovery, 2);
+  const PeriodFacts& facts = log.collector.facts();
+  ASSERT_EQ(facts.interruptions.size(), 3u);
+  EXPECT_NE(facts.interruptions[0].words.find("unclean end"), std::string::npos);
+  EXPECT_NE(facts.interruptions[1].words.find("unclean end"), std::string::npos);
+  EXPECT_EQ(facts.interruptions[2].words.find("unclean"), std::string::npos);
+  EXPECT_NE(facts.interruptions[2].words.find("overridden by two officers"), std::string::npos);
+  EXPECT_EQ(facts.overrides, 1u);
+  const Report verified = Verified(Verdict::kValidWithRecovery);
+  const std::string page = ReportPageHtml({facts, verified, kStart, "portcullis 0", ""});
+  EXPECT_NE(page.find("2 unclean ends and 1 override of a refused start"), std::string::npos);
+  EXPECT_NE(page.find("or of an override"), std::string::npos);
+}
+
 TEST(EscapeHtml, LeavesNothingThatActs) {
   EXPECT_EQ(EscapeHtml("<script>\"&'"), "&lt;script&gt;&quot;&amp;&#39;");
   EXPECT_EQ(EscapeHtml("a\x1b[31m\r\nb"), "a\xE2\x90\x9B[31m\xE2\x90\x8D\nb");
