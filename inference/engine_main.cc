@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -200,6 +201,7 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   options.scheduler.step_time = std::chrono::milliseconds(arguments.step_ms);
   options.scheduler.speculate = ReadSpeculate(arguments.speculate).value_or(kSpeculateAuto);
   options.scheduler.prefix_cache = !arguments.no_prefix_cache;
+  options.scheduler.threads = arguments.threads;
   net::io_context context(1);  // outlives the engine, whose thread posts to it
   BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
   const ModelInfo& info = engine->info();
@@ -229,11 +231,23 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   return 0;
 }
 
+// libgomp reads how long its threads spin between two pieces of work when it is loaded, before main:
+// so the process begins again with a word about it. Long enough for the gaps inside a step, not for
+// those between requests. Where it cannot begin again it only spins longer.
+void SettleSpinning(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error || setenv("GOMP_SPINCOUNT", "10000", 0) != 0) return;
+  execv(program.c_str(), argv);
+}
+
 }  // namespace
 }  // namespace portcullis::inference
 
 int main(int argc, char** argv) {
   using namespace portcullis::inference;
+  SettleSpinning(argv);
   Arguments arguments;
   CLI::App app("The engine behind Portcullis: answers the OpenAI dialect on a Unix socket.");
   Declare(app, arguments);

@@ -35,12 +35,13 @@ std::string_view Guide::Shown(TokenId id) const {
 }
 
 const grammar::TokenMask* Guide::Mask() {
-  if (phase_ == Phase::kStart) {
-    first_mask_ = run_->builder.MaskOf(run_->at);
-    first_mask_->Set(think_open_);
-    return &*first_mask_;
-  }
-  return phase_ == Phase::kBound ? &run_->builder.MaskOf(run_->at) : nullptr;
+  if (phase_ != Phase::kStart && phase_ != Phase::kBound) return nullptr;
+  const grammar::TokenMask* mask = run_->builder.MaskOf(run_->at);
+  too_costly_ = mask == nullptr;
+  if (too_costly_ || phase_ == Phase::kBound) return mask;
+  first_mask_ = *mask;
+  first_mask_->Set(think_open_);
+  return &*first_mask_;
 }
 
 bool Guide::MayEnd() const {

@@ -37,8 +37,10 @@ class Guide {
 
   // The only token that may come next, else kNoToken.
   TokenId Forced() const { return forced_.empty() ? kNoToken : forced_.front(); }
-  // The tokens that may come next, ends aside; null: all.
+  // The tokens that may come next, ends aside; null: all, or too_costly().
   const grammar::TokenMask* Mask();
+  // The grammar leaves so many readings open that it cannot be kept to in reasonable time.
+  bool too_costly() const { return too_costly_; }
   bool MayEnd() const;
   void Accept(TokenId id);
 
@@ -66,6 +68,7 @@ class Guide {
   std::deque<TokenId> forced_;
   std::string tail_;  // the last bytes of what is free, where marks may lie over token borders
   bool content_began_ = false;
+  bool too_costly_ = false;
   std::unique_ptr<Run> run_;
   std::optional<grammar::TokenMask> first_mask_;
 };

@@ -1,7 +1,8 @@
 // Chooses the next token from the model's logits. In order: logit bias, repetition, presence and
 // frequency penalties, the guide's grammar, temperature, top-k, top-p, min-p, draw. Temperature 0 takes the greatest
 // logit, the lower id at a tie. Log-probabilities reported are the model's own: of the untouched
-// logits. One Sampler a request; not thread-safe. Same seed and same logits give the same tokens.
+// logits. One Sampler a request; not thread-safe, but several may run at once. Same seed and same
+// logits give the same tokens.
 #pragma once
 
 #include <cstdint>
@@ -52,19 +53,27 @@ class Sampler {
   // the model's output, are never chosen.
   Sampler(SamplingOptions options, std::span<const TokenId> prompt, size_t vocab_size);
 
-  // `logits` is changed.
+  // `logits` is changed. The token is kNoToken where the guide cannot be kept to (Guide::too_costly).
   Sampled Next(std::span<float> logits);
 
  private:
   struct Candidate {
     float logit;
+    float weight;
     TokenId id;
   };
   void Penalize(std::span<float> logits) const;
-  void Constrain(std::span<float> logits);
-  void Report(std::span<const float> logits, std::vector<TokenLogprob>& top);
-  TokenId Draw(std::span<const float> logits);
-  TokenId DrawSorted(std::span<const float> logits);
+  bool Constrain(std::span<float> logits);
+  float Top(std::span<const float> logits);
+  double Total(std::span<const float> logits, float top, float scale);
+  void Report(std::span<const float> logits, float top, std::vector<TokenLogprob>& reported);
+  TokenId Greatest(std::span<const float> logits);
+  TokenId Draw(std::span<const float> logits, float top, float scale);
+  TokenId DrawCut(std::span<const float> logits, float top, float scale);
+  void Gather(std::span<const float> logits, float top, float scale, float reach);
+  void GatherCut(std::span<const float> logits, float top, float scale);
+  double Mass() const;
+  void KeepNucleus(double wanted);
 
   SamplingOptions options_;
   size_t vocab_size_;
@@ -72,7 +81,10 @@ class Sampler {
   std::optional<Guide> guide_;
   std::unordered_map<TokenId, int32_t> written_;  // counts
   std::unordered_map<TokenId, bool> seen_;        // prompt and answer; only for repetition
-  double log_sum_ = 0;
+  // Of the row in hand.
+  std::vector<float> untouched_;
+  std::vector<float> maxima_;  // of its blocks
+  std::vector<float> sums_;
   std::vector<Candidate> candidates_;
 };
 

@@ -16,8 +16,8 @@ using grammar::StateId;
 
 class Builder {
  public:
-  Builder(const Tokenizer& tokenizer, const AnswerGrammarOptions& options, Grammar& g)
-      : tokenizer_(tokenizer), options_(options), marks_(MarksOf(options.format)), g_(g) {}
+  Builder(const Tokenizer& tokenizer, const AnswerGrammarOptions& options, Grammar& g, int64_t& effort)
+      : tokenizer_(tokenizer), options_(options), marks_(MarksOf(options.format)), g_(g), effort_(effort) {}
 
   Result<StateId> Calls() {
     const StateId end = Mark(marks_.close, Grammar::kReturn);
@@ -96,12 +96,15 @@ class Builder {
     const bool must = strict != nullptr && strict->is_bool() && strict->get_bool();
     // On a grammar of its own first: a schema that cannot be enforced leaves nothing behind.
     Grammar trial;
-    auto state = grammar::CompileSchema(trial, *schema, Grammar::kReturn);
+    auto state = grammar::CompileSchema(trial, *schema, Grammar::kReturn, effort_);
     if (state) {
       trial.set_root(state.value());
       const auto finished = trial.Finish();
-      if (finished) return grammar::CompileSchema(g_, *schema, next);
+      if (finished) return grammar::CompileSchema(g_, *schema, next, effort_);
       state = finished.error();
+    }
+    if (effort_ < 0) {
+      return Error{Code::kTooLarge, "the schemas of the tools take too long to compile; make them smaller"};
     }
     if (!must) return Object(next);
     return Error{Code::kInvalidArgument, "tool `" + std::string(function.at("name").as_string()) +
@@ -112,6 +115,7 @@ class Builder {
   const AnswerGrammarOptions& options_;
   const ToolMarks marks_;
   Grammar& g_;
+  int64_t& effort_;  // shared by all schemas of the request
 };
 
 }  // namespace
@@ -133,14 +137,15 @@ ToolMarks MarksOf(ToolFormat format) {
 Result<std::shared_ptr<const Grammar>> AnswerGrammar(const Tokenizer& tokenizer,
                                                      const AnswerGrammarOptions& options) {
   auto g = std::make_shared<Grammar>();
-  Builder builder(tokenizer, options, *g);
+  int64_t effort = grammar::kSchemaEffort;
+  Builder builder(tokenizer, options, *g, effort);
   std::vector<StateId> options_at_root;
   if (!options.tools.empty()) {
     BOOST_OUTCOME_TRY(const StateId calls, builder.Calls());
     options_at_root.push_back(calls);
   }
   if (options.schema != nullptr) {
-    BOOST_OUTCOME_TRY(const StateId value, grammar::CompileSchema(*g, *options.schema, Grammar::kReturn));
+    BOOST_OUTCOME_TRY(const StateId value, grammar::CompileSchema(*g, *options.schema, Grammar::kReturn, effort));
     options_at_root.push_back(value);
   } else if (options.any_object) {
     options_at_root.push_back(builder.Object(Grammar::kReturn));

@@ -9,6 +9,7 @@ namespace portcullis::inference {
 namespace {
 
 constexpr int64_t kLeastPiece = 16;  // prompt rows worth a place in a step
+constexpr size_t kParallelLogits = 65'536;  // to sample from, worth waking the other threads
 // Without a budget for pages the cached prefixes need one of their own.
 constexpr int64_t kCachedTokens = 131'072;
 
@@ -35,6 +36,7 @@ Batcher::Batcher(Model& model, const Tokenizer& tokenizer, const SchedulerOption
       door_(door),
       vocab_size_(static_cast<size_t>(model.info().vocab_size)),
       waiting_(options.aging, ledger_),
+      workers_(options.threads),
       cache_(model, CacheLimit(model, options)),
       expected_answer_(static_cast<double>(options.expected_answer)) {}
 
@@ -212,43 +214,53 @@ Batcher::Call Batcher::Build(std::vector<Part>& plan) {
 }
 
 void Batcher::Apply(std::span<Part> plan, std::span<float> logits) {
+  struct Rows {
+    Job* job;
+    std::span<float> logits;
+  };
+  std::vector<Rows> rows;
   for (const Part& part : plan) {
     Job& job = *part.job;
+    size_t count = 0;
     if (part.writing) {
-      const auto rows = std::exchange(job.draft, {});
-      job.draft.assign(rows.begin() + 1, rows.end());
-      ApplyWriting(job, logits.first(rows.size() * vocab_size_));
-      logits = logits.subspan(rows.size() * vocab_size_);
-      continue;
+      count = job.draft.size();
+      job.draft.erase(job.draft.begin());  // the token before the drafts
+    } else if (!job.embedding() && job.computed() == job.size()) {
+      count = 1;
     }
-    const bool sampled = !job.embedding() && job.computed() == job.size();
-    ApplyPrompt(job, part.count, logits.first(sampled ? vocab_size_ : 0));
-    logits = logits.subspan(sampled ? vocab_size_ : 0);
+    if (count == 0) continue;
+    rows.push_back({&job, logits.first(count * vocab_size_)});
+    logits = logits.subspan(count * vocab_size_);
+  }
+  const bool worthwhile = rows.size() * vocab_size_ >= kParallelLogits;
+  workers_.Run(static_cast<int64_t>(rows.size()), worthwhile, [&](int64_t index, int) {
+    const Rows& row = rows[static_cast<size_t>(index)];
+    row.job->Sample(row.logits, vocab_size_, tokenizer_);
+  });
+  for (const Part& part : plan) {
+    if (part.writing) {
+      ApplyWriting(*part.job);
+    } else {
+      ApplyPrompt(*part.job, part.count);
+    }
   }
 }
 
 // Row i follows the i-th draft token, so it counts only while all drafts before it were right.
-void Batcher::ApplyWriting(Job& job, std::span<float> logits) {
-  const int64_t drafted = static_cast<int64_t>(job.draft.size());
-  int64_t sampled = 0;
-  for (bool agreed = true; agreed && !job.done && sampled <= drafted; ++sampled) {
-    const TokenId id = job.Sample(logits.subspan(static_cast<size_t>(sampled) * vocab_size_,
-                                                 vocab_size_));
-    if (id == kNoToken) break;
-    agreed = sampled < drafted && id == job.draft[static_cast<size_t>(sampled)];
-  }
-  counters_.generated_tokens += static_cast<uint64_t>(sampled);
-  ledger_.Charge(job.caller.tenant, sampled * Ledger::kAnswerToken);
-  if (drafted > 0) RecordDraft(job, sampled);
+void Batcher::ApplyWriting(Job& job) {
+  const int64_t said = job.Say();
+  counters_.generated_tokens += static_cast<uint64_t>(said);
+  ledger_.Charge(job.caller.tenant, said * Ledger::kAnswerToken);
+  if (!job.draft.empty()) RecordDraft(job, said);
   job.draft.clear();
   if (job.done) {
-    ++counters_.finished;
+    ++(job.failed ? counters_.failed : counters_.finished);
   } else {
     job.sequence->Truncate(job.size() - 1);
   }
 }
 
-void Batcher::ApplyPrompt(Job& job, int64_t count, std::span<float> logits) {
+void Batcher::ApplyPrompt(Job& job, int64_t count) {
   counters_.prompt_tokens += static_cast<uint64_t>(count);
   ledger_.Charge(job.caller.tenant, count * Ledger::kPromptToken);
   if (job.computed() == job.prompt && !job.embedding()) Keep(job, job.prompt);
@@ -259,11 +271,11 @@ void Batcher::ApplyPrompt(Job& job, int64_t count, std::span<float> logits) {
     ++counters_.embeddings;
     ++counters_.finished;
     job.Finish(std::move(job.pooled));
-  } else if (!logits.empty()) {
-    if (job.Sample(logits) == kNoToken) return;
-    ++counters_.generated_tokens;
-    ledger_.Charge(job.caller.tenant, Ledger::kAnswerToken);
-    if (job.done) ++counters_.finished;
+  } else if (!job.sampled.empty()) {
+    const int64_t said = job.Say();
+    counters_.generated_tokens += static_cast<uint64_t>(said);
+    ledger_.Charge(job.caller.tenant, said * Ledger::kAnswerToken);
+    if (job.done) ++(job.failed ? counters_.failed : counters_.finished);
   }
 }
 

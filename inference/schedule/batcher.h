@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "inference/arch/model.h"
+#include "inference/ops/workers.h"
 #include "inference/schedule/door.h"
 #include "inference/schedule/job.h"
 #include "inference/schedule/ledger.h"
@@ -54,8 +55,8 @@ class Batcher {
   struct Call;
   Call Build(std::vector<Part>& plan);
   void Apply(std::span<Part> plan, std::span<float> logits);
-  void ApplyWriting(Job& job, std::span<float> logits);
-  void ApplyPrompt(Job& job, int64_t count, std::span<float> logits);
+  void ApplyWriting(Job& job);
+  void ApplyPrompt(Job& job, int64_t count);
 
   // drafting.cc
   void Draft(std::span<Part> plan);
@@ -89,6 +90,7 @@ class Batcher {
   WaitingList waiting_;
   std::vector<JobPtr> running_;
   bool crowded_ = false;  // the pool was short, and nobody has left since
+  Workers workers_;  // for sampling
   PrefixCache cache_;
   StepCost cost_;
   double head_cost_ = 0;          // seconds a token drafted by the head, running mean

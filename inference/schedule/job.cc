@@ -42,20 +42,37 @@ std::vector<int32_t> Job::Keys(int64_t count) const {
   return keys;
 }
 
-TokenId Job::Sample(std::span<float> logits) {
-  if (done || cancelled()) return kNoToken;
-  const Sampled token = sampler->Next(logits);
-  tokens.push_back(token.id);
-  ++usage.completion_tokens;
-  Delta delta = answer->Push(token);
-  usage.reasoning_tokens = answer->reasoning_tokens();
-  if (!delta.empty()) sink->OnDelta(std::move(delta));
-  if (!answer->done() && size() < limit) return token.id;
-  Delta rest = answer->Finish();
-  if (!rest.empty()) sink->OnDelta(std::move(rest));
-  done = true;
-  sink->OnFinish(answer->done() ? FinishReason::kStop : FinishReason::kLength, usage);
-  return token.id;
+void Job::Sample(std::span<float> logits, size_t vocab_size, const Tokenizer& tokenizer) {
+  sampled.clear();
+  for (size_t row = 0; (row + 1) * vocab_size <= logits.size() && !cancelled(); ++row) {
+    sampled.push_back(sampler->Next(logits.subspan(row * vocab_size, vocab_size)));
+    const TokenId id = sampled.back().id;
+    if (id == kNoToken || tokenizer.IsEnd(id) || row >= draft.size() || id != draft[row]) break;
+  }
+}
+
+int64_t Job::Say() {
+  int64_t count = 0;
+  for (const Sampled& token : sampled) {
+    if (done || cancelled()) break;
+    if (token.id == kNoToken) {
+      Fail({Code::kTooLarge, "the schema leaves too many readings open at one place; make its patterns simpler"});
+      break;
+    }
+    ++count;
+    tokens.push_back(token.id);
+    ++usage.completion_tokens;
+    Delta delta = answer->Push(token);
+    usage.reasoning_tokens = answer->reasoning_tokens();
+    if (!delta.empty()) sink->OnDelta(std::move(delta));
+    if (!answer->done() && size() < limit) continue;
+    Delta rest = answer->Finish();
+    if (!rest.empty()) sink->OnDelta(std::move(rest));
+    done = true;
+    sink->OnFinish(answer->done() ? FinishReason::kStop : FinishReason::kLength, usage);
+  }
+  sampled.clear();
+  return count;
 }
 
 void Job::Finish(std::vector<float> result) {
@@ -64,6 +81,7 @@ void Job::Finish(std::vector<float> result) {
 
 void Job::Fail(const Error& error) {
   if (std::exchange(done, true)) return;
+  failed = true;
   if (embedding()) {
     embed_sink->OnError(error);
   } else {

@@ -47,9 +47,11 @@ struct Job {
   // How the prefix cache names what was computed: see prefix_cache.h.
   std::vector<int32_t> Keys(int64_t count) const;
 
-  // Samples the next token from `logits`, which are changed, and says what became of it.
-  // Gives the token; kNoToken where the caller has gone.
-  TokenId Sample(std::span<float> logits);
+  // Samples one token for each row of `logits`, which are changed, as long as the tokens before it
+  // were the drafts that the row was computed for. May run beside other jobs' on other threads.
+  void Sample(std::span<float> logits, size_t vocab_size, const Tokenizer& tokenizer);
+  // Says what becomes of the tokens sampled; gives how many count.
+  int64_t Say();
   void Finish(std::vector<float> pooled);
   void Fail(const Error& error);  // only the first ending counts
 
@@ -63,6 +65,7 @@ struct Job {
   std::vector<uint64_t> names;  // of the prompt's pages
   bool at_door = true;          // counted by the door
   bool done = false;
+  bool failed = false;  // that is how it was done
 
   std::shared_ptr<Sink> sink;
   SamplingOptions sampling;
@@ -79,7 +82,8 @@ struct Job {
   std::unique_ptr<Sequence> sequence;
   bool looked_up = false;      // in the prefix cache
   int64_t shared_pages = 0;    // found there
-  std::vector<TokenId> draft;  // for this step
+  std::vector<TokenId> draft;    // for this step
+  std::vector<Sampled> sampled;  // in this step
   bool draft_from_head = false;
   DraftRecord lookup_record, head_record;
 };

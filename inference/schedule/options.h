@@ -30,6 +30,7 @@ struct SchedulerOptions {
   int64_t expected_answer = 256;
   int speculate = kSpeculateAuto;           // draft tokens verified a step
   bool prefix_cache = true;
+  int threads = 0;  // that sample; 0: one per core
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 

@@ -80,8 +80,10 @@ boost::asio::awaitable<std::vector<Event>> Mailbox::Take(
     bytes_ = 0;
   };
   take();
-  if (taken.empty() && !closed_) {
-    timer_.expires_after(patience);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  // A cancel that was posted for events taken since may end a wait before its time.
+  while (taken.empty() && !closed_ && std::chrono::steady_clock::now() < until) {
+    timer_.expires_at(until);
     co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     take();
   }

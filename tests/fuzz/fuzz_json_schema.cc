@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       boost::json::parse(std::string_view(reinterpret_cast<const char*>(data), size), error, {}, options);
   if (error) return 0;
   Grammar grammar;
-  const auto root = CompileSchema(grammar, schema, Grammar::kReturn);
+  int64_t effort = kSchemaEffort;
+  const auto root = CompileSchema(grammar, schema, Grammar::kReturn, effort);
   if (!root) return 0;
   grammar.set_root(root.value());
   if (!grammar.Finish()) return 0;

@@ -16,7 +16,8 @@ namespace {
 std::shared_ptr<const grammar::Grammar> Compile(const std::string& schema) {
   auto g = std::make_shared<grammar::Grammar>();
   const boost::json::value value = boost::json::parse(schema);
-  const auto root = grammar::CompileSchema(*g, value, grammar::Grammar::kReturn);
+  int64_t effort = grammar::kSchemaEffort;
+  const auto root = grammar::CompileSchema(*g, value, grammar::Grammar::kReturn, effort);
   EXPECT_TRUE(root.has_value()) << root.error().message;
   g->set_root(root.value());
   EXPECT_TRUE(g->Finish().has_value()) << schema;
@@ -99,27 +100,169 @@ TEST(Grammar, RecursionNeedsAnEnd) {
                     R"({"next": {"next": null}})"));
   grammar::Grammar g;
   const auto schema = boost::json::parse(R"({"anyOf":[{"$ref":"#"}]})");
-  const auto root = grammar::CompileSchema(g, schema, grammar::Grammar::kReturn);
+  int64_t effort = grammar::kSchemaEffort;
+  const auto root = grammar::CompileSchema(g, schema, grammar::Grammar::kReturn, effort);
   ASSERT_TRUE(root.has_value());
   g.set_root(root.value());
   EXPECT_FALSE(g.Finish().has_value());
 }
 
+TEST(Grammar, SchemasAreJoined) {
+  const std::string schema = R"({"allOf":[{"type":"object","properties":{"a":{"type":"integer","minimum":3}}},
+      {"properties":{"a":{"maximum":5},"b":{"type":"null"}},"required":["b"]}]})";
+  EXPECT_TRUE(Takes(schema, R"({"a": 4, "b": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"a": 6, "b": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"a": 2, "b": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"a": 4})"));
+  const std::string texts = R"({"allOf":[{"type":"string","pattern":"a"},{"pattern":"b$"}],"not":{"pattern":"^c"}})";
+  EXPECT_TRUE(Takes(texts, R"("xab")"));
+  EXPECT_FALSE(Takes(texts, R"("cab")"));
+  EXPECT_FALSE(Takes(texts, R"("xb")"));
+}
+
+TEST(Grammar, WhatMustNotHold) {
+  EXPECT_TRUE(Takes(R"({"type":"integer","not":{"enum":[1,3]}})", "2"));
+  EXPECT_FALSE(Takes(R"({"type":"integer","not":{"enum":[1,3]}})", "3"));
+  EXPECT_TRUE(Takes(R"({"type":"integer","not":{"enum":[1,3]}})", "13"));
+  EXPECT_FALSE(Takes(R"({"not":{"type":["string","object"]}})", R"("x")"));
+  EXPECT_TRUE(Takes(R"({"not":{"type":["string","object"]}})", "[{}]"));
+  const std::string schema = R"({"type":"object","properties":{"a":{"type":"integer"},"b":true},"not":{"required":["a","b"]}})";
+  EXPECT_TRUE(Takes(schema, R"({"a": 1})"));
+  EXPECT_TRUE(Takes(schema, R"({"b": 1})"));
+  EXPECT_FALSE(Takes(schema, R"({"a": 1, "b": 1})"));
+}
+
+TEST(Grammar, ConditionsChoose) {
+  const std::string schema = R"({"type":"object","properties":{"kind":{"enum":["a","b"]},"size":{"type":"integer"}},
+      "required":["kind"],"if":{"properties":{"kind":{"const":"a"}}},"then":{"required":["size"]},
+      "else":{"properties":{"size":false}}})";
+  EXPECT_TRUE(Takes(schema, R"({"kind": "a", "size": 1})"));
+  EXPECT_FALSE(Takes(schema, R"({"kind": "a"})"));
+  EXPECT_TRUE(Takes(schema, R"({"kind": "b"})"));
+  EXPECT_FALSE(Takes(schema, R"({"kind": "b", "size": 1})"));
+}
+
+TEST(Grammar, FreeNamesNeverOverruleNamedOnes) {
+  const std::string schema = R"({"type":"object","properties":{"id":{"type":"integer"}},
+      "patternProperties":{"^x":{"type":"boolean"}},"additionalProperties":{"type":"null"},"maxProperties":3})";
+  EXPECT_TRUE(Takes(schema, R"({"id": 1, "x1": true, "y": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"id": 1, "id": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"id": 1, "\u0069d": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"x1": null})"));
+  EXPECT_FALSE(Takes(schema, R"({"y": true})"));
+  EXPECT_FALSE(Takes(schema, R"({"id": 1, "x1": true, "y": null, "z": null})"));
+}
+
+TEST(Grammar, ItemsFoundAndDistinct) {
+  const std::string found = R"({"type":"array","items":{"type":"integer"},"contains":{"type":"integer","minimum":10},
+      "maxContains":1,"maxItems":2})";
+  EXPECT_TRUE(Takes(found, "[1, 10]"));
+  EXPECT_FALSE(Takes(found, "[10, 11]"));
+  EXPECT_FALSE(Takes(found, "[1, 2"));
+  const std::string distinct = R"({"type":"array","items":{"enum":["a","b","c"]},"uniqueItems":true,"minItems":2})";
+  EXPECT_TRUE(Takes(distinct, R"(["c", "a"])"));
+  EXPECT_FALSE(Takes(distinct, R"(["c", "c"])"));
+  EXPECT_FALSE(Takes(distinct, R"(["c"])"));
+}
+
 TEST(Grammar, RefusalsNameThePlace) {
   grammar::Grammar g;
   const auto schema = boost::json::parse(R"({"type":"object","properties":{"a":{"uniqueItems":true}}})");
-  const auto root = grammar::CompileSchema(g, schema, grammar::Grammar::kReturn);
+  int64_t effort = grammar::kSchemaEffort;
+  const auto root = grammar::CompileSchema(g, schema, grammar::Grammar::kReturn, effort);
   ASSERT_FALSE(root.has_value());
   EXPECT_THAT(root.error().message, testing::HasSubstr("`#/properties/a/uniqueItems`"));
+}
+
+int64_t EffortOf(const std::string& schema) {
+  grammar::Grammar g;
+  int64_t effort = grammar::kSchemaEffort;
+  const auto root = grammar::CompileSchema(g, boost::json::parse(schema), grammar::Grammar::kReturn, effort);
+  return grammar::kSchemaEffort - effort;
+}
+
+TEST(Grammar, NoSchemaTakesLongToCompile) {
+  std::string doubling = R"({"$ref":"#/$defs/a0","$defs":{)";
+  for (int i = 0; i < 40; ++i) {
+    const std::string next = R"({"$ref":"#/$defs/a)" + std::to_string(i + 1) + "\"}";
+    doubling += "\"a" + std::to_string(i) + R"(":{"allOf":[)" + next + "," + next + "]},";
+  }
+  doubling += R"("a40":{"type":"string"}}})";
+  std::string odd = R"({"enum":[1)", even = R"({"enum":[0)", list = R"({"type":"array","enum":[[0]])";
+  for (int i = 1; i < 20'000; ++i) {
+    odd += "," + std::to_string(2 * i + 1);
+    even += "," + std::to_string(2 * i);
+  }
+  const std::string apart = R"({"oneOf":[)" + odd + "]}," + even + "]}]}";
+  const std::string both = R"({"allOf":[)" + odd + "]}," + even + "]}]}";
+  const std::string groups = R"({"type":"object","patternProperties":{"^(.?){900}[a-m]$":true,"^(.?){900}[b-n]$":true,
+      "^(.?){900}[c-o]$":true,"^(.?){900}[d-p]$":true}})";
+  // Beyond its budget a compilation ends at the next place that looks at it.
+  for (const std::string& schema : {doubling, apart, both, groups, std::string(R"({"pattern":"^(.?){1000}$"})"),
+                                    std::string(R"({"pattern":"^((a?){1000}){2}b$"})")}) {
+    EXPECT_LT(EffortOf(schema), grammar::kSchemaEffort * 2) << schema.substr(0, 80);
+  }
+  grammar::Grammar g;
+  int64_t effort = grammar::kSchemaEffort;
+  const auto refused = grammar::CompileSchema(g, boost::json::parse(doubling), grammar::Grammar::kReturn, effort);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("#/$defs/"));
+}
+
+TEST(Grammar, APatternIsAtOnePlaceAtATime) {
+  const auto g = Compile(R"({"type":"string","pattern":"^(a?){200}b.*c$"})");
+  grammar::Matcher matcher(*g);
+  grammar::SetId set = matcher.Start();
+  for (const char c : std::string(R"("aaaaaabxcxc)")) {
+    set = matcher.Step(set, static_cast<uint8_t>(c));
+    ASSERT_NE(set, grammar::kDead);
+    EXPECT_LE(matcher.Frames(set).size(), 1u);
+  }
+}
+
+TEST(ToolGrammar, TheToolsOfARequestShareOneBudget) {
+  const auto tokenizer = TestTokenizer("");
+  AnswerGrammarOptions wanted;
+  const std::string schema =
+      R"({"$defs":{"x":{"type":"object","properties":{"x":{"$ref":"#/$defs/x"}},"required":["x"]}},"type":"object",
+      "properties":{"b":{"$ref":"#/$defs/x"},"a":{"type":"string","pattern":"^[^a-c]{900}.*$"}},"required":["b","a"]})";
+  for (int i = 0; i < 128; ++i) {
+    wanted.tools.push_back(boost::json::parse(R"({"type":"function","function":{"name":"f)" + std::to_string(i) +
+                                              R"(","parameters":)" + schema + "}}"));
+  }
+  const auto grammar = AnswerGrammar(*tokenizer, wanted);
+  ASSERT_FALSE(grammar.has_value());
+  EXPECT_EQ(grammar.error().code, Code::kTooLarge);
+}
+
+TEST(TokenMask, GivesUpBeyondItsWork) {
+  const auto tokenizer = TestTokenizer("");
+  std::string schema = R"({"anyOf":[)";
+  for (int i = 0; i < 100; ++i) {
+    schema += std::string(i == 0 ? "" : ",") + R"({"type":"string","pattern":"^.*x)" + std::to_string(i) + R"($"})";
+  }
+  const auto g = Compile(schema + "]}");
+  grammar::SharedMasks shared(tokenizer->vocab());
+  grammar::Matcher matcher(*g);
+  const grammar::SetId inside = matcher.Walk(matcher.Start(), "\"a");
+  ASSERT_GE(matcher.Frames(inside).size(), 100u);
+  grammar::MaskBuilder bounded(*g, matcher, shared, 100);
+  EXPECT_EQ(bounded.MaskOf(inside), nullptr);
+  grammar::MaskBuilder patient(*g, matcher, shared);
+  ASSERT_NE(patient.MaskOf(inside), nullptr);
+  EXPECT_TRUE(patient.MaskOf(inside)->Has('x'));
 }
 
 // Every mask must say what walking each token through the grammar says.
 TEST(TokenMask, AgreesWithWalkingEveryToken) {
   const auto tokenizer = TestTokenizer("");
   grammar::SharedMasks shared(tokenizer->vocab());
+  std::string many = R"({"enum":["hello")";  // more readings at once than are looked at one by one
+  for (int i = 0; i < 60; ++i) many += ",\"h" + std::to_string(i * 7) + "\"";
+  many += "]}";
   for (const char* schema :
        {"true", R"({"type":"object","properties":{"hello":{"type":"string","maxLength":4},"b":{"type":"number"}}})",
-        R"({"type":"array","items":{"enum":["hello","hell",1]},"minItems":1})"}) {
+        R"({"type":"array","items":{"enum":["hello","hell",1]},"minItems":1})", many.c_str()}) {
     const auto g = Compile(schema);
     grammar::Matcher matcher(*g);
     grammar::MaskBuilder builder(*g, matcher, shared);
@@ -127,12 +270,13 @@ TEST(TokenMask, AgreesWithWalkingEveryToken) {
     for (int round = 0; round < 20; ++round) {
       grammar::SetId set = matcher.Start();
       for (int step = 0; step < 30; ++step) {
-        const grammar::TokenMask& mask = builder.MaskOf(set);
+        const grammar::TokenMask* mask = builder.MaskOf(set);
+        ASSERT_NE(mask, nullptr);
         std::vector<TokenId> allowed;
         for (TokenId id = 0; id < kTestVocab; ++id) {
           const bool text = tokenizer->vocab().Kind(id) == TokenKind::kNormal;
           const bool good = text && matcher.Walk(set, tokenizer->vocab().Bytes(id)) != grammar::kDead;
-          ASSERT_EQ(mask.Has(id), good) << schema << " token " << id << " step " << step;
+          ASSERT_EQ(mask->Has(id), good) << schema << " token " << id << " step " << step;
           if (good) allowed.push_back(id);
         }
         if (allowed.empty()) break;

@@ -40,8 +40,7 @@ std::vector<GenerateRequest> Requests(int64_t max_tokens) {
   return requests;
 }
 
-// `tolerance`: of log-probabilities.
-void ExpectSame(const RecordingSink& sink, const RecordingSink& plain, size_t i, double tolerance) {
+void ExpectSame(const RecordingSink& sink, const RecordingSink& plain, size_t i) {
   ASSERT_FALSE(sink.error.has_value()) << i << ": " << sink.error->message;
   EXPECT_EQ(sink.content, plain.content) << i;
   EXPECT_EQ(sink.reason, plain.reason) << i;
@@ -49,7 +48,7 @@ void ExpectSame(const RecordingSink& sink, const RecordingSink& plain, size_t i,
   ASSERT_EQ(sink.tokens.size(), plain.tokens.size()) << i;
   for (size_t t = 0; t < sink.tokens.size(); ++t) {
     EXPECT_EQ(sink.tokens[t].text, plain.tokens[t].text);
-    EXPECT_NEAR(sink.tokens[t].logprob, plain.tokens[t].logprob, tolerance) << i << " at " << t;
+    EXPECT_EQ(sink.tokens[t].logprob, plain.tokens[t].logprob) << i << " at " << t;
     ASSERT_EQ(sink.tokens[t].top.size(), plain.tokens[t].top.size());
     for (size_t k = 0; k < sink.tokens[t].top.size(); ++k) {
       EXPECT_EQ(sink.tokens[t].top[k].first, plain.tokens[t].top[k].first) << i << " at " << t;
@@ -80,14 +79,14 @@ std::vector<std::shared_ptr<RecordingSink>> RunPlain(Model& model,
 SchedulerCounters RunAndCompare(Model& model, const SchedulerOptions& options,
                                 const std::vector<GenerateRequest>& requests,
                                 const std::vector<std::shared_ptr<RecordingSink>>& plain,
-                                int rounds = 1, double tolerance = 0) {
+                                int rounds = 1) {
   Stepper stepper(model, options);
   for (int round = 0; round < rounds; ++round) {
     std::vector<Stepper::Ticket> tickets;
     for (const GenerateRequest& request : requests) tickets.push_back(stepper.Add(request));
     EXPECT_TRUE(stepper.RunAll());
     for (size_t i = 0; i < requests.size(); ++i) {
-      ExpectSame(*tickets[i].sink, *plain[i], i, tolerance);
+      ExpectSame(*tickets[i].sink, *plain[i], i);
     }
   }
   return stepper.counters();
@@ -189,9 +188,6 @@ TEST_P(SameText, WithEverythingAtOnceInLittleMemory) {
   EXPECT_LE(model.most_pages, 80);
 }
 
-// Of log-probabilities: the order of sums may depend on how many rows are computed together.
-constexpr double kRounding = 0;
-
 struct RealModel {
   const char* name;
   const char* file;
@@ -236,12 +232,12 @@ TEST_P(SameTextOfRealModels, OnEveryPath) {
   chunked.prefill_chunk = 16;
   chunked.prefix_cache = false;
   chunked.speculate = kSpeculateOff;
-  RunAndCompare(*roomy, chunked, requests, plain, 1, kRounding);
+  RunAndCompare(*roomy, chunked, requests, plain);
 
   SchedulerOptions everything;
   everything.speculate = 4;
   everything.expected_answer = 1;
-  const auto counters = RunAndCompare(*roomy, everything, requests, plain, 2, kRounding);
+  const auto counters = RunAndCompare(*roomy, everything, requests, plain, 2);
   EXPECT_GT(counters.prefix_hit_tokens, 0u);
   EXPECT_GT(counters.drafted_tokens, 0u);
 
@@ -249,7 +245,7 @@ TEST_P(SameTextOfRealModels, OnEveryPath) {
   auto narrow = Load(pages * roomy->PageBytes());
   ASSERT_NE(narrow, nullptr);
   EXPECT_EQ(narrow->total_pages(), pages);
-  const auto pressed = RunAndCompare(*narrow, everything, requests, plain, 2, kRounding);
+  const auto pressed = RunAndCompare(*narrow, everything, requests, plain, 2);
   EXPECT_GT(pressed.preemptions + pressed.prefix_evictions, 0u);
 }
 

@@ -4,7 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "inference/sample/block_weights.h"
 
 namespace portcullis::inference {
 namespace {
@@ -67,6 +72,108 @@ TEST(Sampler, TopPTopKAndMinPCutTheTail) {
   got = Frequencies(options, 5000);
   EXPECT_GT(got[2], 0);
   EXPECT_EQ(got[0] + got[3] + got[4], 0);
+}
+
+std::vector<float> ManyLogits(size_t count, uint64_t seed, float spread) {
+  Random random(seed);
+  std::vector<float> logits(count);
+  for (float& logit : logits) logit = static_cast<float>(random.Uniform()) * spread;
+  return logits;
+}
+
+TEST(BlockWeights, AreThoseOfTheExactSoftmax) {
+  const std::vector<float> logits = ManyLogits(1000, 3, 30);
+  std::vector<float> maxima;
+  BlockMaxima(logits, maxima);
+  ASSERT_EQ(maxima.size(), 4u);
+  const float top = *std::max_element(logits.begin(), logits.end());
+  EXPECT_EQ(*std::max_element(maxima.begin(), maxima.end()), top);
+  double total = 0, exact = 0, worst = 0;
+  for (size_t block = 0; block < maxima.size(); ++block) {
+    BlockOfWeights weights;
+    total += WeighBlock(logits, block, top, 0.7f, weights);
+    for (size_t i = 0; i < weights.size(); ++i) {
+      const size_t id = block * kWeightBlock + i;
+      const double wanted = id < logits.size() ? std::exp((static_cast<double>(logits[id]) - top) * 0.7f) : 0;
+      exact += wanted;
+      worst = std::max(worst, std::abs(weights[i] - wanted));
+    }
+  }
+  EXPECT_NEAR(total / exact, 1, 2e-6);
+  EXPECT_LT(worst / exact, 2e-6);
+}
+
+// The tokens that a full sort in double precision leaves, and how often each has to come.
+std::vector<double> Expected(const std::vector<float>& logits, const SamplingOptions& options) {
+  std::vector<size_t> order(logits.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  });
+  if (options.top_k > 0) order.resize(std::min(order.size(), static_cast<size_t>(options.top_k)));
+  const auto weight = [&](size_t id) {
+    return std::exp((static_cast<double>(logits[id]) - logits[order[0]]) / options.temperature);
+  };
+  double total = 0, kept = 0;
+  for (const size_t id : order) total += weight(id);
+  std::vector<double> p(logits.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i > 0 && (kept >= static_cast<double>(options.top_p) * total || weight(order[i]) < options.min_p)) break;
+    kept += p[order[i]] = weight(order[i]);
+  }
+  for (double& value : p) value /= kept;
+  return p;
+}
+
+TEST(Sampler, CutsOfManyTokensAreThoseOfAFullSort) {
+  struct Case {
+    float spread, temperature, top_p, min_p;
+    int32_t top_k;
+  };
+  constexpr int kDraws = 8000;
+  for (const Case& c : {Case{40, 1, 0.95f, 0, 0}, Case{2, 1, 0.6f, 0, 0}, Case{40, 1, 1, 0.05f, 0}, Case{9, 0.6f, 0.9f, 0, 40},
+                        Case{2, 2, 1, 0, 300}, Case{30, 1, 1, 0, 0}, Case{40, 0.7f, 0.8f, 0.02f, 20}}) {
+    const std::vector<float> logits = ManyLogits(5000, 11, c.spread);
+    SamplingOptions options;
+    options.temperature = c.temperature;
+    options.top_p = c.top_p;
+    options.min_p = c.min_p;
+    options.top_k = c.top_k;
+    const auto expected = Expected(logits, options);
+    Sampler sampler(options, {}, logits.size());
+    std::vector<double> got(logits.size());
+    for (int i = 0; i < kDraws; ++i) {
+      std::vector<float> work = logits;
+      got[static_cast<size_t>(sampler.Next(work).id)] += 1.0 / kDraws;
+    }
+    double distance = 0, strays = 0, spread = 0;
+    for (size_t i = 0; i < got.size(); ++i) {
+      distance += std::abs(got[i] - expected[i]) / 2;
+      if (expected[i] == 0) strays += got[i];
+      spread += std::sqrt(expected[i] / kDraws) / 2;  // of the distance, by chance
+    }
+    EXPECT_EQ(strays, 0) << c.spread;
+    EXPECT_LT(distance, spread * 1.2 + 0.005) << c.spread;
+  }
+}
+
+TEST(Sampler, OddLogitsGiveSomeToken) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float odd : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+    for (const bool cut : {false, true}) {
+      SamplingOptions options;
+      options.top_p = cut ? 0.9f : 1.0f;
+      options.logprobs = true;
+      options.top_logprobs = 3;
+      Sampler sampler(options, {}, 600);
+      std::vector<float> all(600, odd), one(600, 1.0f);
+      one[300] = odd;
+      for (std::vector<float>* logits : {&all, &one}) {
+        const TokenId id = sampler.Next(*logits).id;
+        EXPECT_TRUE(id >= 0 && id < 600);
+      }
+    }
+  }
 }
 
 TEST(Sampler, SameSeedSameTokens) {

@@ -27,3 +27,6 @@ portcullis_program(inference_oracle_helper
     ${CMAKE_CURRENT_SOURCE_DIR}/oracle/helper.cc
     ${CMAKE_CURRENT_SOURCE_DIR}/oracle/vocabulary_file.cc
   LIBS portcullis_inference)
+
+portcullis_program(sampler_bench SOURCES ${PROJECT_SOURCE_DIR}/tests/bench/sampler_bench.cc LIBS portcullis_inference)
+set_target_properties(sampler_bench PROPERTIES EXCLUDE_FROM_ALL ON)

@@ -12,60 +12,77 @@
 namespace portcullis::inference::grammar {
 namespace {
 
-constexpr size_t kMaxStates = 3'000;
-constexpr size_t kMaxSteps = 100'000;
+constexpr size_t kMaxStates = 20'000;
 constexpr char32_t kSurrogates = 0xD800, kAfterSurrogates = 0xE000, kBeyond = 0x110000;
 
 using Nodes = std::vector<uint32_t>;  // sorted
-
-// With everything that is reached without a character.
-Nodes Closed(const Automaton& automaton, Nodes nodes) {
-  std::vector<char> seen(automaton.nodes.size(), 0);
-  Nodes all;
-  while (!nodes.empty()) {
-    const uint32_t node = nodes.back();
-    nodes.pop_back();
-    if (std::exchange(seen[node], 1) != 0) continue;
-    all.push_back(node);
-    nodes.insert(nodes.end(), automaton.nodes[node].silent.begin(), automaton.nodes[node].silent.end());
-  }
-  std::sort(all.begin(), all.end());
-  return all;
-}
 
 bool Has(const CharacterSet& set, char32_t c) {
   return std::any_of(set.begin(), set.end(),
                      [c](const auto& range) { return c >= range.first && c <= range.second; });
 }
 
-Nodes Step(const Automaton& automaton, const Nodes& nodes, char32_t c) {
-  Nodes next;
-  for (const uint32_t node : nodes) {
-    if (Has(automaton.nodes[node].set, c)) next.push_back(automaton.nodes[node].to);
-  }
-  return Closed(automaton, std::move(next));
-}
+// Follows one automaton over sets of its nodes.
+class Walker {
+ public:
+  Walker(const Automaton& automaton, int64_t& effort)
+      : automaton_(automaton), effort_(effort), seen_(automaton.nodes.size()) {}
 
-bool Ends(const Automaton& automaton, const Nodes& nodes) {
-  return std::binary_search(nodes.begin(), nodes.end(), automaton.end);
-}
+  const Automaton& automaton() const { return automaton_; }
+  Nodes Start() { return Closed({automaton_.start}); }
+  Nodes Step(const Nodes& nodes, char32_t c) {
+    Nodes next;
+    for (const uint32_t node : nodes) {
+      for (const auto& [set, to] : automaton_.nodes[node].steps) {
+        effort_ -= static_cast<int64_t>(1 + set.size());
+        if (Has(set, c)) next.push_back(to);
+      }
+    }
+    return Closed(std::move(next));
+  }
+  bool Ends(const Nodes& nodes) const { return std::binary_search(nodes.begin(), nodes.end(), automaton_.end); }
+
+ private:
+  // With everything that is reached without a character.
+  Nodes Closed(Nodes nodes) {
+    ++round_;
+    Nodes all;
+    while (!nodes.empty()) {
+      const uint32_t node = nodes.back();
+      nodes.pop_back();
+      if (std::exchange(seen_[node], round_) == round_) continue;
+      all.push_back(node);
+      const auto& silent = automaton_.nodes[node].silent;
+      effort_ -= static_cast<int64_t>(1 + silent.size());
+      nodes.insert(nodes.end(), silent.begin(), silent.end());
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+  const Automaton& automaton_;
+  int64_t& effort_;
+  std::vector<uint32_t> seen_;  // in which round
+  uint32_t round_ = 0;
+};
 
 class Combination {
  public:
-  Combination(std::span<const Automaton> all, std::span<const Automaton> none) : wanted_(all.size()) {
-    for (const Automaton& part : all) parts_.push_back(&part);
-    for (const Automaton& part : none) parts_.push_back(&part);
+  Combination(std::span<const Automaton> all, std::span<const Automaton> none, int64_t& effort)
+      : wanted_(all.size()), effort_(effort) {
+    for (const Automaton& part : all) parts_.emplace_back(part, effort);
+    for (const Automaton& part : none) parts_.emplace_back(part, effort);
   }
 
   Result<Automaton> Build() {
     out_.nodes.emplace_back();  // the end
     State begin;
-    for (const Automaton* part : parts_) begin.push_back(Closed(*part, {part->start}));
+    for (Walker& part : parts_) begin.push_back(part.Start());
     out_.start = Number(begin);
     while (!pending_.empty()) {
       const State state = std::move(pending_.back());
       pending_.pop_back();
-      if (states_.size() > kMaxStates || steps_ > kMaxSteps) {
+      if (states_.size() > kMaxStates || effort_ < 0) {
         return Error{Code::kTooLarge, "pattern: it is too large together with the others"};
       }
       Expand(state);
@@ -90,9 +107,11 @@ class Combination {
     std::vector<char32_t> cuts = {0, kSurrogates, kAfterSurrogates, kBeyond};
     for (size_t i = 0; i < parts_.size(); ++i) {
       for (const uint32_t node : state[i]) {
-        for (const auto& [low, high] : parts_[i]->nodes[node].set) {
-          cuts.push_back(low);
-          cuts.push_back(high + 1);
+        for (const Automaton::Step& step : parts_[i].automaton().nodes[node].steps) {
+          for (const auto& [low, high] : step.set) {
+            cuts.push_back(low);
+            cuts.push_back(high + 1);
+          }
         }
       }
     }
@@ -105,31 +124,28 @@ class Combination {
     const uint32_t from = states_.at(state);
     const std::vector<char32_t> cuts = Cuts(state);
     std::map<uint32_t, CharacterSet> to;
-    for (size_t cut = 0; cut + 1 < cuts.size(); ++cut, ++steps_) {
+    for (size_t cut = 0; cut + 1 < cuts.size() && effort_ >= 0; ++cut) {
       if (cuts[cut] >= kSurrogates && cuts[cut] < kAfterSurrogates) continue;
       State next;
       bool alive = true;
       for (size_t i = 0; i < parts_.size() && alive; ++i) {
-        next.push_back(Step(*parts_[i], state[i], cuts[cut]));
+        next.push_back(parts_[i].Step(state[i], cuts[cut]));
         alive = i >= wanted_ || !next.back().empty();
       }
       if (alive) to[Number(next)].emplace_back(cuts[cut], cuts[cut + 1] - 1);
     }
-    for (auto& [target, set] : to) {
-      out_.nodes[from].silent.push_back(static_cast<uint32_t>(out_.nodes.size()));
-      out_.nodes.push_back({{}, std::move(set), target});
-    }
+    for (auto& [target, set] : to) out_.nodes[from].steps.push_back({std::move(set), target});
     bool ends = true;
-    for (size_t i = 0; i < parts_.size(); ++i) ends = ends && Ends(*parts_[i], state[i]) == (i < wanted_);
+    for (size_t i = 0; i < parts_.size(); ++i) ends = ends && parts_[i].Ends(state[i]) == (i < wanted_);
     if (ends) out_.nodes[from].silent.push_back(out_.end);
   }
 
-  std::vector<const Automaton*> parts_;  // those that must take the text first
+  std::vector<Walker> parts_;  // those that must take the text first
   const size_t wanted_;
+  int64_t& effort_;
   Automaton out_;
   std::map<State, uint32_t> states_;
   std::vector<State> pending_;
-  size_t steps_ = 0;
 };
 
 }  // namespace
@@ -145,40 +161,41 @@ Automaton TextsOf(std::span<const std::string> texts) {
     while (!text.empty()) {
       const char32_t c = FirstCodePoint(text);
       text.remove_prefix(CharacterLength(text));
-      const auto step = static_cast<uint32_t>(out.nodes.size());
-      out.nodes[at].silent.push_back(step);
-      out.nodes.push_back({{}, {{c, c}}, step + 1});
+      const auto next = static_cast<uint32_t>(out.nodes.size());
       out.nodes.emplace_back();
-      at = step + 1;
+      out.nodes[at].steps.push_back({{{c, c}}, next});
+      at = next;
     }
     out.nodes[at].silent.push_back(out.end);
   }
   return out;
 }
 
-Result<Automaton> Combine(std::span<const Automaton> all, std::span<const Automaton> none) {
-  return Combination(all, none).Build();
+Result<Automaton> Combine(std::span<const Automaton> all, std::span<const Automaton> none, int64_t& effort) {
+  return Combination(all, none, effort).Build();
 }
 
-bool Takes(const Automaton& automaton, std::string_view text) {
-  Nodes at = Closed(automaton, {automaton.start});
-  while (!text.empty() && !at.empty()) {
-    at = Step(automaton, at, FirstCodePoint(text));
+std::optional<bool> Takes(const Automaton& automaton, std::string_view text, int64_t& effort) {
+  effort -= static_cast<int64_t>(automaton.nodes.size());
+  Walker walker(automaton, effort);
+  Nodes at = walker.Start();
+  while (!text.empty() && !at.empty() && effort >= 0) {
+    at = walker.Step(at, FirstCodePoint(text));
     text.remove_prefix(CharacterLength(text));
   }
-  return Ends(automaton, at);
+  return effort < 0 ? std::nullopt : std::optional(walker.Ends(at));
 }
 
 bool TakesNothing(const Automaton& automaton) {
   std::vector<char> seen(automaton.nodes.size(), 0);
-  Nodes work = {automaton.start};
+  std::vector<uint32_t> work = {automaton.start};
   while (!work.empty()) {
     const uint32_t node = work.back();
     work.pop_back();
     if (std::exchange(seen[node], 1) != 0) continue;
     const Automaton::Node& at = automaton.nodes[node];
     work.insert(work.end(), at.silent.begin(), at.silent.end());
-    if (!at.set.empty()) work.push_back(at.to);
+    for (const Automaton::Step& step : at.steps) work.push_back(step.to);
   }
   return seen[automaton.end] == 0;
 }

@@ -1,9 +1,11 @@
 // Languages of texts as automata over code points: what patterns, names and excluded values have in
 // common. Built from a pattern (regex_parse.h) or from listed texts; combined here. A combination is
-// deterministic and may be exponentially larger than its parts, so its size is bounded. Pure functions.
+// deterministic, one place at a time, and may be exponentially larger than its parts, so its size is bounded, and what is
+// done for it taken from the caller's `effort` (steps; below zero: spent). Pure functions.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,10 +20,13 @@ namespace portcullis::inference::grammar {
 using CharacterSet = std::vector<std::pair<char32_t, char32_t>>;
 
 struct Automaton {
+  struct Step {
+    CharacterSet set;  // by a character of it
+    uint32_t to = 0;
+  };
   struct Node {
     std::vector<uint32_t> silent;  // steps without a character
-    CharacterSet set;              // a step to `to` by a character of it
-    uint32_t to = 0;
+    std::vector<Step> steps;
   };
   std::vector<Node> nodes;
   uint32_t start = 0;
@@ -32,10 +37,12 @@ CharacterSet AnyCharacter();
 
 // Exactly these texts, which are well-formed UTF-8.
 Automaton TextsOf(std::span<const std::string> texts);
-// The texts that all of `all` and none of `none` take. kTooLarge.
-Result<Automaton> Combine(std::span<const Automaton> all, std::span<const Automaton> none);
+// The texts that all of `all` and none of `none` take: deterministic, with silent steps to the end
+// only. kTooLarge.
+Result<Automaton> Combine(std::span<const Automaton> all, std::span<const Automaton> none, int64_t& effort);
 
-bool Takes(const Automaton& automaton, std::string_view text);
+// No answer where the effort is spent.
+std::optional<bool> Takes(const Automaton& automaton, std::string_view text, int64_t& effort);
 bool TakesNothing(const Automaton& automaton);
 
 }  // namespace portcullis::inference::grammar

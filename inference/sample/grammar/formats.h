@@ -6,8 +6,10 @@
 
 namespace portcullis::inference::grammar {
 
-// Empty for a format that is not known; `ignored` for one that says nothing about the text.
+// Empty for a format that is not known.
 std::string_view FormatPattern(std::string_view format);
+// One that says nothing about the text; one that speaks of numbers.
 bool IsIgnoredFormat(std::string_view format);
+bool IsNumberFormat(std::string_view format);
 
 }  // namespace portcullis::inference::grammar

@@ -94,18 +94,44 @@ void Grammar::FillBytes(StateId forward, std::vector<Edge> edges) {
 
 namespace {
 
-// Calls `rule` on every state, up and down in turn, until nothing changes: chains of states run in
-// either direction, so that a few rounds do.
+// All that a state's goodness may rest on.
+template <class Visit>
+void ForSuccessors(const std::vector<State>& states, const State& state, const Visit& visit) {
+  for (const StateId next : state.next) visit(next);
+  for (const Edge& edge : state.edges) visit(edge.to);
+  if (state.kind == Kind::kEnter && !states[state.next[0]].next.empty()) {
+    visit(states[state.next[0]].next[0]);
+  }
+}
+
+// The states for which `rule` holds, given those for which it is known to; each is looked at again
+// whenever one that it leads to was found.
 template <class Rule>
-std::vector<char> Fixpoint(size_t size, const Rule& rule) {
+std::vector<char> Fixpoint(const std::vector<State>& states, const Rule& rule) {
+  const size_t size = states.size();
+  std::vector<size_t> begin(size + 1, 0);  // where the predecessors of each state begin
+  for (const State& state : states) {
+    ForSuccessors(states, state, [&](StateId to) { ++begin[to + size_t{1}]; });
+  }
+  for (size_t i = 0; i < size; ++i) begin[i + 1] += begin[i];
+  std::vector<StateId> before(begin[size]);
+  std::vector<size_t> place(begin.begin(), begin.end() - 1);
+  for (StateId id = 0; id < size; ++id) {
+    ForSuccessors(states, states[id], [&](StateId to) { before[place[to]++] = id; });
+  }
   std::vector<char> good(size, 0);
-  bool upward = true;
-  for (bool changed = true; changed; upward = !upward) {
-    changed = false;
-    for (size_t n = 0; n < size; ++n) {
-      const size_t i = upward ? n : size - 1 - n;
-      if (!good[i] && rule(i, good)) good[i] = changed = true;
+  std::vector<StateId> found;
+  const auto look = [&](StateId id) {
+    if (good[id] == 0 && rule(id, good)) {
+      good[id] = 1;
+      found.push_back(id);
     }
+  };
+  for (StateId id = 0; id < size; ++id) look(id);
+  while (!found.empty()) {
+    const StateId id = found.back();
+    found.pop_back();
+    for (size_t i = begin[id]; i < begin[id + size_t{1}]; ++i) look(before[i]);
   }
   return good;
 }
@@ -113,7 +139,7 @@ std::vector<char> Fixpoint(size_t size, const Rule& rule) {
 }  // namespace
 
 std::vector<char> Grammar::Productive() const {
-  return Fixpoint(states_.size(), [&](size_t i, const std::vector<char>& good) {
+  return Fixpoint(states_, [&](StateId i, const std::vector<char>& good) {
     const State& state = states_[i];
     const auto is_good = [&](StateId id) { return good[id] != 0; };
     if (state.kind == Kind::kReturn) return true;
@@ -131,7 +157,7 @@ std::vector<char> Grammar::Productive() const {
 // Follows everything that needs no byte; a rule on the way to itself would call itself for ever.
 bool Grammar::CallsItself() const {
   // May return without a byte.
-  const auto empty = Fixpoint(states_.size(), [&](size_t n, const std::vector<char>& good) {
+  const auto empty = Fixpoint(states_, [&](StateId n, const std::vector<char>& good) {
     const State& state = states_[n];
     const auto is_empty = [&](StateId id) { return good[id] != 0; };
     if (state.kind == Kind::kBytes || state.kind == Kind::kToken) return false;
@@ -188,7 +214,9 @@ Result<void> Grammar::Finish() {
   }
   const std::vector<char> good = Productive();
   if (!good[root_]) return Error{Code::kInvalidArgument, "no finite value satisfies it"};
-  for (State& state : states_) {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    State& state = states_[i];
+    if (!good[i]) state = State{};  // leads nowhere, whatever leads to it
     std::erase_if(state.edges, [&](const Edge& edge) { return !good[edge.to]; });
     if (state.kind == Kind::kSplit) {
       std::erase_if(state.next, [&](StateId id) { return !good[id]; });

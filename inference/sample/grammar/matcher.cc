@@ -10,6 +10,7 @@ namespace {
 using Kind = State::Kind;
 
 constexpr SetId kUnknown = -2;
+constexpr size_t kFewSeen = 24;
 
 Counter Decremented(Counter counter) {
   if (counter.need > 0) --counter.need;
@@ -54,14 +55,14 @@ void Matcher::Enter(const Frame& begin) {
   while (!work_.empty()) {
     const Frame at = work_.back();
     work_.pop_back();
+    ++work_done_;
     const State& state = grammar_.state(at.state);
     if (state.kind == Kind::kBytes || state.kind == Kind::kToken) {
       const bool closed = state.kind == Kind::kBytes && state.edges.empty();
       if (!closed) gathered_.push_back(Intern(at));
       continue;
     }
-    if (std::find(seen_.begin(), seen_.end(), at) != seen_.end()) continue;
-    seen_.push_back(at);
+    if (Seen(at)) continue;
     switch (state.kind) {
       case Kind::kSplit:
         for (const StateId next : state.next) work_.push_back({next, at.counter, at.parent});
@@ -96,8 +97,18 @@ void Matcher::Enter(const Frame& begin) {
   }
 }
 
+// Marks it; true where it was.
+bool Matcher::Seen(const Frame& frame) {
+  if (!seen_set_.empty()) return !seen_set_.insert(frame).second;
+  if (std::find(seen_.begin(), seen_.end(), frame) != seen_.end()) return true;
+  seen_.push_back(frame);
+  if (seen_.size() > kFewSeen) seen_set_.insert(seen_.begin(), seen_.end());
+  return false;
+}
+
 SetId Matcher::Close() {
   seen_.clear();
+  if (!seen_set_.empty()) seen_set_ = {};
   std::sort(gathered_.begin(), gathered_.end());
   gathered_.erase(std::unique(gathered_.begin(), gathered_.end()), gathered_.end());
   const bool ends = std::exchange(ends_, false);
@@ -120,11 +131,15 @@ uint32_t Matcher::Copy(const Matcher& from, uint32_t frame) {
   return Intern(copy);
 }
 
+SetId Matcher::Take(const Matcher& from, SetId set) {
+  for (const uint32_t frame : from.Frames(set)) gathered_.push_back(Copy(from, frame));
+  ends_ = from.Ends(set);
+  return Close();
+}
+
 SetId Matcher::Renew(SetId set) {
   Matcher fresh(grammar_);
-  for (const uint32_t frame : Frames(set)) fresh.gathered_.push_back(fresh.Copy(*this, frame));
-  fresh.ends_ = Ends(set);
-  const SetId renewed = fresh.Close();
+  const SetId renewed = fresh.Take(*this, set);
   frames_.swap(fresh.frames_);
   depths_.swap(fresh.depths_);
   frame_ids_.swap(fresh.frame_ids_);

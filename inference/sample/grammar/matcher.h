@@ -6,6 +6,7 @@
 
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -42,6 +43,10 @@ class Matcher {
   // many.
   SetId Renew(SetId set);
   size_t sets() const { return sets_.size(); }
+  // A position of another matcher of the same grammar.
+  SetId Take(const Matcher& from, SetId set);
+  // Frames entered so far: what this has cost.
+  uint64_t work() const { return work_done_; }
 
   // The text may end here; or, after StartAt, the unknown rest of the stack goes on.
   bool Ends(SetId set) const { return sets_[static_cast<size_t>(set)].ends; }
@@ -79,10 +84,13 @@ class Matcher {
   boost::unordered_flat_map<std::vector<uint32_t>, SetId, SetHash> set_ids_;
 
   // While a set is gathered.
+  bool Seen(const Frame& frame);
   std::vector<Frame> work_;
-  std::vector<Frame> seen_;
+  std::vector<Frame> seen_;  // while they are few, then:
+  boost::unordered_flat_set<Frame, FrameHash> seen_set_;
   std::vector<uint32_t> gathered_;
   bool ends_ = false;
+  uint64_t work_done_ = 0;
 };
 
 }  // namespace portcullis::inference::grammar

@@ -24,18 +24,36 @@ struct Decimal {
   bool exclusive = false;
 };
 
-// Of a value that is not negative; whole numbers are bounded by whole numbers.
-Result<Decimal> ToDecimal(double value, bool exclusive) {
+// The next number of as many decimals.
+void Increment(Decimal& decimal) {
+  for (std::string* digits : {&decimal.fraction, &decimal.whole}) {
+    for (size_t i = digits->size(); i-- > 0;) {
+      if ((*digits)[i] != '9') {
+        ++(*digits)[i];
+        return;
+      }
+      (*digits)[i] = '0';
+    }
+  }
+  decimal.whole.insert(decimal.whole.begin(), '1');
+}
+
+// Of a value that is not negative; where it has more digits than a number may have, the next one that
+// is `up` or down from it, so that the range is narrower.
+Result<Decimal> ToDecimal(const Bound& bound, bool up) {
   std::array<char, 400> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), bound.value,
                                  std::chars_format::fixed);
   const std::string text(buffer.data(), end.ptr);
   Decimal out;
-  out.exclusive = exclusive;
+  out.exclusive = bound.exclusive;
   out.whole = text.substr(0, text.find('.'));
   if (text.find('.') != std::string::npos) out.fraction = text.substr(text.find('.') + 1);
-  if (out.whole.size() + out.fraction.size() > kDigits + 1 || out.whole.size() > kDigits) {
-    return Error{Code::kInvalidArgument, "a bound has more than 15 digits"};
+  if (out.whole.size() > kDigits) return Error{Code::kInvalidArgument, "a bound has more than 15 digits"};
+  if (out.whole.size() + out.fraction.size() > kDigits) {
+    out.fraction.resize(kDigits - out.whole.size());
+    out.exclusive = false;
+    if (up) Increment(out);
   }
   return out;
 }
@@ -161,10 +179,10 @@ Result<StateId> NumberIn(Grammar& g, const NumberRange& range, StateId next) {
   const auto reading = [&](std::optional<Bound> from, std::optional<Bound> to) -> Result<StateId> {
     std::optional<Decimal> a, b;
     if (from) {
-      BOOST_OUTCOME_TRY(a, ToDecimal(from->value, from->exclusive));
+      BOOST_OUTCOME_TRY(a, ToDecimal(*from, true));
     }
     if (to) {
-      BOOST_OUTCOME_TRY(b, ToDecimal(to->value, to->exclusive));
+      BOOST_OUTCOME_TRY(b, ToDecimal(*to, false));
     }
     return Reading(g, std::move(a), std::move(b), range.whole, range.multiple_of, next).Build();
   };
@@ -184,7 +202,6 @@ Result<StateId> NumberIn(Grammar& g, const NumberRange& range, StateId next) {
     BOOST_OUTCOME_TRY(const StateId negative, reading(from, to));
     options.push_back(g.Literal("-", negative));
   }
-  if (options.empty()) return Error{Code::kInvalidArgument, "no number is within its bounds"};
   return g.Split(std::move(options));
 }
 

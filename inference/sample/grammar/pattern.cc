@@ -1,6 +1,6 @@
 // A character of the string is read as JSON writes it: most as their UTF-8 bytes, quotes,
 // backslashes and control characters as escapes. Bounds on the length are worked in by pairing each
-// node of the automaton with the number of characters so far; pairs that cannot reach the
+// node of the automaton with the number of characters so far, a pair being one state; pairs that cannot reach the
 // end fall away when the grammar is finished, so no choice leads into a dead end.
 #include "inference/sample/grammar/pattern.h"
 
@@ -52,9 +52,9 @@ void AddRange(Grammar& g, char32_t low, char32_t high, StateId next, std::vector
   }
 }
 
-// One character of `set` as a JSON string writes it.
-StateId CharacterOf(Grammar& g, const CharacterSet& set, StateId next) {
-  std::vector<Edge> edges, escapes;
+// One character of `set` as a JSON string writes it, as edges.
+void AddCharacters(Grammar& g, const CharacterSet& set, StateId next, std::vector<Edge>& edges) {
+  std::vector<Edge> escapes;
   constexpr std::string_view kNames = "btn\0fr";  // 8 to 13
   for (auto [low, high] : set) {
     for (; low < 0x20 && low <= high; ++low) {
@@ -76,13 +76,11 @@ StateId CharacterOf(Grammar& g, const CharacterSet& set, StateId next) {
     if (low <= high) AddRange(g, low, high, next, edges);
   }
   if (!escapes.empty()) edges.push_back({'\\', '\\', g.Bytes(std::move(escapes))});
-  return g.Bytes(std::move(edges));
 }
 
 }  // namespace
 
 Result<StateId> PatternString(Grammar& g, const Automaton& automaton, Counter length, StateId next) {
-  const StateId close = g.Literal("\"", next);
   const bool counted = length != Counter{};
   // Characters beyond this need not be told apart.
   const uint16_t most = length.left != kNoLimit ? length.left : length.need;
@@ -106,15 +104,15 @@ Result<StateId> PatternString(Grammar& g, const Automaton& automaton, Counter le
       return Error{Code::kTooLarge, "pattern: it is too large, with the bounds on the length"};
     }
     const Automaton::Node& node = automaton.nodes[index];
-    std::vector<StateId> options;
-    for (const uint32_t silent : node.silent) options.push_back(state_of(silent, count));
+    std::vector<Edge> edges;
     const bool room = length.left == kNoLimit || count < length.left;
-    if (!node.set.empty() && room) {
+    for (const Automaton::Step& step : node.steps) {
+      if (!room) break;
       const auto more = static_cast<uint16_t>(counted ? std::min<int>(count + 1, most) : 0);
-      options.push_back(CharacterOf(g, node.set, state_of(node.to, more)));
+      AddCharacters(g, step.set, state_of(step.to, more), edges);
     }
-    if (index == automaton.end && count >= length.need) options.push_back(close);
-    g.FillSplit(states.at(Pair(index, count)), std::move(options));
+    if (!node.silent.empty() && count >= length.need) edges.push_back({'"', '"', next});
+    g.FillBytes(states.at(Pair(index, count)), std::move(edges));
   }
   return g.Literal("\"", start);
 }

@@ -9,8 +9,8 @@
 
 namespace portcullis::inference::grammar {
 
-// A JSON string, quotes included, whose content `automaton` takes and whose length in characters is
-// within `length`; then `next`.
+// A JSON string, quotes included, whose content `automaton` takes, which is one that Combine gave, and
+// whose length in characters is within `length`; then `next`.
 Result<StateId> PatternString(Grammar& grammar, const Automaton& automaton, Counter length, StateId next);
 
 }  // namespace portcullis::inference::grammar

@@ -111,8 +111,7 @@ class Parser {
   uint32_t AnyText() {
     const uint32_t loop = Node();
     const uint32_t step = Node();
-    automaton_.nodes[step].set = AnyCharacter();
-    automaton_.nodes[step].to = loop;
+    automaton_.nodes[step].steps.push_back({AnyCharacter(), loop});
     Silent(loop, step);
     return loop;
   }
@@ -231,8 +230,7 @@ class Parser {
     }
     BOOST_OUTCOME_TRY(const CharacterSet set, OneOf());
     const Part part{Node(), Node()};
-    automaton_.nodes[part.start].set = WithoutSurrogates(set);
-    automaton_.nodes[part.start].to = part.end;
+    automaton_.nodes[part.start].steps.push_back({WithoutSurrogates(set), part.end});
     return part;
   }
 

@@ -1,8 +1,9 @@
 #include "inference/sample/grammar/schema.h"
 
-#include <boost/json/serialize.hpp>
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 #include <cmath>
+#include <numeric>
 
 #include "inference/sample/grammar/formats.h"
 #include "inference/sample/grammar/number_range.h"
@@ -16,212 +17,320 @@ namespace {
 namespace json = boost::json;
 
 constexpr int kMaxDepth = 64;
-constexpr size_t kMaxSchemas = 5000;
+constexpr size_t kMaxSchemas = 20'000;
+constexpr int64_t kMaxMultiple = 1000;
+constexpr size_t kSchemaSteps = 100;
+constexpr int64_t kStateEffort = 10;  // to make one and to finish it
 
-bool HasType(const json::value& value, std::string_view type) {
-  if (type == "string") return value.is_string();
-  if (type == "boolean") return value.is_bool();
-  if (type == "null") return value.is_null();
-  if (type == "object") return value.is_object();
-  if (type == "array") return value.is_array();
-  if (type == "number") return value.is_number();
-  return value.is_int64() || value.is_uint64() ||
-         (value.is_double() && std::trunc(value.get_double()) == value.get_double());
+bool SaysNothing(const json::value& schema) {
+  if (const bool* any = schema.if_bool()) return *any;
+  return schema.is_object() && std::all_of(schema.get_object().begin(), schema.get_object().end(),
+                                           [](const auto& entry) { return IsAnnotation(entry.key()); });
+}
+
+// A reference at this place of the value, not deeper in it.
+bool Refers(const json::value& schema, int depth = 0) {
+  const json::object* object = schema.if_object();
+  if (object == nullptr || depth > kMaxDepth) return false;
+  if (Find(*object, "$ref") != nullptr) return true;
+  const auto any = [&](const json::value& list) {
+    const json::array* items = list.if_array();
+    return items != nullptr && std::any_of(items->begin(), items->end(), [&](const json::value& item) {
+             return Refers(item, depth + 1);
+           });
+  };
+  for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
+    const json::value* list = Find(*object, keyword);
+    if (list != nullptr && any(*list)) return true;
+  }
+  for (const char* keyword : {"not", "if", "then", "else"}) {
+    const json::value* inner = Find(*object, keyword);
+    if (inner != nullptr && Refers(*inner, depth + 1)) return true;
+  }
+  return Find(*object, "dependentSchemas") != nullptr || Find(*object, "dependencies") != nullptr;
 }
 
 }  // namespace
 
-Result<StateId> SchemaCompiler::Value(const json::value& schema, const std::string& path, StateId next) {
-  if (const bool* any = schema.if_bool()) {
-    if (*any) return g_.Call(g_.value_rule, next);
-    return At(path, "`false` allows no value");
+Result<StateId> SchemaCompiler::Value(std::vector<Subschema> schemas, StateId next) {
+  std::vector<Subschema> kept;
+  for (Subschema& schema : schemas) {
+    if (SaysNothing(*schema.schema)) continue;
+    const bool known = std::any_of(kept.begin(), kept.end(), [&](const Subschema& other) {
+      return other.schema == schema.schema;
+    });
+    if (!known) kept.push_back(std::move(schema));
   }
-  if (!schema.is_object()) return At(path, "a schema must be an object or true");
+  if (kept.empty()) return g_.Call(g_.value_rule, next);
+  const std::string& path = kept.front().path;
   if (++schemas_ > kMaxSchemas || g_.too_large()) return At(path, "the schema is too large");
+  BOOST_OUTCOME_TRY(Spend(kSchemaSteps, path));
   if (depth_ >= kMaxDepth) return At(path, "schemas are nested too deeply");
   ++depth_;
-  auto result = Schema(schema.get_object(), path, next);
+  auto result = Written(kept, next);
   --depth_;
   return result;
 }
 
-Result<StateId> SchemaCompiler::Schema(const Object& schema, const std::string& path, StateId next) {
-  BOOST_OUTCOME_TRY(CheckKeywords(schema, path));
-  if (Find(schema, "$ref") != nullptr) return Reference(schema, path, next);
-  const std::vector<std::string_view> types = TypesOf(schema);
-  const json::value* constant = Find(schema, "const");
-  const json::value* list = Find(schema, "enum");
-  if (constant != nullptr || list != nullptr) {
-    if (list != nullptr && !list->is_array()) return At(path + "/enum", "`enum` must be a list");
-    const json::array one = constant != nullptr ? json::array{*constant} : json::array{};
+Result<StateId> SchemaCompiler::Written(const std::vector<Subschema>& schemas, StateId next) {
+  if (schemas.size() == 1) {
+    BOOST_OUTCOME_TRY(const auto simple, Simple(schemas.front(), next));
+    if (simple) return *simple;
+  }
+  const bool refers = std::any_of(schemas.begin(), schemas.end(),
+                                  [](const Subschema& schema) { return Refers(*schema.schema); });
+  const auto branches = [&](StateId then) -> Result<StateId> {
+    Alternatives all = {{}};
+    for (const Subschema& schema : schemas) {
+      BOOST_OUTCOME_TRY(const Alternatives more, Expand(*schema.schema, schema.path));
+      BOOST_OUTCOME_TRY(all, Cross(all, more, schema.path));
+    }
     std::vector<StateId> options;
-    for (const json::value& value : constant != nullptr ? one : list->get_array()) {
-      bool typed = types.empty();
-      for (const std::string_view type : types) typed = typed || HasType(value, type);
-      if (typed) options.push_back(g_.Literal(json::serialize(value), next));
+    for (const Alternative& leaves : all) {
+      BOOST_OUTCOME_TRY(const StateId option, Conjunction(leaves, then));
+      options.push_back(option);
     }
-    if (options.empty()) return At(path, "no value is allowed");
     return g_.Split(std::move(options));
-  }
-  for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
-    if (Find(schema, keyword) != nullptr) return Choice(schema, path, next);
-  }
-  if (types.empty()) return g_.Call(g_.value_rule, next);
-  std::vector<StateId> options;
-  for (const std::string_view type : types) {
-    BOOST_OUTCOME_TRY(const StateId option, OfType(type, schema, path, next));
-    options.push_back(option);
-  }
-  return g_.Split(std::move(options));
+  };
+  if (!refers) return branches(next);
+  std::vector<const void*> key;
+  for (const Subschema& schema : schemas) key.push_back(schema.schema);
+  std::sort(key.begin(), key.end());
+  const auto [it, fresh] = rules_.try_emplace(std::move(key), 0);
+  if (!fresh) return g_.Call(it->second, next);
+  const StateId rule = it->second = g_.Forward();
+  BOOST_OUTCOME_TRY(const StateId body, branches(Grammar::kReturn));
+  g_.FillSplit(rule, {body});
+  return g_.Call(rule, next);
 }
 
-Result<StateId> SchemaCompiler::Reference(const Object& schema, const std::string& path, StateId next) {
-  for (const auto& [key, value] : schema) {
-    if (key != "$ref" && key != "$defs" && key != "definitions" && !IsAnnotation(key)) {
-      return At(path, "`" + std::string(key) + "` beside `$ref` cannot be enforced");
+// A schema that only refers to another, or only chooses among others, shares their rules.
+Result<std::optional<StateId>> SchemaCompiler::Simple(const Subschema& schema, StateId next) {
+  const Object* object = schema.schema->if_object();
+  if (object == nullptr) return std::nullopt;
+  std::string_view only;
+  for (const auto& [key, value] : *object) {
+    if (IsAnnotation(key)) continue;
+    if (!only.empty()) return std::nullopt;
+    only = key;
+  }
+  if (only == "$ref") {
+    BOOST_OUTCOME_TRY(const json::value* target, Resolve(*object, schema.path));
+    // Not the key of the target's own rule, which this one may lead to.
+    const auto [it, fresh] = rules_.try_emplace({target, nullptr}, 0);
+    if (fresh) {
+      const StateId rule = it->second = g_.Forward();
+      const std::string name(Find(*object, "$ref")->get_string());
+      BOOST_OUTCOME_TRY(const StateId body, Value({{target, name}}, Grammar::kReturn));
+      g_.FillSplit(rule, {body});
+      return g_.Call(rule, next);
+    }
+    return g_.Call(it->second, next);
+  }
+  if (only != "anyOf" && only != "oneOf") return std::nullopt;
+  BOOST_OUTCOME_TRY(CheckKeywords(*object, schema.path));
+  const Array& list = Find(*object, only)->get_array();
+  for (size_t i = 0; only == "oneOf" && i < list.size(); ++i) {
+    for (size_t other = 0; other < i; ++other) {
+      if (!Exclusive(list[i], list[other])) return std::nullopt;
     }
   }
-  BOOST_OUTCOME_TRY(const json::value* target, Resolve(schema, path));
-  const auto [it, fresh] = rules_.try_emplace(target, 0);
-  if (fresh) {
-    const StateId rule = it->second = g_.Forward();
-    const std::string name(Find(schema, "$ref")->get_string());
-    BOOST_OUTCOME_TRY(const StateId body, Value(*target, name, Grammar::kReturn));
-    g_.FillSplit(rule, {body});
-    return g_.Call(rule, next);
-  }
-  return g_.Call(it->second, next);
-}
-
-Result<StateId> SchemaCompiler::Choice(const Object& schema, const std::string& path, StateId next) {
-  std::string_view keyword;
-  for (const auto& [key, value] : schema) {
-    const bool chooses = key == "anyOf" || key == "oneOf" || key == "allOf";
-    if (chooses && keyword.empty()) {
-      keyword = key;
-    } else if (key != "$defs" && key != "definitions" && key != "discriminator" && key != "type" &&
-               !IsAnnotation(key)) {
-      return At(path, "`" + std::string(key) + "` beside other alternatives cannot be enforced");
-    }
-  }
-  const std::string here = path + "/" + std::string(keyword);
-  const json::value& branches = *Find(schema, keyword);
-  if (!branches.is_array() || branches.get_array().empty()) {
-    return At(here, "it must be a list with at least one schema");
-  }
-  const json::array& list = branches.get_array();
-  if (keyword == "allOf" && list.size() > 1) {
-    return At(here, "`allOf` of several schemas cannot be enforced");
-  }
-  const std::vector<std::string_view> types = TypesOf(schema);
   std::vector<StateId> options;
   for (size_t i = 0; i < list.size(); ++i) {
-    const std::string branch = here + "/" + std::to_string(i);
-    for (size_t other = 0; keyword == "oneOf" && other < i; ++other) {
-      if (!Exclusive(list[i], list[other])) {
-        return At(branch, "this branch of `oneOf` and branch " + std::to_string(other) +
-                              " may both fit; give them different types or constants, or use `anyOf`");
-      }
-    }
-    if (!types.empty()) {
-      const auto own = TypesOf(Followed(list[i]));
-      bool within = !own.empty();
-      for (const std::string_view type : own) {
-        within = within && std::find(types.begin(), types.end(), type) != types.end();
-      }
-      if (!within) return At(branch, "it does not say a type that the `type` beside it allows");
-    }
-    BOOST_OUTCOME_TRY(const StateId option, Value(list[i], branch, next));
+    const std::string branch = schema.path + "/" + std::string(only) + "/" + std::to_string(i);
+    BOOST_OUTCOME_TRY(const StateId option, Value({{&list[i], branch}}, next));
     options.push_back(option);
   }
   return g_.Split(std::move(options));
 }
 
-Result<StateId> SchemaCompiler::OfType(std::string_view type, const Object& schema,
-                                       const std::string& path, StateId next) {
-  if (type == "string") return Text(schema, path, next);
-  if (type == "integer" || type == "number") return Number(schema, type == "integer", path, next);
-  if (type == "boolean") return g_.Split({g_.Literal("true", next), g_.Literal("false", next)});
-  if (type == "null") return g_.Literal("null", next);
-  if (type == "array") {
-    return Find(schema, "prefixItems") != nullptr ? Tuple(schema, path, next) : Array(schema, path, next);
-  }
-  if (type == "object") {
-    const json::value* properties = Find(schema, "properties");
-    if (properties != nullptr && !properties->is_object()) {
-      return At(path + "/properties", "it must be an object");
+Result<StateId> SchemaCompiler::Conjunction(const Alternative& leaves, StateId next) {
+  Types types = kAnyType;
+  for (const Leaf& leaf : leaves) {
+    if (leaf.negated.empty()) {
+      if (const auto values = ListedIn(*leaf.schema)) return Listed(*values, leaf, leaves, next);
+      types &= StatedTypes(*leaf.schema);
     }
-    const bool none = properties == nullptr || properties->get_object().empty();
-    const json::value* extra = Find(schema, "additionalProperties");
-    const bool closed = extra != nullptr && extra->is_bool() && !extra->get_bool();
-    return none && !closed ? Map(schema, path, next) : Properties(schema, path, next);
+    types &= leaf.types;
   }
-  return At(path + "/type", "there is no type `" + std::string(type.substr(0, 40)) + "`");
+  // Where no type is said, keywords that speak of one mean it.
+  for (const Leaf& leaf : leaves) {
+    if (types == kAnyType && leaf.negated.empty()) types = ImpliedTypes(*leaf.schema);
+  }
+  const bool excludes = std::any_of(leaves.begin(), leaves.end(),
+                                    [](const Leaf& leaf) { return !leaf.negated.empty(); });
+  if (types == kAnyType && !excludes) return g_.Call(g_.value_rule, next);
+  return OfTypes(types, leaves, next);
 }
 
-Result<StateId> SchemaCompiler::Text(const Object& schema, const std::string& path, StateId next) {
-  BOOST_OUTCOME_TRY(const Counter length, Limits(schema, "minLength", "maxLength", path));
-  const json::value* pattern = Find(schema, "pattern");
-  const json::value* format = Find(schema, "format");
-  std::string_view text;
-  std::string where = path + "/pattern";
-  if (pattern != nullptr) {
-    if (!pattern->is_string()) return At(where, "it must be a string");
-    text = pattern->get_string();
+Result<StateId> SchemaCompiler::Listed(std::span<const json::value> values, const Leaf& holder,
+                                       const Alternative& leaves, StateId next) {
+  std::vector<StateId> options;
+  for (const json::value& value : values) {
+    if (g_.too_large()) return At(holder.path, "the schema is too large");
+    BOOST_OUTCOME_TRY(Spend(WeightOf(value), holder.path));
+    const bool fits = std::all_of(leaves.begin(), leaves.end(), [&](const Leaf& leaf) {
+      return Fits(value, leaf, leaf.schema == holder.schema);
+    });
+    BOOST_OUTCOME_TRY(Spend(0, holder.path));
+    if (fits) options.push_back(g_.Literal(json::serialize(value), next));
   }
-  if (format != nullptr && format->is_string() && !IsIgnoredFormat(format->get_string())) {
-    where = path + "/format";
-    if (pattern != nullptr) return At(where, "`format` and `pattern` cannot be enforced together");
-    text = FormatPattern(format->get_string());
-    if (text.empty()) return At(where, "this format cannot be enforced");
+  return g_.Split(std::move(options));
+}
+
+Result<StateId> SchemaCompiler::OfTypes(Types types, const Alternative& leaves, StateId next) {
+  const auto excluded = [&](const json::value& value) {
+    return std::any_of(leaves.begin(), leaves.end(), [&](const Leaf& leaf) {
+      return !leaf.negated.empty() && !Fits(value, leaf);
+    });
+  };
+  for (const Leaf& leaf : leaves) {
+    for (const json::value& value : ExcludedBy(leaf)) {
+      if (value.is_structured() && (TypeOf(value) & types) != 0) {
+        return At(leaf.path, "lists and objects cannot be excluded one by one");
+      }
+    }
   }
-  if (pattern == nullptr && text.empty()) return g_.Call(g_.string_rule, next, length);
-  auto automaton = ParsePattern(text);
-  if (!automaton) return At(where, automaton.error().message);
-  auto state = PatternString(g_, automaton.value(), length, next);
+  std::vector<StateId> options;
+  if ((types & kNullType) != 0 && !excluded(nullptr)) options.push_back(g_.Literal("null", next));
+  for (const bool value : {true, false}) {
+    if ((types & kBooleanType) == 0 || excluded(value)) continue;
+    options.push_back(g_.Literal(value ? "true" : "false", next));
+  }
+  if ((types & kStringType) != 0) {
+    BOOST_OUTCOME_TRY(const StateId text, Text(leaves, next));
+    options.push_back(text);
+  }
+  for (const Leaf& leaf : leaves) {
+    if ((types & kNumberType) == kFractionType && (leaf.types & kWholeType) == 0) {
+      return At(leaf.path, "numbers that are not whole cannot be enforced");
+    }
+  }
+  if ((types & kNumberType) != 0) {
+    BOOST_OUTCOME_TRY(const StateId number, Number(leaves, (types & kFractionType) == 0, next));
+    options.push_back(number);
+  }
+  if ((types & kArrayType) != 0) {
+    BOOST_OUTCOME_TRY(const StateId array, Items(leaves, next));
+    options.push_back(array);
+  }
+  if ((types & kObjectType) != 0) {
+    BOOST_OUTCOME_TRY(const StateId object, Properties(leaves, next));
+    options.push_back(object);
+  }
+  return g_.Split(std::move(options));
+}
+
+Result<StateId> SchemaCompiler::Text(const Alternative& leaves, StateId next) {
+  BOOST_OUTCOME_TRY(const Counter length, Limits(leaves, "minLength", "maxLength"));
+  if (length.left < length.need) return g_.Split({});
+  std::vector<Automaton> all, none;
+  std::string where;
+  for (const Leaf& leaf : leaves) {
+    const bool negated = !leaf.negated.empty();
+    std::vector<std::string> texts;
+    for (const json::value& value : ExcludedBy(leaf)) {
+      if (value.is_string()) texts.emplace_back(value.get_string());
+    }
+    if (!texts.empty()) none.push_back(TextsOf(texts));
+    const json::value* pattern = Find(*leaf.schema, "pattern");
+    if (pattern != nullptr && (!negated || leaf.negated == "pattern")) {
+      where = leaf.path + "/pattern";
+      if (!pattern->is_string()) return At(where, "it must be a string");
+      auto automaton = ParsePattern(pattern->get_string());
+      if (!automaton) return At(where, automaton.error().message);
+      (negated ? none : all).push_back(std::move(automaton).value());
+    }
+    const json::value* format = Find(*leaf.schema, "format");
+    if (format != nullptr && format->is_string() && !negated && !IsNumberFormat(format->get_string()) &&
+        !IsIgnoredFormat(format->get_string())) {
+      where = leaf.path + "/format";
+      const std::string_view text = FormatPattern(format->get_string());
+      if (text.empty()) return At(where, "this format cannot be enforced");
+      BOOST_OUTCOME_TRY(Automaton automaton, ParsePattern(text));
+      all.push_back(std::move(automaton));
+    }
+  }
+  if (all.empty() && none.empty()) return g_.Call(g_.string_rule, next, length);
+  if (where.empty()) where = leaves.front().path;
+  auto combined = Combine(all, none, effort_);
+  if (!combined) return At(where, combined.error().message);
+  auto state = PatternString(g_, combined.value(), length, next);
   if (!state) return At(where, state.error().message);
   return state;
 }
 
-Result<StateId> SchemaCompiler::Number(const Object& schema, bool whole, const std::string& path,
-                                       StateId next) {
+Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, StateId next) {
   NumberRange range;
   range.whole = whole;
-  const auto bound = [&](const char* keyword, bool exclusive, bool lower,
-                         std::optional<Bound>& out) -> Result<void> {
-    const json::value* value = Find(schema, keyword);
-    if (value == nullptr) return boost::outcome_v2::success();
-    json::error_code error;
-    const double number = value->is_number() ? value->to_number<double>(error) : NAN;
-    if (!std::isfinite(number)) return At(path + "/" + keyword, "it must be a number");
-    const bool tighter = !out || (lower ? number > out->value : number < out->value) ||
-                         (number == out->value && exclusive);
-    if (tighter) out = Bound{number, exclusive};
-    return boost::outcome_v2::success();
+  std::vector<double> excluded;
+  const auto tighten = [](std::optional<Bound>& bound, Bound with, bool lower) {
+    const bool tighter = !bound || (lower ? with.value > bound->value : with.value < bound->value) ||
+                         (with.value == bound->value && with.exclusive);
+    if (tighter) bound = with;
   };
-  BOOST_OUTCOME_TRY(bound("minimum", false, true, range.low));
-  BOOST_OUTCOME_TRY(bound("exclusiveMinimum", true, true, range.low));
-  BOOST_OUTCOME_TRY(bound("maximum", false, false, range.high));
-  BOOST_OUTCOME_TRY(bound("exclusiveMaximum", true, false, range.high));
-  if (const json::value* multiple = Find(schema, "multipleOf")) {
-    json::error_code error;
-    const double number = multiple->is_number() ? multiple->to_number<double>(error) : 0;
-    if (!(number >= 1 && number <= 1000 && std::trunc(number) == number)) {
-      return At(path + "/multipleOf", "only whole numbers from 1 to 1000 can be enforced");
+  for (const Leaf& leaf : leaves) {
+    for (const json::value& value : ExcludedBy(leaf)) {
+      if (value.is_number()) excluded.push_back(value.to_number<double>());
     }
-    range.multiple_of = static_cast<int64_t>(number);
-    range.whole = true;
+    if (!leaf.negated.empty()) continue;
+    struct {
+      const char* keyword;
+      bool exclusive, lower;
+    } constexpr kBounds[] = {{"minimum", false, true},
+                             {"exclusiveMinimum", true, true},
+                             {"maximum", false, false},
+                             {"exclusiveMaximum", true, false}};
+    for (const auto& [keyword, exclusive, lower] : kBounds) {
+      const json::value* value = Find(*leaf.schema, keyword);
+      if (value == nullptr) continue;
+      const double number = value->is_number() ? value->to_number<double>() : NAN;
+      if (!std::isfinite(number)) return At(leaf.path + "/" + keyword, "it must be a number");
+      tighten(lower ? range.low : range.high, {number, exclusive}, lower);
+    }
+    if (const json::value* multiple = Find(*leaf.schema, "multipleOf")) {
+      const double number = multiple->is_number() ? multiple->to_number<double>() : 0;
+      const bool fits = number >= 1 && number <= kMaxMultiple && std::trunc(number) == number;
+      const auto factor = fits ? static_cast<int64_t>(number) : 0;
+      range.multiple_of = range.multiple_of == 0 ? factor : std::lcm(range.multiple_of, factor);
+      if (!fits || range.multiple_of > kMaxMultiple) {
+        return At(leaf.path + "/multipleOf", "only whole numbers from 1 to 1000 can be enforced");
+      }
+      range.whole = true;
+    }
+    const json::value* format = Find(*leaf.schema, "format");
+    if (format != nullptr && format->is_string() && format->get_string() == "int32") {
+      range.whole = true;
+      tighten(range.low, {-2147483648.0, false}, true);
+      tighten(range.high, {2147483647.0, false}, false);
+    }
+    range.whole = range.whole || (format != nullptr && format->is_string() && format->get_string() == "int64");
   }
-  if (!range.low && !range.high && range.multiple_of == 0) {
+  if (!range.low && !range.high && range.multiple_of == 0 && excluded.empty()) {
     return g_.Call(range.whole ? g_.integer_rule : g_.number_rule, next);
   }
-  auto state = NumberIn(g_, range, next);
-  if (!state) return At(path, state.error().message);
-  return state;
+  // Between each two that are excluded.
+  std::sort(excluded.begin(), excluded.end());
+  excluded.push_back(INFINITY);
+  std::vector<StateId> options;
+  std::optional<Bound> from = range.low;
+  for (const double value : excluded) {
+    NumberRange part = range;
+    part.low = from;
+    if (std::isfinite(value)) tighten(part.high, {value, true}, false);
+    auto state = NumberIn(g_, part, next);
+    if (!state) return At(leaves.front().path, state.error().message);
+    options.push_back(state.value());
+    if (std::isfinite(value)) tighten(from, {value, true}, true);
+  }
+  return g_.Split(std::move(options));
 }
 
-Result<StateId> CompileSchema(Grammar& grammar, const json::value& schema, StateId next) {
-  return SchemaCompiler(grammar, schema).Value(schema, "#", next);
+Result<StateId> CompileSchema(Grammar& grammar, const json::value& schema, StateId next, int64_t& effort) {
+  const size_t before = grammar.size();
+  auto result = SchemaCompiler(grammar, schema, effort).Value({{&schema, "#"}}, next);
+  effort -= static_cast<int64_t>(grammar.size() - before) * kStateEffort;
+  return result;
 }
 
 }  // namespace portcullis::inference::grammar

@@ -1,11 +1,11 @@
-// A JSON Schema (draft 2020-12, the part that can be enforced while text is written) compiled into a
-// grammar all of whose texts satisfy it. Enforced: type, properties (in the order of the schema),
-// required, additionalProperties, items, prefixItems, min/maxItems, enum, const, min/maxLength,
-// pattern, format (date, time, date-time, duration, email, hostname, ipv4, ipv6, uri, uuid),
-// minimum, maximum, exclusive bounds, multipleOf of whole numbers, anyOf, oneOf of branches that
-// exclude each other, allOf of one, $ref within the schema with recursion. A grammar may be narrower
-// than its schema, never wider; a keyword that it cannot enforce is refused with its path
-// (kInvalidArgument). Schemas are the caller's: size and depth are bounded. Pure functions.
+// A JSON Schema (draft 2020-12) compiled into a grammar all of whose texts satisfy it. Enforced: type,
+// enum, const; properties (in the order of the schema), required, additionalProperties,
+// patternProperties, propertyNames, min/maxProperties, dependentRequired, dependentSchemas; items,
+// prefixItems, min/maxItems, contains, min/maxContains, uniqueItems of listed values; min/maxLength,
+// pattern, format (formats.cc); bounds of numbers, multipleOf of whole numbers; anyOf, oneOf, allOf,
+// not, if/then/else, unevaluated*, $ref within the schema with recursion. A grammar may be narrower
+// than its schema, never wider; what cannot be enforced is refused with its path (kInvalidArgument).
+// Schemas are the caller's: size and depth are bounded. Pure functions. Read schema_compiler.h next.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -14,7 +14,13 @@
 
 namespace portcullis::inference::grammar {
 
-// The value of `schema`, then `next`. `schema` must outlive the call only.
-Result<StateId> CompileSchema(Grammar& grammar, const boost::json::value& schema, StateId next);
+// Steps that the schemas of one request may take together to compile, some tenths of a second; below
+// zero nothing is compiled any more.
+inline constexpr int64_t kSchemaEffort = 20'000'000;
+
+// The value of `schema`, then `next`. `schema` must outlive the call only. What it takes is taken from
+// `effort`.
+Result<StateId> CompileSchema(Grammar& grammar, const boost::json::value& schema, StateId next,
+                              int64_t& effort);
 
 }  // namespace portcullis::inference::grammar

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <iterator>
-#include <set>
 
 #include "inference/sample/grammar/schema_compiler.h"
 
@@ -12,35 +11,53 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kRefused[] = {
-    "not",          "if",          "then",          "else",
-    "contains",     "minContains", "maxContains",   "uniqueItems",
-    "dependencies", "dependentRequired", "dependentSchemas", "patternProperties",
-    "propertyNames", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef",
-    "$recursiveRef", "additionalItems"};
+constexpr int64_t kCompareSteps = 20;
+constexpr std::string_view kRefused[] = {"$dynamicRef", "$recursiveRef", "additionalItems"};
 constexpr std::string_view kAnnotations[] = {
-    "title",   "description", "default",   "examples",  "example",  "deprecated", "readOnly", "writeOnly",
-    "$schema", "$id",         "$comment",  "id",        "nullable", "strict",     "name"};
+    "title",   "description", "default",  "examples", "example",  "deprecated", "readOnly",
+    "writeOnly", "$schema",   "$id",      "$comment", "id",       "nullable",   "strict",
+    "name",    "$defs",       "definitions", "discriminator", "$anchor", "$vocabulary",
+    "contentEncoding", "contentMediaType", "contentSchema"};
 
-// Values of which none equals one of the other's.
-bool Apart(const json::array& a, const json::array& b) {
-  return std::none_of(a.begin(), a.end(), [&](const json::value& value) {
-    return std::find(b.begin(), b.end(), value) != b.end();
-  });
+struct TypeName {
+  std::string_view name;
+  Types types;
+};
+
+constexpr TypeName kTypeNames[] = {{"null", kNullType},     {"boolean", kBooleanType},
+                                   {"string", kStringType}, {"array", kArrayType},
+                                   {"object", kObjectType}, {"integer", kWholeType},
+                                   {"number", kNumberType}};
+
+Types TypeNamed(const json::value& name) {
+  if (!name.is_string()) return 0;
+  for (const TypeName& known : kTypeNames) {
+    if (known.name == name.get_string()) return known.types;
+  }
+  return 0;
 }
 
-// The only values that a schema allows, where it lists them.
-json::array Listed(const json::object& schema) {
-  if (const json::value* constant = Find(schema, "const")) return {*constant};
-  const json::value* list = Find(schema, "enum");
-  return list != nullptr && list->is_array() ? list->get_array() : json::array{};
-}
-
-bool Requires(const json::object& schema, std::string_view name) {
+bool Requires(const json::object& schema, std::string_view name, int64_t& effort) {
   const json::value* required = Find(schema, "required");
   if (required == nullptr || !required->is_array()) return false;
+  effort -= static_cast<int64_t>(required->get_array().size());
   return std::any_of(required->get_array().begin(), required->get_array().end(),
                      [&](const json::value& item) { return item.is_string() && item.get_string() == name; });
+}
+
+// An object of `left` must have a property that an object of `right` must not have.
+bool HasWhatTheOtherForbids(const json::object& left, const json::object& right) {
+  const json::value* extra = Find(right, "additionalProperties");
+  const json::value* required = Find(left, "required");
+  const json::value* known = Find(right, "properties");
+  if (extra == nullptr || !extra->is_bool() || extra->get_bool() || required == nullptr ||
+      !required->is_array() || Find(right, "patternProperties") != nullptr) {
+    return false;
+  }
+  return std::any_of(required->get_array().begin(), required->get_array().end(), [&](const json::value& name) {
+    return name.is_string() &&
+           (known == nullptr || !known->is_object() || !known->get_object().contains(name.get_string()));
+  });
 }
 
 }  // namespace
@@ -54,31 +71,74 @@ bool IsAnnotation(std::string_view keyword) {
          keyword.starts_with("x-");
 }
 
-std::vector<std::string_view> TypesOf(const json::object& schema) {
-  std::vector<std::string_view> types;
+Types StatedTypes(const json::object& schema) {
   const json::value* type = Find(schema, "type");
-  if (type != nullptr && type->is_string()) {
-    types.emplace_back(type->get_string());
-  } else if (type != nullptr && type->is_array()) {
-    for (const json::value& item : type->get_array()) {
-      if (item.is_string()) types.emplace_back(item.get_string());
+  if (type == nullptr) return kAnyType;
+  if (!type->is_array()) return TypeNamed(*type);
+  Types types = 0;
+  for (const json::value& item : type->get_array()) types |= TypeNamed(item);
+  return types;
+}
+
+Types ImpliedTypes(const json::object& schema) {
+  struct Implied {
+    Types types;
+    std::initializer_list<const char*> keywords;
+  };
+  static const Implied kImplied[] = {
+      {kObjectType,
+       {"properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+        "maxProperties"}},
+      {kArrayType, {"items", "prefixItems", "minItems", "maxItems", "contains", "uniqueItems"}},
+      {kStringType, {"pattern", "format", "minLength", "maxLength"}},
+      {kNumberType, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}}};
+  for (const Implied& implied : kImplied) {
+    for (const char* keyword : implied.keywords) {
+      if (Find(schema, keyword) != nullptr) return implied.types;
     }
   }
-  if (type != nullptr) return types;
-  const auto implied = [&](std::string_view name, std::initializer_list<const char*> keywords) {
-    if (!types.empty()) return;
-    for (const char* keyword : keywords) {
-      if (Find(schema, keyword) != nullptr) {
-        types.push_back(name);
-        return;
-      }
-    }
-  };
-  implied("object", {"properties", "required", "additionalProperties", "minProperties", "maxProperties"});
-  implied("array", {"items", "prefixItems", "minItems", "maxItems"});
-  implied("string", {"pattern", "format", "minLength", "maxLength"});
-  implied("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"});
-  return types;
+  return kAnyType;
+}
+
+std::optional<std::span<const json::value>> ListedIn(const json::object& schema) {
+  using Values = std::span<const json::value>;
+  if (const json::value* constant = Find(schema, "const")) return Values(constant, 1);
+  const json::value* list = Find(schema, "enum");
+  if (list != nullptr && list->is_array()) return Values(list->get_array());
+  return std::nullopt;
+}
+
+std::span<const json::value> ExcludedBy(const Leaf& leaf) {
+  if (leaf.negated == "const") return {Find(*leaf.schema, "const"), 1};
+  if (leaf.negated == "enum") return Find(*leaf.schema, "enum")->get_array();
+  return {};
+}
+
+size_t WeightOf(const json::value& value) {
+  size_t weight = 1;
+  if (value.is_string()) weight += value.get_string().size() / 16;
+  if (value.is_array()) {
+    for (const json::value& item : value.get_array()) weight += WeightOf(item);
+  }
+  if (value.is_object()) {
+    for (const auto& [name, item] : value.get_object()) weight += 1 + name.size() / 16 + WeightOf(item);
+  }
+  return weight;
+}
+
+Result<void> SchemaCompiler::Spend(size_t steps, const std::string& path) const {
+  effort_ -= static_cast<int64_t>(steps);
+  if (effort_ < 0) return At(path, "it takes too long to compile; make the schema smaller");
+  return boost::outcome_v2::success();
+}
+
+// None of `a` equals one of `b`; not sure where the effort is spent.
+bool SchemaCompiler::Apart(std::span<const json::value> a, std::span<const json::value> b) const {
+  return std::none_of(a.begin(), a.end(), [&](const json::value& value) {
+    effort_ -= static_cast<int64_t>(WeightOf(value) * (b.size() + 1));
+    return effort_ < 0 ||
+           std::any_of(b.begin(), b.end(), [&](const json::value& other) { return Same(value, other); });
+  });
 }
 
 Error SchemaCompiler::At(const std::string& path, const std::string& what) {
@@ -87,45 +147,73 @@ Error SchemaCompiler::At(const std::string& path, const std::string& what) {
 
 Result<void> SchemaCompiler::CheckKeywords(const Object& schema, const std::string& path) const {
   for (const std::string_view keyword : kRefused) {
-    const json::value* value = Find(schema, keyword);
-    if (value == nullptr || (value->is_bool() && !value->get_bool())) continue;
+    if (Find(schema, keyword) == nullptr) continue;
     return At(path + "/" + std::string(keyword), "`" + std::string(keyword) + "` is not supported");
   }
-  const json::value* type = Find(schema, "type");
-  if (type != nullptr && TypesOf(schema).empty()) {
-    return At(path + "/type", "it must be a name or a list of names");
+  if (Find(schema, "$id") != nullptr && &schema != root_.if_object()) {
+    return At(path + "/$id", "only the whole schema may have an `$id`");
   }
+  if (const json::value* type = Find(schema, "type")) {
+    if (type->is_array()) {
+      for (const json::value& item : type->get_array()) {
+        if (TypeNamed(item) == 0) return At(path + "/type", "it must be a name or a list of names");
+      }
+    } else if (!type->is_string()) {
+      return At(path + "/type", "it must be a name or a list of names");
+    } else if (TypeNamed(*type) == 0) {
+      return At(path + "/type",
+                "there is no type `" + std::string(std::string_view(type->get_string()).substr(0, 40)) + "`");
+    }
+  }
+  for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
+    const json::value* list = Find(schema, keyword);
+    if (list != nullptr && (!list->is_array() || list->get_array().empty())) {
+      return At(path + "/" + keyword, "it must be a list with at least one schema");
+    }
+  }
+  const json::value* values = Find(schema, "enum");
+  if (values != nullptr && !values->is_array()) return At(path + "/enum", "`enum` must be a list");
   return boost::outcome_v2::success();
 }
 
-Result<Counter> SchemaCompiler::Limits(const Object& schema, const char* least, const char* most,
-                                       const std::string& path) const {
+// The narrowest of all leaves' bounds; the lower may be above the upper.
+Result<Counter> SchemaCompiler::Limits(const Alternative& leaves, const char* least, const char* most) const {
   Counter counter;
-  const auto read = [&](const char* keyword, uint16_t& out) -> Result<void> {
-    const json::value* value = Find(schema, keyword);
-    if (value == nullptr) return boost::outcome_v2::success();
-    json::error_code error;
-    const auto number = value->is_number() ? value->to_number<int64_t>(error) : int64_t{-1};
-    if (error || number < 0 || number > 60'000) {
-      return At(path + "/" + keyword, "it must be a whole number from 0 to 60000");
+  for (const Leaf& leaf : leaves) {
+    if (!leaf.negated.empty()) continue;
+    for (const char* keyword : {least, most}) {
+      const json::value* value = Find(*leaf.schema, keyword);
+      if (value == nullptr) continue;
+      json::error_code error;
+      const auto number = value->is_number() ? value->to_number<int64_t>(error) : int64_t{-1};
+      if (error || number < 0 || number > 60'000) {
+        return At(leaf.path + "/" + keyword, "it must be a whole number from 0 to 60000");
+      }
+      const auto count = static_cast<uint16_t>(number);
+      if (keyword == least) {
+        counter.need = std::max(counter.need, count);
+      } else {
+        counter.left = std::min(counter.left, count);
+      }
     }
-    out = static_cast<uint16_t>(number);
-    return boost::outcome_v2::success();
-  };
-  BOOST_OUTCOME_TRY(read(least, counter.need));
-  BOOST_OUTCOME_TRY(read(most, counter.left));
-  if (counter.left < counter.need) {
-    return At(path + "/" + most, std::string("`") + most + "` is below `" + least + "`");
   }
   return counter;
 }
 
 Result<const json::value*> SchemaCompiler::Resolve(const Object& schema, const std::string& path) const {
   const json::value& reference = *Find(schema, "$ref");
-  if (!reference.is_string() || !reference.get_string().starts_with('#')) {
+  std::string_view rest;
+  if (reference.is_string()) {
+    rest = reference.get_string();
+    const json::value* id = root_.is_object() ? Find(root_.get_object(), "$id") : nullptr;
+    if (id != nullptr && id->is_string() && rest.starts_with(id->get_string())) {
+      rest.remove_prefix(id->get_string().size());
+    }
+  }
+  if (!rest.starts_with('#')) {
     return At(path + "/$ref", "only references within the schema, such as `#/$defs/name`, are supported");
   }
-  std::string_view rest = std::string_view(reference.get_string()).substr(1);
+  rest.remove_prefix(1);
   json::error_code error;
   const json::value* target = rest.empty() ? &root_ : root_.find_pointer(rest, error);
   if (target == nullptr || error) return At(path + "/$ref", "it points to nothing");
@@ -145,33 +233,38 @@ const json::object& SchemaCompiler::Followed(const json::value& schema, int dept
 bool SchemaCompiler::Exclusive(const json::value& a, const json::value& b) const {
   const json::object& left = Followed(a);
   const json::object& right = Followed(b);
-  const json::array left_values = Listed(left);
-  const json::array right_values = Listed(right);
-  if (!left_values.empty() && !right_values.empty()) return Apart(left_values, right_values);
-  const auto left_types = TypesOf(left);
-  const auto right_types = TypesOf(right);
-  if (left_types.empty() || right_types.empty()) return false;
-  const auto numeric = [](std::string_view type) { return type == "integer" || type == "number"; };
-  const bool meet = std::any_of(left_types.begin(), left_types.end(), [&](std::string_view type) {
-    return std::any_of(right_types.begin(), right_types.end(), [&](std::string_view other) {
-      return type == other || (numeric(type) && numeric(other));
-    });
-  });
-  if (!meet) return true;
+  if ((effort_ -= kCompareSteps) < 0) return false;
+  const auto left_values = ListedIn(left);
+  const auto right_values = ListedIn(right);
+  if (left_values && right_values) return Apart(*left_values, *right_values);
+  const auto all_fail = [this](std::span<const json::value> values, const json::value& schema) {
+    return std::all_of(values.begin(), values.end(),
+                       [&](const json::value& value) { return Judge(value, schema) == Verdict(false); });
+  };
+  if (left_values) return all_fail(*left_values, b);
+  if (right_values) return all_fail(*right_values, a);
+  const Types left_types = StatedTypes(left);
+  const Types right_types = StatedTypes(right);
+  if ((left_types & right_types) == 0) return true;
+  if (left_types != kObjectType || right_types != kObjectType) return false;
+  for (const Object* side : {&left, &right}) {
+    const json::value* required = Find(*side, "required");
+    if (required != nullptr) effort_ -= static_cast<int64_t>(WeightOf(*required));
+  }
+  if (HasWhatTheOtherForbids(left, right) || HasWhatTheOtherForbids(right, left)) return true;
   // Objects told apart by a property that both must have and whose values differ.
   const json::value* properties = Find(left, "properties");
   const json::value* others = Find(right, "properties");
-  const bool objects = left_types.size() == 1 && right_types.size() == 1 && left_types[0] == "object";
-  if (!objects || properties == nullptr || others == nullptr || !properties->is_object() ||
-      !others->is_object()) {
+  if (properties == nullptr || others == nullptr || !properties->is_object() || !others->is_object()) {
     return false;
   }
   for (const auto& [name, property] : properties->get_object()) {
     const json::value* other = Find(others->get_object(), name);
-    if (other == nullptr || !Requires(left, name) || !Requires(right, name)) continue;
-    const json::array mine = Listed(Followed(property));
-    const json::array theirs = Listed(Followed(*other));
-    if (!mine.empty() && !theirs.empty() && Apart(mine, theirs)) return true;
+    if ((effort_ -= kCompareSteps) < 0) return false;
+    if (other == nullptr || !Requires(left, name, effort_) || !Requires(right, name, effort_)) continue;
+    const auto mine = ListedIn(Followed(property));
+    const auto theirs = ListedIn(Followed(*other));
+    if (mine && theirs && Apart(*mine, *theirs)) return true;
   }
   return false;
 }

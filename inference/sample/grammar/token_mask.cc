@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kMaxRemembered = 256;  // masks an answer; 16 KiB each at 128 k tokens
 constexpr size_t kMaxShared = 1024;
+constexpr size_t kManyFrames = 24;
 
 // A token has at most 32 bytes, so it cannot tell counters beyond that apart.
 uint16_t Clipped(uint16_t count) {
@@ -36,8 +37,8 @@ void SharedMasks::Put(const Key& key, std::shared_ptr<const LocalMask> mask) {
   if (masks_.size() < kMaxShared) masks_.emplace(key, std::move(mask));
 }
 
-MaskBuilder::MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared)
-    : grammar_(grammar), matcher_(matcher), shared_(shared) {}
+MaskBuilder::MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared, uint64_t most_work)
+    : grammar_(grammar), matcher_(matcher), shared_(shared), most_work_(most_work) {}
 
 std::shared_ptr<const LocalMask> MaskBuilder::Local(const Frame& frame) {
   Counter counter = frame.counter;
@@ -60,7 +61,7 @@ std::shared_ptr<const LocalMask> MaskBuilder::Local(const Frame& frame) {
   return built;
 }
 
-std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter counter) const {
+std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter counter) {
   const TokenTrie& trie = shared_.trie();
   auto result = std::make_shared<LocalMask>(LocalMask{TokenMask(trie.vocab_size()), {}});
   Matcher local(grammar_);
@@ -82,17 +83,21 @@ std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter count
     sets[node.depth] = set;
     at = local.HasMore(set) ? at + 1 : node.skip;
   }
+  work_ += local.work();
   return result;
 }
 
-void MaskBuilder::WalkFrom(uint32_t begin, SetId set, TokenMask& mask) {
+// The tokens behind node `begin`, where `matcher` stands at `set`. False where it takes too long.
+bool MaskBuilder::WalkFrom(Matcher& matcher, uint32_t begin, SetId set, TokenMask& mask) {
   const TokenTrie& trie = shared_.trie();
   const auto nodes = trie.nodes();
   std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
   sets[nodes[begin].depth] = set;
+  const uint64_t before = matcher.work();
   for (uint32_t at = begin + 1; at < nodes[begin].skip;) {
     const TokenTrie::Node& node = nodes[at];
-    const SetId next = matcher_.Step(sets[node.depth - 1u], node.byte);
+    const SetId next = matcher.Step(sets[node.depth - 1u], node.byte);
+    if (work_ + matcher.work() - before > most_work_) return false;
     if (next == kDead) {
       at = node.skip;
       continue;
@@ -101,14 +106,32 @@ void MaskBuilder::WalkFrom(uint32_t begin, SetId set, TokenMask& mask) {
     sets[node.depth] = next;
     ++at;
   }
+  work_ += matcher.work() - before;
+  return true;
 }
 
-const TokenMask& MaskBuilder::MaskOf(SetId set) {
-  if (const auto it = masks_.find(set); it != masks_.end()) return it->second;
+// With a matcher of its own, so that the many positions on the way are forgotten.
+bool MaskBuilder::WalkTogether(SetId set, TokenMask& mask) {
+  for (const uint32_t top : matcher_.Frames(set)) {
+    const State& state = grammar_.state(matcher_.frame(top).state);
+    if (state.kind == State::Kind::kToken) mask.Set(state.token);
+  }
+  Matcher local(grammar_);
+  const SetId here = local.Take(matcher_, set);
+  return WalkFrom(local, 0, here, mask);
+}
+
+const TokenMask* MaskBuilder::MaskOf(SetId set) {
+  if (const auto it = masks_.find(set); it != masks_.end()) return &it->second;
   if (masks_.size() >= kMaxRemembered) masks_.clear();
   const TokenTrie& trie = shared_.trie();
   const auto nodes = trie.nodes();
   TokenMask mask(trie.vocab_size());
+  work_ = 0;
+  if (matcher_.Frames(set).size() > kManyFrames) {
+    if (!WalkTogether(set, mask)) return nullptr;
+    return &masks_.emplace(set, std::move(mask)).first->second;
+  }
   const std::vector<uint32_t> tops(matcher_.Frames(set).begin(), matcher_.Frames(set).end());
   std::vector<uint32_t> exits;
   for (const uint32_t top : tops) {
@@ -141,10 +164,10 @@ const TokenMask& MaskBuilder::MaskOf(SetId set) {
       ++at;
     }
     const SetId here = sets[nodes[exit].depth];
-    if (here != kDead) WalkFrom(exit, here, mask);
+    if (here != kDead && !WalkFrom(matcher_, exit, here, mask)) return nullptr;
     covered = at = nodes[exit].skip;
   }
-  return masks_.emplace(set, std::move(mask)).first->second;
+  return &masks_.emplace(set, std::move(mask)).first->second;
 }
 
 }  // namespace portcullis::inference::grammar

@@ -2,7 +2,8 @@
 // at a position most depend on the innermost rule alone, "inside a string" say, wherever the string
 // stands. For such a frame the vocabulary is walked once and remembered, together with the places of
 // the tree where a token would leave the rule; only from those places on the whole stack is asked.
-// The rules of JSON itself are remembered for all grammars (SharedMasks), the rest per answer.
+// The rules of JSON itself are remembered for all grammars (SharedMasks), the rest per answer. Where many
+// readings are open at once the vocabulary is walked with all of them together instead.
 // SharedMasks is thread-safe; MaskBuilder is not.
 #pragma once
 
@@ -53,24 +54,29 @@ class SharedMasks {
 
 class MaskBuilder {
  public:
+  static constexpr uint64_t kMostWork = 8'000'000;  // frames
   // All must outlive this; `matcher` runs `grammar`.
-  MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared);
+  MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared, uint64_t most_work = kMostWork);
 
-  // Text tokens and control tokens; not the end of the answer. Valid until the next call.
-  const TokenMask& MaskOf(SetId set);
+  // Text tokens and control tokens; not the end of the answer. Valid until the next call. Null where
+  // so many readings are open that the mask would take more than `most_work`.
+  const TokenMask* MaskOf(SetId set);
   // The matcher was renewed: its numbers mean other positions now.
   void Forget() { masks_.clear(); }
 
  private:
   std::shared_ptr<const LocalMask> Local(const Frame& frame);
-  std::shared_ptr<const LocalMask> Build(StateId state, Counter counter) const;
-  void WalkFrom(uint32_t node, SetId set, TokenMask& mask);
+  std::shared_ptr<const LocalMask> Build(StateId state, Counter counter);
+  bool WalkFrom(Matcher& matcher, uint32_t node, SetId set, TokenMask& mask);
+  bool WalkTogether(SetId set, TokenMask& mask);
 
   const Grammar& grammar_;
   Matcher& matcher_;
   SharedMasks& shared_;
   boost::unordered_flat_map<SharedMasks::Key, std::shared_ptr<const LocalMask>> own_;
   boost::unordered_flat_map<SetId, TokenMask> masks_;
+  const uint64_t most_work_;
+  uint64_t work_ = 0;  // for the mask in hand
 };
 
 }  // namespace portcullis::inference::grammar
