@@ -105,32 +105,6 @@ Result<void> AddFile(const std::filesystem::path& path, std::vector<MappedFile>&
   return boost::outcome_v2::success();
 }
 
-using Index = std::map<std::string, std::vector<std::string>>;
-
-// The tensors of each shard, by the shard's plain file name.
-Result<Index> ReadIndex(const std::filesystem::path& path) {
-  const std::string where = "`" + path.string() + "`";
-  BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(path, kMaxIndexBytes));
-  BOOST_OUTCOME_TRY(const auto root, ParseJsonObject(text, where));
-  const auto* map = root.if_contains("weight_map");
-  if (map == nullptr || !map->is_object()) {
-    return Error{Code::kBadFile, where + " has no `weight_map`"};
-  }
-  Index names;
-  for (const auto& [tensor, file] : map->get_object()) {
-    const std::string name = file.is_string() ? std::string(file.get_string().c_str()) : "";
-    if (name.empty() || name.find('/') != std::string::npos || name.front() == '.' ||
-        (file.is_string() && name.size() != file.get_string().size())) {
-      return Error{Code::kBadFile, where + ": a tensor lies in `" + name +
-                                       "`; a file name in the same folder is expected"};
-    }
-    names[name].emplace_back(tensor.data(), tensor.size());
-    if (names.size() > kMaxShards) return Error{Code::kBadFile, where + " lists too many shards"};
-  }
-  if (names.empty()) return Error{Code::kBadFile, where + " lists no tensors"};
-  return names;
-}
-
 }  // namespace
 
 Result<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> bytes,
@@ -176,6 +150,27 @@ Result<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> bytes,
   return tensors;
 }
 
+Result<ShardIndex> ParseShardIndex(std::string_view json, const std::string& where) {
+  BOOST_OUTCOME_TRY(const auto root, ParseJsonObject(json, where));
+  const auto* map = root.if_contains("weight_map");
+  if (map == nullptr || !map->is_object()) {
+    return Error{Code::kBadFile, where + " has no `weight_map`"};
+  }
+  ShardIndex names;
+  for (const auto& [tensor, file] : map->get_object()) {
+    const std::string name = file.is_string() ? std::string(file.get_string().c_str()) : "";
+    if (name.empty() || name.find('/') != std::string::npos || name.front() == '.' ||
+        (file.is_string() && name.size() != file.get_string().size())) {
+      return Error{Code::kBadFile, where + ": a tensor lies in `" + name +
+                                       "`; a file name in the same folder is expected"};
+    }
+    names[name].emplace_back(tensor.data(), tensor.size());
+    if (names.size() > kMaxShards) return Error{Code::kBadFile, where + " lists too many shards"};
+  }
+  if (names.empty()) return Error{Code::kBadFile, where + " lists no tensors"};
+  return names;
+}
+
 Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& folder) {
   Checkpoint checkpoint;
   const auto single = folder / "model.safetensors";
@@ -184,7 +179,8 @@ Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& folder) {
   if (std::filesystem::exists(single, ignored)) {
     BOOST_OUTCOME_TRY(AddFile(single, checkpoint.files_, checkpoint.tensors_));
   } else if (std::filesystem::exists(index, ignored)) {
-    BOOST_OUTCOME_TRY(const auto shards, ReadIndex(index));
+    BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(index, kMaxIndexBytes));
+    BOOST_OUTCOME_TRY(const auto shards, ParseShardIndex(text, "`" + index.string() + "`"));
     for (const auto& [name, listed] : shards) {
       std::map<std::string, Tensor, std::less<>> held;
       BOOST_OUTCOME_TRY(AddFile(folder / name, checkpoint.files_, held));

@@ -20,6 +20,11 @@ namespace portcullis::inference {
 Result<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> bytes,
                                              std::string_view where);
 
+// The tensors of each shard, by the shard's plain file name, as the text of
+// model.safetensors.index.json lists them.
+using ShardIndex = std::map<std::string, std::vector<std::string>>;
+Result<ShardIndex> ParseShardIndex(std::string_view json, const std::string& where);
+
 class Checkpoint {
  public:
   // Reads model.safetensors, or else the shards of model.safetensors.index.json.

@@ -29,15 +29,10 @@ Result<void> Read(const json::object& object, std::string_view name, float low, 
 
 }  // namespace
 
-Result<SamplingOptions> LoadSamplingDefaults(const std::filesystem::path& model) {
+Result<SamplingOptions> ParseSamplingDefaults(std::string_view generation_config) {
   SamplingOptions options;
-  std::ifstream file(model / "generation_config.json", std::ios::binary);
-  if (!file) return options;
-  std::string text(kMaxFile, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
   json::error_code error;
-  const json::value value = json::parse(text, error);
+  const json::value value = json::parse(generation_config, error);
   if (error || !value.is_object()) {
     return Error{Code::kBadConfig, "generation_config.json: not a JSON object of at most 1 MiB"};
   }
@@ -52,6 +47,15 @@ Result<SamplingOptions> LoadSamplingDefaults(const std::filesystem::path& model)
   const json::value* sample = object.if_contains("do_sample");
   if (sample != nullptr && sample->is_bool() && !sample->get_bool()) options.temperature = 0;
   return options;
+}
+
+Result<SamplingOptions> LoadSamplingDefaults(const std::filesystem::path& model) {
+  std::ifstream file(model / "generation_config.json", std::ios::binary);
+  if (!file) return SamplingOptions{};
+  std::string text(kMaxFile, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  return ParseSamplingDefaults(text);
 }
 
 }  // namespace portcullis::inference

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
 #include "inference/error.h"
 #include "inference/sample/sampler.h"
@@ -12,5 +13,8 @@ namespace portcullis::inference {
 
 // A folder without that file, or a single GGUF file, has the defaults of SamplingOptions.
 Result<SamplingOptions> LoadSamplingDefaults(const std::filesystem::path& model);
+
+// The same from the text of the file.
+Result<SamplingOptions> ParseSamplingDefaults(std::string_view generation_config);
 
 }  // namespace portcullis::inference
