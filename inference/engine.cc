@@ -8,6 +8,12 @@ namespace {
 
 constexpr int64_t kDefaultAnswer = 4096;
 
+std::string WindowNote(const ModelInfo& info, int64_t context_length) {
+  if (info.sliding_window == 0 || context_length < info.sliding_window) return {};
+  return " (it ends with `sliding_window` of the model's configuration, beyond which attention is "
+         "not computed here)";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const Model& model) {
@@ -62,8 +68,8 @@ Result<int64_t> Engine::AnswerRoom(size_t prompt_tokens, int64_t wanted) const {
   const int64_t needed = std::max<int64_t>(wanted, 1);
   if (rest < needed) {
     return Error{Code::kContextLength,
-                 "this model's context is " + std::to_string(context_length_) +
-                     " tokens; the request needs " +
+                 "this model's context is " + std::to_string(context_length_) + " tokens" +
+                     WindowNote(model_->info(), context_length_) + "; the request needs " +
                      std::to_string(static_cast<int64_t>(prompt_tokens) + needed) + " (" +
                      std::to_string(prompt_tokens) + " in the prompt, " + std::to_string(needed) +
                      " for the answer)"};

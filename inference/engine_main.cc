@@ -25,6 +25,7 @@
 
 #include "inference/engine.h"
 #include "inference/sample/defaults.h"
+#include "inference/serve/integrity.h"
 #include "inference/serve/listen.h"
 #include "inference/serve/sandbox.h"
 #include "inference/serve/server.h"
@@ -109,7 +110,8 @@ void Declare(CLI::App& app, Arguments& arguments) {
                "compute every prompt from its first token");
   app.add_option("--pack-cache", arguments.pack_cache,
                  "folder that keeps packed weights for the next start; without it the one that "
-                 "systemd gives, else the model's");
+                 "systemd gives, else the model's; what `portcullis model quantize --packed` wrote "
+                 "beside the model is used wherever this is");
   app.add_flag("--no-pack-cache", arguments.no_pack_cache, "pack the weights at every start");
   app.add_option("--context", arguments.context, "longest prompt and answer; 0: the model's own")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
@@ -203,6 +205,7 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   options.scheduler.prefix_cache = !arguments.no_prefix_cache;
   options.scheduler.threads = arguments.threads;
   net::io_context context(1);  // outlives the engine, whose thread posts to it
+  Model& loaded = *model;
   BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
   const ModelInfo& info = engine->info();
   log->info(
@@ -214,6 +217,7 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   Server server(context, socket.Release(), *engine, serving, log);
   net::co_spawn(context, StopOnSignal(context, server, *engine, log), net::detached);
   context.poll();  // the signal handlers stand before the filter does
+  const IntegrityGuard guard(loaded, log);
 
   if (arguments.no_sandbox) {
     log->warn("running without a sandbox");

@@ -3,14 +3,20 @@
 // exit code 1, files that were checked and found bad are exit code 3.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "gateway/cli/command.h"
 #include "inference/arch/model.h"
 
 namespace portcullis::cli {
+
+// Text of a foreign file, fit for a terminal and for JSON: bytes that are no UTF-8 and control
+// characters become U+FFFD.
+std::string Shown(std::string_view text);
 
 // What all of these commands know.
 struct ModelOptions {
@@ -37,13 +43,22 @@ ModelCommand<Options> AddModelCommand(CLI::App& model, Context& context, const c
       ->check(CLI::Range(0, 1024));
   command->callback([options, action, &context] {
     const auto result = action(context, *options);
-    if (!result) Fail(context, kUsage, result.error().message);
+    if (!result) Fail(context, kUsage, Shown(result.error().message));
   });
   return {command, std::move(options)};
 }
 
 inference::Result<std::unique_ptr<inference::Model>> LoadModel(const ModelOptions& options,
                                                                inference::Precision precision);
+
+// The packed form that lies beside a model, or in `folder` where that is not empty.
+struct PackedForm {
+  std::filesystem::path file;
+  bool present = false;
+  int64_t matrices = 0;  // 0: it is damaged, or of another model
+};
+inference::Result<PackedForm> FindPackedForm(const std::string& model, const std::string& folder,
+                                             const std::string& sha256);
 
 void AddModelInfo(CLI::App& model, Context& context);
 void AddModelLogits(CLI::App& model, Context& context);

@@ -186,6 +186,13 @@ json::object Describe(const Row& row, const BenchOptions& options, const inferen
   prefill_object["tokens_per_second"] = batch * static_cast<double>(options.prompt) / prefill;
   prefill_object["seconds"] = prefill;
   prefill_object["gf_per_second"] = prefill_rate / kGiga;
+  // Weights are read once a chunk; keys and values are little beside them.
+  const int64_t chunks = (options.prompt + options.chunk - 1) / options.chunk;
+  const double prefill_read =
+      batch * static_cast<double>(chunks) *
+      work.BytesRead(std::min(options.chunk, options.prompt)) / prefill;
+  prefill_object["gb_per_second"] = prefill_read / kGiga;
+  prefill_object["share_of_memory"] = prefill_read / limits.read_bytes_per_second;
   prefill_object["repetitions"] = row.prefill.size();
 
   const double decode = Median(row.decode);
@@ -299,7 +306,9 @@ Result<void> RunBench(const Context& context, const BenchOptions& options) {
                       {"f32_gf_per_second", limits.f32_per_second / kGiga},
                       {"bf16_gf_per_second", limits.bf16_per_second / kGiga},
                       {"int8_gf_per_second", limits.int8_per_second / kGiga}};
-  report["load"] = {{"seconds", loaded}, {"first_token_seconds", first_token}};
+  const auto packed = model->packed();
+  report["load"] = {{"seconds", loaded}, {"first_token_seconds", first_token},
+                    {"packed_matrices", packed.matrices}, {"from_pack_cache", packed.cached}};
   report["memory"] = {{"rss_peak_bytes", int64_t{usage.ru_maxrss} * 1024},
                       {"rss_anonymous_bytes", StatusBytes("RssAnon")},
                       {"weights_bytes", info.bytes}};

@@ -45,7 +45,11 @@ std::string ExpertsText(const inference::MoeConfig& moe) {
   return text;
 }
 
-Result<void> Info(const Context& context, const ModelOptions& options) {
+struct InfoOptions : ModelOptions {
+  std::string pack_cache;
+};
+
+Result<void> Info(const Context& context, const InfoOptions& options) {
   inference::LoadOptions load;
   load.threads = options.threads;
   BOOST_OUTCOME_TRY(const auto model, inference::Model::Load(options.model, load));
@@ -59,10 +63,10 @@ Result<void> Info(const Context& context, const ModelOptions& options) {
   BOOST_OUTCOME_TRY(const auto config, inference::ConfigAt(options.model));
   BOOST_OUTCOME_TRY(const auto contents, inference::ListContents(options.model));
   json::object types;
-  for (const auto& [type, bytes] : contents.bytes_by_type) types[type] = bytes;
+  for (const auto& [type, bytes] : contents.bytes_by_type) types[Shown(type)] = bytes;
   json::object body;
   body["schema"] = "portcullis.model.info/1";
-  body["name"] = info.name;
+  body["name"] = Shown(info.name);
   body["architecture"] = info.architecture;
   body["weight_type"] = info.weight_type;
   body["parameters"] = info.parameters;
@@ -71,6 +75,9 @@ Result<void> Info(const Context& context, const ModelOptions& options) {
   body["hidden_size"] = info.hidden_size;
   body["vocab_size"] = info.vocab_size;
   body["context_length"] = info.context_length;
+  if (info.sliding_window > 0) {
+    body["context_ends_with"] = "sliding_window " + std::to_string(info.sliding_window);
+  }
   body["kv_bytes_at_full_context"] = model->SequenceBytes(info.context_length);
   body["heads"] = config.heads;
   body["kv_heads"] = config.kv_heads;
@@ -80,8 +87,16 @@ Result<void> Info(const Context& context, const ModelOptions& options) {
   body["tied_embeddings"] = config.tied_embeddings;
   body["bytes_by_type"] = std::move(types);
   body["files"] = contents.files.size();
-  body["chat_template"] = chat;
+  body["chat_template"] = Shown(chat);
   body["sha256"] = info.sha256;
+  BOOST_OUTCOME_TRY(const auto packed,
+                    FindPackedForm(options.model, options.pack_cache, info.sha256));
+  if (packed.matrices > 0) {
+    body["packed"] = packed.file.string() + " (" + std::to_string(packed.matrices) + " matrices)";
+  } else {
+    body["packed"] = packed.present ? packed.file.string() + " is damaged or of another model"
+                                    : std::string("none");
+  }
   if (context.json) {
     std::cout << json::serialize(body) << '\n';
     return boost::outcome_v2::success();
@@ -99,7 +114,10 @@ Result<void> Info(const Context& context, const ModelOptions& options) {
 }  // namespace
 
 void AddModelInfo(CLI::App& model, Context& context) {
-  AddModelCommand<ModelOptions>(model, context, "info", "what the files say about the model", Info);
+  const auto [app, options] = AddModelCommand<InfoOptions>(
+      model, context, "info", "what the files say about the model", Info);
+  app->add_option("--pack-cache", options->pack_cache,
+                  "folder of the packed form; without it the model's");
 }
 
 }  // namespace portcullis::cli

@@ -14,6 +14,7 @@
 #include "inference/engine.h"
 #include "inference/model/check_values.h"
 #include "inference/model/digest.h"
+#include "inference/model/weights.h"
 
 namespace portcullis::cli {
 namespace {
@@ -27,6 +28,7 @@ constexpr size_t kHexDigits = 64;
 struct VerifyOptions : ModelOptions {
   std::string sha256;   // of the model
   std::string against;  // a file of sha256sum lines
+  std::string pack_cache;  // folder of the packed form; empty: the model's
 };
 
 std::string Lower(std::string text) {
@@ -73,7 +75,7 @@ class Verifier {
     BOOST_OUTCOME_TRY(CheckDigests(contents.value()));
     tensors_ = contents.value().tensors;
     parameters_ = contents.value().parameters;
-    for (const auto& [type, size] : contents.value().bytes_by_type) types_[type] = size;
+    for (const auto& [type, size] : contents.value().bytes_by_type) types_[Shown(type)] = size;
     std::atomic<int64_t> done{0};
     BOOST_OUTCOME_TRY(const auto all_bad,
                       inference::FindBadValues(options_.model, threads_, done));
@@ -83,7 +85,7 @@ class Verifier {
                           std::to_string(bad.first_row));
     }
     CheckModel();
-    return boost::outcome_v2::success();
+    return CheckPacked();
   }
 
   bool good() const { return findings_.empty(); }
@@ -99,8 +101,9 @@ class Verifier {
     body["parameters"] = parameters_;
     body["types"] = types_;
     body["chat_template"] = template_;
-    body["findings"] = json::value_from(findings_);
-    body["notes"] = json::value_from(notes_);
+    body["packed_matrices"] = packed_;
+    body["findings"] = Texts(findings_);
+    body["notes"] = Texts(notes_);
     return body;
   }
 
@@ -112,12 +115,18 @@ class Verifier {
     }
     if (!sha256_.empty()) std::cout << "model sha256: " << sha256_ << "\n";
     std::cout << tensors_ << " tensors, " << parameters_ << " parameters\n";
-    for (const auto& note : notes_) std::cout << "note: " << note << "\n";
-    for (const auto& finding : findings_) std::cout << "BAD: " << finding << "\n";
+    for (const auto& note : notes_) std::cout << "note: " << Shown(note) << "\n";
+    for (const auto& finding : findings_) std::cout << "BAD: " << Shown(finding) << "\n";
     std::cout << (good() ? "the model is whole and fits together\n" : "do not use this model\n");
   }
 
  private:
+  static json::array Texts(const std::vector<std::string>& lines) {
+    json::array out;
+    for (const auto& line : lines) out.emplace_back(Shown(line));
+    return out;
+  }
+
   // Of the weights, and of the files beside them that change what the model says.
   std::vector<std::filesystem::path> Files(const inference::Contents& contents) const {
     auto files = contents.files;
@@ -137,10 +146,9 @@ class Verifier {
     if (!options_.against.empty()) {
       BOOST_OUTCOME_TRY(expected, ReadList(options_.against));
     }
-    std::atomic<int64_t> done{0};
     for (const auto& path : Files(contents)) {
       const std::string name = path.filename().string();
-      const auto digest = inference::WeightDigest({path}, 1, done);
+      const auto digest = inference::FileDigest(path);
       if (!digest) {
         findings_.push_back(digest.error().message);
         continue;
@@ -161,7 +169,9 @@ class Verifier {
     for (const auto& [name, digest] : expected) {
       notes_.push_back("`" + name + "` is listed but is not part of the model");
     }
-    const auto whole = inference::WeightDigest(contents.files, threads_, done);
+    std::atomic<int64_t> done{0};
+    BOOST_OUTCOME_TRY(const auto weights, inference::Weights::Open(options_.model));
+    const auto whole = inference::WeightDigest(weights.files(), threads_, done);
     if (!whole) return boost::outcome_v2::success();  // already a finding
     sha256_ = whole.value();
     if (!options_.sha256.empty() && Lower(options_.sha256) != sha256_) {
@@ -203,13 +213,46 @@ class Verifier {
     }
   }
 
+  // A packed form is as good as the weights only where packing these again gives the same.
+  Result<void> CheckPacked() {
+    if (!good()) return boost::outcome_v2::success();
+    BOOST_OUTCOME_TRY(const auto form,
+                      FindPackedForm(options_.model, options_.pack_cache, sha256_));
+    if (!form.present) return boost::outcome_v2::success();
+    if (form.matrices == 0) {
+      findings_.push_back("`" + form.file.string() +
+                          "` is no packed form of this model: it is damaged or of other weights. "
+                          "It is not used; remove it, or write it again with `quantize --packed`");
+      return boost::outcome_v2::success();
+    }
+    inference::LoadOptions load;
+    load.threads = threads_;
+    load.precision = inference::Precision::kFast;
+    load.draft_head = true;
+    load.pack_cache = form.file.parent_path();
+    load.pack_saving = inference::PackSaving::kNever;
+    BOOST_OUTCOME_TRY(const auto model, inference::Model::Load(options_.model, load));
+    const auto report = model->packed();
+    packed_ = report.cached;
+    if (report.cached < form.matrices) {
+      findings_.push_back("`" + form.file.string() + "`: " +
+                          std::to_string(form.matrices - report.cached) + " of " +
+                          std::to_string(form.matrices) +
+                          " packed matrices are damaged; write it again with `quantize --packed`");
+    }
+    if (const auto checked = model->CheckIntegrity({}); !checked) {
+      findings_.push_back(checked.error().message);
+    }
+    return boost::outcome_v2::success();
+  }
+
   const VerifyOptions& options_;
   int threads_;
   std::vector<std::string> findings_, notes_;
   json::array files_;
   json::object types_;
   std::string sha256_, template_;
-  int64_t tensors_ = 0, parameters_ = 0;
+  int64_t tensors_ = 0, parameters_ = 0, packed_ = 0;
 };
 
 }  // namespace
@@ -237,6 +280,8 @@ void AddModelVerify(CLI::App& model, Context& context) {
       model, context, "verify", "check that a model's files are whole and fit together", verify);
   app->add_option("--sha256", options->sha256, "the digest that the weights must have");
   app->add_option("--against", options->against, "a file of sha256sum lines to compare with");
+  app->add_option("--pack-cache", options->pack_cache,
+                  "folder of the packed form; without it the model's");
 }
 
 }  // namespace portcullis::cli

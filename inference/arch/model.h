@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,30 @@ struct ModelInfo {
   std::string sha256;
   int64_t vocab_size = 0;
   int64_t context_length = 0;
+  int64_t sliding_window = 0;  // what the context ends at; 0: at the model's own length
   int64_t hidden_size = 0;
   int64_t layers = 0;
   int64_t parameters = 0;
   int64_t bytes = 0;           // of weights in the file
   std::filesystem::path path;
   bool is_gguf = false;
+};
+
+// What is done with packed weights (ops/pack_store.h) that were not in the cache yet.
+enum class PackSaving {
+  kWorthwhile,  // kept, where packing them takes noticeable time
+  kAlways,
+  kNever,
+};
+
+// What became of them.
+struct PackReport {
+  std::filesystem::path used;  // the cache that was used; empty: none
+  std::filesystem::path file;  // the cache that the next start looks for first; empty: none is kept
+  int64_t matrices = 0;
+  int64_t cached = 0;          // of them taken from a cache
+  int64_t bytes = 0;
+  bool saved = false;          // written by this start
 };
 
 struct LoadOptions {
@@ -46,7 +65,9 @@ struct LoadOptions {
   KvType kv_type = KvType::kF32;
   Precision precision = Precision::kExact;
   bool draft_head = false;  // load the multi-token prediction layer where the files have one
-  std::filesystem::path pack_cache = {};  // folder for repacked weights; empty: none is kept
+  // Folder for packed weights; one beside the model is used too. Empty: neither.
+  std::filesystem::path pack_cache = {};
+  PackSaving pack_saving = PackSaving::kWorthwhile;
 };
 
 // What one conversation has computed so far. Made by Model::NewSequence. Its keys and values lie in
@@ -109,6 +130,14 @@ class Model {
   virtual const ModelInfo& info() const = 0;
   // The open GGUF file, for its vocabulary; null for a folder.
   virtual const gguf::File* gguf() const = 0;
+
+  virtual PackReport packed() const { return {}; }
+  // Whether what computes is what info().sha256 names: packed weights from a cache are those that
+  // the files give (the first call packs all of them again), and the files are unchanged since they
+  // were hashed. kBadFile says what differs. May run beside everything else, on one thread.
+  virtual Result<void> CheckIntegrity(const std::stop_token&) {
+    return boost::outcome_v2::success();
+  }
 
   // An empty sequence with pages for `capacity_tokens`; 0: it grows by Reserve. Beyond
   // info().context_length: kContextLength; too few free pages: kOutOfMemory.

@@ -6,7 +6,6 @@
 #include <string>
 #include <unordered_set>
 
-#include "inference/model/pack_source.h"
 #include "inference/ops/dequantize.h"
 #include "inference/ops/norm.h"
 #include "inference/ops/vector.h"
@@ -15,60 +14,16 @@ namespace portcullis::inference {
 namespace {
 // Rows computed at once: enough for full speed, and a bound on scratch memory.
 constexpr int64_t kMaxRows = 512;
-constexpr int64_t kWorthCaching = 64 << 20;  // bytes of packed weights
 
 int64_t LogitRowsOf(const Step& step) {
   if (step.rows == LogitRows::kNone) return 0;
   return step.rows == LogitRows::kLast ? 1 : static_cast<int64_t>(step.tokens.size());
 }
 
-int64_t LayerBytes(const KvShape& shape) { return (shape.block_bytes() + 63) / 64 * 64; }
-
 }  // namespace
 
 Transformer::Transformer(Weights weights, const ModelConfig& config, const LoadOptions& options)
     : weights_(std::move(weights)), config_(config), options_(options), workers_(options.threads) {}
-
-Result<void> Transformer::Initialize(ModelInfo info) {
-  info_ = std::move(info);
-  if (!options_.pack_cache.empty()) {
-    pack_store_.UseCache(PackCachePath(options_.pack_cache, weights_),
-                         PackSourceOf(weights_, info_.sha256));
-  }
-  std::vector<float> divisors;
-  if (weights_.Has(Role::kRopeFactors)) {
-    BOOST_OUTCOME_TRY(divisors,
-                      weights_.GetVector(Role::kRopeFactors, 0, config_.rope.dimensions / 2));
-    if (!std::ranges::all_of(divisors, [](float value) { return value > 0; })) {
-      return Error{Code::kBadTensor, "the rotary embedding's factors are not positive"};
-    }
-  }
-  rope_ = Rope(config_.rope, divisors);
-  BOOST_OUTCOME_TRY(embedding_, weights_.GetMatrix(Role::kEmbedding, 0, config_.vocab_size,
-                                                   config_.hidden_size));
-  BOOST_OUTCOME_TRY(output_norm_, weights_.GetVector(Role::kOutputNorm, 0, config_.hidden_size));
-  BOOST_OUTCOME_TRY(output_,
-                    LoadGemm(config_.tied_embeddings ? Role::kEmbedding : Role::kOutput, 0,
-                             config_.vocab_size, config_.hidden_size));
-  kv_shape_ = CacheShape();
-  const int64_t page_bytes = cache_layers() * LayerBytes(kv_shape_);
-  if (!pool_.Initialize(page_bytes, options_.kv_bytes)) {
-    return Error{Code::kOutOfMemory,
-                 "no memory for keys and values: the budget is " +
-                     std::to_string(options_.kv_bytes) + " bytes, and a page of " +
-                     std::to_string(kKvBlock) + " tokens takes " + std::to_string(page_bytes)};
-  }
-  BOOST_OUTCOME_TRY(LoadLayers());
-  // Small models are packed in a blink. Where the cache cannot be written, the next start packs.
-  if (pack_store_.bytes() >= kWorthCaching) pack_store_.SaveCache();
-  return boost::outcome_v2::success();
-}
-
-Result<Gemm> Transformer::LoadGemm(Role role, int64_t layer, int64_t outputs, int64_t inputs,
-                                   Part part) const {
-  BOOST_OUTCOME_TRY(const auto matrix, weights_.GetMatrix(role, layer, outputs, inputs, part));
-  return Gemm(matrix, {}, gemm_options());
-}
 
 int64_t Transformer::SequenceBytes(int64_t capacity_tokens) const {
   const int64_t tokens = std::clamp<int64_t>(capacity_tokens, 0, config_.context_length);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "inference/cache/kv_sequence.h"
 #include "inference/cache/page_pool.h"
 #include "inference/model/config.h"
+#include "inference/model/file_watch.h"
 #include "inference/model/weights.h"
 #include "inference/ops/attention.h"
 #include "inference/ops/buffer.h"
@@ -63,11 +65,17 @@ class Transformer : public Model {
   int64_t free_pages() const final { return pool_.free_pages(); }
   int64_t total_pages() const final { return pool_.total_pages(); }
   Result<void> Forward(std::span<const Step> steps, std::span<float> logits) final;
+  PackReport packed() const final { return pack_report_; }
+  Result<void> CheckIntegrity(const std::stop_token& stop) final;
   bool has_draft_head() const override { return false; }
   Result<void> Propose(std::span<DraftStep> steps) override;
 
-  // Called once by Model::Load, before anything else.
+  const Weights& weights() const { return weights_; }
+  // Called once by Model::Load, before anything else; the digest may still be missing.
   Result<void> Initialize(ModelInfo info);
+  // Then, with the digest, or none where it is not computed. False: packed weights came from a
+  // cache of other content, so this model is worthless.
+  bool SetDigest(const std::string& sha256);
 
  protected:
   Transformer(Weights weights, const ModelConfig& config, const LoadOptions& options);
@@ -119,6 +127,8 @@ class Transformer : public Model {
   Rope rope_;
 
  private:
+  static int64_t LayerBytes(const KvShape& shape) { return (shape.block_bytes() + 63) / 64 * 64; }
+  void FindPacked();
   Result<int64_t> CheckSteps(std::span<const Step> steps) const;
   void AddToBatch(const Step& step, int64_t logit_row, std::span<float> logits);
   // Computes the batch, fills its rows of `logits` and empties it.
@@ -142,6 +152,9 @@ class Transformer : public Model {
   std::vector<float> output_norm_;
   Gemm output_;
   Buffer hidden_, cosines_, sines_, selected_, selected_logits_;
+  PackReport pack_report_;
+  std::optional<FileWatch> watch_;  // where the digest was computed
+  bool packed_checked_ = false;
 };
 
 }  // namespace portcullis::inference

@@ -16,7 +16,7 @@ constexpr int64_t kChunk = 4096;  // whole blocks of every type
 BadValues CheckTensor(const Tensor& tensor, std::atomic<int64_t>& done) {
   BadValues bad{tensor.name, 0, std::numeric_limits<int64_t>::max()};
   const auto layout = LayoutOf(tensor.type);
-  const int64_t columns = tensor.shape.back();
+  const int64_t columns = tensor.shape.empty() ? 1 : tensor.shape.back();
   std::vector<float> values(kChunk);
   // Rows lie one after the other, so that a chunk may begin anywhere.
   const int64_t elements = tensor.elements();
@@ -39,7 +39,7 @@ BadValues CheckTensor(const Tensor& tensor, std::atomic<int64_t>& done) {
 Result<Contents> ListContents(const std::filesystem::path& folder_or_gguf) {
   BOOST_OUTCOME_TRY(const auto weights, Weights::Open(folder_or_gguf));
   Contents contents;
-  contents.files = weights.files();
+  for (const auto* file : weights.files()) contents.files.push_back(file->path());
   contents.is_gguf = weights.gguf() != nullptr;
   for (const Tensor* tensor : weights.tensors()) {
     ++contents.tensors;

@@ -68,6 +68,7 @@ struct ModelConfig {
   int64_t head_dimensions = 0;
   int64_t intermediate_size = 0;
   int64_t context_length = 0;
+  int64_t sliding_window = 0;  // where the context ends before its time; 0: it does not
   double norm_epsilon = 1e-6;
   double softmax_scale = 0;    // of the attention scores
   bool tied_embeddings = false;

@@ -164,7 +164,9 @@ Result<void> ReadHeads(const Keys& keys, ModelConfig& config) {
   config.rope.interleaved = config.architecture == Architecture::kLlama;
   BOOST_OUTCOME_TRY(const int64_t window,
                     keys.Int("attention.sliding_window", 0, kMaxContext, 0));
-  if (window > 0) config.context_length = std::min(config.context_length, window);
+  if (window > 0 && window < config.context_length) {
+    config.context_length = config.sliding_window = window;
+  }
   return boost::outcome_v2::success();
 }
 

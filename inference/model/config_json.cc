@@ -21,6 +21,14 @@ Result<Architecture> ArchitectureOf(const std::string& type) {
                                        "and deepseek_v3 are"};
 }
 
+Result<void> CheckPartial(const JsonFields& root, double factor) {
+  if (factor == 1.0) return boost::outcome_v2::success();
+  return Error{Code::kUnsupported,
+               root.where() + ": `partial_rotary_factor` is " + std::to_string(factor) +
+                   "; heads are rotated as a whole here, as in every Llama, Mistral, Qwen and "
+                   "DeepSeek model. Serve this one by another engine, as a site of its own"};
+}
+
 // Gives YaRN's mscale_all_dim, 0 where there is none.
 Result<double> ReadRope(const JsonFields& root, ModelConfig& config) {
   auto& rope = config.rope;
@@ -30,12 +38,12 @@ Result<double> ReadRope(const JsonFields& root, ModelConfig& config) {
   if (scaling == nullptr) scaling = parameters;
   BOOST_OUTCOME_TRY(rope.theta, root.Float("rope_theta", 1.0, 1e12, 10000.0));
   BOOST_OUTCOME_TRY(const double partial, root.Float("partial_rotary_factor", 0.0, 1.0, 1.0));
-  if (partial != 1.0) {
-    return Error{Code::kUnsupported, root.where() + ": `partial_rotary_factor` is not supported"};
-  }
+  BOOST_OUTCOME_TRY(CheckPartial(root, partial));
   if (scaling == nullptr) return 0.0;
 
   const JsonFields fields(*scaling, root.where() + ": rope scaling");
+  BOOST_OUTCOME_TRY(const double part, fields.Float("partial_rotary_factor", 0.0, 1.0, 1.0));
+  BOOST_OUTCOME_TRY(CheckPartial(root, part));
   BOOST_OUTCOME_TRY(rope.theta, fields.Float("rope_theta", 1.0, 1e12, rope.theta));
   BOOST_OUTCOME_TRY(const auto old_type, fields.String("type", "default"));
   BOOST_OUTCOME_TRY(const auto type, fields.String("rope_type", old_type));
@@ -151,7 +159,7 @@ Result<void> ReadHeads(const JsonFields& root, ModelConfig& config) {
   if (sliding) {
     BOOST_OUTCOME_TRY(const int64_t window,
                       root.Int("sliding_window", 1, kMaxContext, config.context_length));
-    config.context_length = std::min(config.context_length, window);
+    if (window < config.context_length) config.context_length = config.sliding_window = window;
   }
   return boost::outcome_v2::success();
 }

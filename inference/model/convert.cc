@@ -80,9 +80,9 @@ Result<ConvertReport> ConvertToGguf(const std::filesystem::path& input,
                                     const std::filesystem::path& output,
                                     const ConvertOptions& options) {
   BOOST_OUTCOME_TRY(const auto weights, Weights::Open(input));
-  for (const auto& file : weights.files()) {
+  for (const auto* file : weights.files()) {
     std::error_code ignored;
-    if (std::filesystem::equivalent(file, output, ignored)) {
+    if (std::filesystem::equivalent(file->path(), output, ignored)) {
       return Error{Code::kInvalidArgument, "`" + output.string() + "` is the model that is read"};
     }
   }

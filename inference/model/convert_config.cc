@@ -121,6 +121,10 @@ Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& 
   out.Int("vocab_size", config.vocab_size);
   out.Int("attention.head_count", config.heads);
   out.Float("attention.layer_norm_rms_epsilon", config.norm_epsilon);
+  if (config.architecture == Architecture::kDeepseek && !config.rope.interleaved) {
+    return Error{Code::kUnsupported, where + ": `rope_interleave` false cannot be written as GGUF; "
+                                             "serve the folder as it is"};
+  }
   if (config.architecture == Architecture::kDeepseek) {
     SetDeepseek(config, out);
   } else {

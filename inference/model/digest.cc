@@ -44,38 +44,48 @@ class Sha256 {
   bool good_ = false;
 };
 
-Result<std::string> FileDigest(const std::filesystem::path& path, std::atomic<int64_t>& done) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return Error{Code::kIo, "cannot open `" + path.string() + "`: " + std::strerror(errno)};
-  }
+Error IoError(const char* what, const std::filesystem::path& path) {
+  return {Code::kIo, std::string("cannot ") + what + " `" + path.string() + "`: " +
+                         std::strerror(errno)};
+}
+
+Result<std::string> DigestOf(int fd, const std::filesystem::path& path,
+                             std::atomic<int64_t>& done) {
   posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   Sha256 hash;
   std::vector<unsigned char> block(kBlockBytes);
-  ssize_t got = 0;
-  while ((got = read(fd, block.data(), block.size())) != 0) {
+  off_t position = 0;
+  for (;;) {
+    const ssize_t got = pread(fd, block.data(), block.size(), position);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) break;
+    if (got < 0) return IoError("read", path);
+    if (got == 0) return hash.Hex();
     hash.Update(block.data(), static_cast<size_t>(got));
+    position += got;
     done.fetch_add(got, std::memory_order_relaxed);
   }
-  const int number = errno;
-  close(fd);
-  if (got < 0) {
-    return Error{Code::kIo, "cannot read `" + path.string() + "`: " + std::strerror(number)};
-  }
-  return hash.Hex();
 }
 
 }  // namespace
 
-Result<std::string> WeightDigest(std::vector<std::filesystem::path> files, int threads,
+Result<std::string> FileDigest(const std::filesystem::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return IoError("open", path);
+  std::atomic<int64_t> done{0};
+  auto digest = DigestOf(fd, path, done);
+  close(fd);
+  return digest;
+}
+
+Result<std::string> WeightDigest(std::vector<const MappedFile*> files, int threads,
                                  std::atomic<int64_t>& done) {
-  std::ranges::sort(files);
+  std::ranges::sort(files, {}, &MappedFile::path);
   std::vector<std::optional<Result<std::string>>> digests(files.size());
   std::atomic<size_t> next{0};
   const auto work = [&] {
-    for (size_t i = next++; i < files.size(); i = next++) digests[i] = FileDigest(files[i], done);
+    for (size_t i = next++; i < files.size(); i = next++) {
+      digests[i] = DigestOf(files[i]->descriptor(), files[i]->path(), done);
+    }
   };
   {
     std::vector<std::jthread> helpers;
@@ -87,7 +97,7 @@ Result<std::string> WeightDigest(std::vector<std::filesystem::path> files, int t
   for (size_t i = 0; i < files.size(); ++i) {
     BOOST_OUTCOME_TRY(const auto digest, std::move(*digests[i]));
     if (files.size() == 1) return digest;
-    const std::string line = digest + "  " + files[i].filename().string() + "\n";
+    const std::string line = digest + "  " + files[i]->path().filename().string() + "\n";
     list.Update(line.data(), line.size());
   }
   return list.Hex();

@@ -123,24 +123,11 @@ Result<Weights> Weights::Open(const std::filesystem::path& folder_or_gguf) {
   return weights;
 }
 
-std::vector<std::filesystem::path> Weights::files() const {
-  std::vector<std::filesystem::path> paths;
-  if (gguf_) {
-    for (const auto* file : gguf_->files()) paths.push_back(file->path());
-  } else {
-    for (const auto& file : checkpoint_->files()) paths.push_back(file.path());
-  }
-  return paths;
-}
-
-std::vector<std::span<const std::byte>> Weights::mappings() const {
-  std::vector<std::span<const std::byte>> mappings;
-  if (gguf_) {
-    for (const auto* file : gguf_->files()) mappings.push_back(file->bytes());
-  } else {
-    for (const auto& file : checkpoint_->files()) mappings.push_back(file.bytes());
-  }
-  return mappings;
+std::vector<const MappedFile*> Weights::files() const {
+  if (gguf_) return gguf_->files();
+  std::vector<const MappedFile*> files;
+  for (const auto& file : checkpoint_->files()) files.push_back(&file);
+  return files;
 }
 
 std::string Weights::NameFor(Role role, int64_t layer, int64_t part) const {

@@ -71,10 +71,8 @@ class Weights {
 
   const gguf::File* gguf() const { return gguf_.get(); }
   const std::filesystem::path& path() const { return path_; }
-  // The files that hold the weights.
-  std::vector<std::filesystem::path> files() const;
-  // Where those files are mapped, in the same order.
-  std::vector<std::span<const std::byte>> mappings() const;
+  // The files that hold the weights, mapped.
+  std::vector<const MappedFile*> files() const;
 
   bool Has(Role role, int64_t layer = 0) const;
   // The tensor of a role in GGUF files; empty where they have none.

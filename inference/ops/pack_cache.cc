@@ -65,11 +65,6 @@ uint64_t HeadBytes(uint64_t entries) {
   return sizeof(Head) + entries * sizeof(Entry) + sizeof(Digest);
 }
 
-bool SameContent(const Digest& a, const Digest& b) {
-  const Digest unknown{};
-  return a == unknown || b == unknown || a == b;
-}
-
 bool Plausible(const PackKey& key) {
   return HasPackedLayout(key.type) && key.rows > 0 && key.rows <= kMaxSide && key.columns > 0 &&
          key.columns <= kMaxSide && key.columns % LayoutOf(key.type).elements == 0 &&
@@ -117,7 +112,28 @@ std::optional<Digest> DigestOf(std::span<const std::byte> bytes, Workers& worker
   return Sha256(std::as_bytes(std::span(pieces)));
 }
 
+bool IsCache(const Head& head) {
+  return std::memcmp(head.magic, kMagic, sizeof kMagic) == 0 && head.version == kVersion &&
+         head.entries <= kMaxEntries;
+}
+
 }  // namespace
+
+bool Belongs(const PackIdentity& cache, const PackIdentity& model) {
+  const Digest unknown{};
+  if (cache.content == unknown || model.content == unknown) return cache.files == model.files;
+  return cache.content == model.content;
+}
+
+std::optional<PackIdentity> ReadPackIdentity(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file < 0) return std::nullopt;
+  Head head;
+  const bool good = ReadAll(file, reinterpret_cast<std::byte*>(&head), sizeof head, 0);
+  close(file);
+  if (!good || !IsCache(head)) return std::nullopt;
+  return PackIdentity{head.files, head.content};
+}
 
 std::optional<std::vector<PackEntry>> ParsePackHead(std::span<const std::byte> head,
                                                     uint64_t file_size,
@@ -125,11 +141,7 @@ std::optional<std::vector<PackEntry>> ParsePackHead(std::span<const std::byte> h
   Head fixed;
   if (head.size() < sizeof fixed) return std::nullopt;
   std::memcpy(&fixed, head.data(), sizeof fixed);
-  if (std::memcmp(fixed.magic, kMagic, sizeof kMagic) != 0 || fixed.version != kVersion ||
-      fixed.entries > kMaxEntries || fixed.files != identity.files ||
-      !SameContent(fixed.content, identity.content)) {
-    return std::nullopt;
-  }
+  if (!IsCache(fixed) || !Belongs({fixed.files, fixed.content}, identity)) return std::nullopt;
   const uint64_t size = HeadBytes(fixed.entries);
   if (head.size() < size || file_size < size) return std::nullopt;
   const auto hashed = head.first(size - sizeof(Digest));
@@ -165,9 +177,10 @@ PackCacheReader::PackCacheReader(const std::filesystem::path& path, const PackId
   Head fixed;
   if (size < sizeof fixed ||
       !ReadAll(descriptor_, reinterpret_cast<std::byte*>(&fixed), sizeof fixed, 0) ||
-      fixed.entries > kMaxEntries) {
+      !IsCache(fixed)) {
     return;
   }
+  identity_ = {fixed.files, fixed.content};
   std::vector<std::byte> head(std::min(size, HeadBytes(fixed.entries)));
   if (!ReadAll(descriptor_, head.data(), head.size(), 0)) return;
   if (auto entries = ParsePackHead(head, size, identity)) entries_ = std::move(*entries);

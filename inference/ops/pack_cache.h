@@ -20,12 +20,17 @@ namespace portcullis::inference {
 
 using Digest = std::array<std::byte, 32>;
 
-// Which files were packed: a digest of their names, sizes and times of change, and one of their
-// content, all zeros where that was not computed. The latter are compared where both are known.
+// Which files were packed: a digest of their names, places, sizes and times of change, and one of
+// their content, all zeros where that was not computed. Contents decide where both are known, so
+// that a cache may be copied with its model; the files decide otherwise.
 struct PackIdentity {
   Digest files{};
   Digest content{};
 };
+bool Belongs(const PackIdentity& cache, const PackIdentity& model);
+
+// What the cache file at `path` says it was packed from; nothing where it is none.
+std::optional<PackIdentity> ReadPackIdentity(const std::filesystem::path& path);
 
 // A matrix of the model: where it begins in which file, and what it is.
 struct PackKey {
@@ -61,12 +66,15 @@ class PackCacheReader {
   PackCacheReader& operator=(const PackCacheReader&) = delete;
 
   size_t size() const { return entries_.size(); }
+  // Of the model that the cache was packed from.
+  const PackIdentity& identity() const { return identity_; }
   const PackEntry* Find(const PackKey& key) const;
   // False where the bytes are not those that were written.
   bool Read(const PackEntry& entry, Workers& workers, std::byte* out) const;
 
  private:
   int descriptor_ = -1;
+  PackIdentity identity_;
   std::vector<PackEntry> entries_;
 };
 

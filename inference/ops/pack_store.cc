@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
+#include <utility>
 
 #include "inference/ops/pack.h"
 
@@ -47,17 +49,44 @@ std::byte* PackStore::Allocate(int64_t size) {
   return piece;
 }
 
-void PackStore::UseCache(std::filesystem::path file, PackSource source) {
-  cache_file_ = std::move(file);
+void PackStore::UseCache(std::span<const std::filesystem::path> files, PackSource source) {
   source_ = std::move(source);
-  cache_ = std::make_unique<PackCacheReader>(cache_file_, source_.identity);
+  for (const auto& file : files) {
+    cache_ = std::make_unique<PackCacheReader>(file, source_.identity);
+    if (cache_->size() == 0) continue;
+    cache_file_ = file;
+    return;
+  }
 }
 
-bool PackStore::SaveCache() {
-  const bool complete = static_cast<size_t>(cached_) == packed_.size();
-  cache_.reset();
-  if (cache_file_.empty() || complete) return true;
-  return WritePackCache(cache_file_, source_.identity, packed_, workers_);
+bool PackStore::SetContent(const Digest& content) {
+  source_.identity.content = content;
+  const auto cache = std::exchange(cache_, nullptr);
+  return copied_.empty() || Belongs(cache->identity(), source_.identity);
+}
+
+bool PackStore::SaveCache(const std::filesystem::path& file) {
+  if (copied_.size() == packed_.size()) return true;
+  return WritePackCache(file, source_.identity, packed_, workers_);
+}
+
+std::optional<PackKey> PackStore::FindForged(const std::stop_token& stop) const {
+  for (const auto& [index, mapped] : copied_) {
+    const auto& [key, bytes] = packed_[index];
+    const std::byte* data = source_.files[key.file].data() + key.offset;
+    const Matrix matrix{key.type, key.rows, key.columns, data};
+    std::vector<std::byte> tile(static_cast<size_t>(PackedTileBytes(key.type, key.columns)));
+    for (int64_t i = 0; i < PackedTiles(key.rows); ++i) {
+      if (stop.stop_requested()) return std::nullopt;
+      PackTile(matrix, i, tile.data());
+      if (std::memcmp(tile.data(), bytes.data() + static_cast<size_t>(i) * tile.size(),
+                      tile.size()) != 0) {
+        return key;
+      }
+    }
+    if (mapped) ReleasePages(matrix);
+  }
+  return std::nullopt;
 }
 
 bool PackStore::KeyOf(const Matrix& matrix, PackKey& key) const {
@@ -74,7 +103,6 @@ bool PackStore::KeyOf(const Matrix& matrix, PackKey& key) const {
 bool PackStore::CopyFromCache(const PackKey& key, std::byte* out) {
   const PackEntry* entry = cache_ == nullptr ? nullptr : cache_->Find(key);
   if (entry == nullptr || !cache_->Read(*entry, workers_, out)) return false;
-  ++cached_;
   return true;
 }
 
@@ -83,7 +111,10 @@ const std::byte* PackStore::Pack(const Matrix& matrix, bool mapped) {
   PackKey key;
   const bool known = KeyOf(matrix, key);
   if (known) packed_.push_back({key, {packed, static_cast<size_t>(PackedBytes(matrix))}});
-  if (known && CopyFromCache(key, packed)) return packed;
+  if (known && CopyFromCache(key, packed)) {
+    copied_.push_back({packed_.size() - 1, mapped});
+    return packed;
+  }
   const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
   workers_.Run(PackedTiles(matrix.rows), true, [&](int64_t tile, int) {
     PackTile(matrix, tile, packed + tile * tile_bytes);

@@ -177,6 +177,34 @@ Result<ModelConfig> FromGguf(const GgufBuilder& builder) {
   return ConfigFromGguf(*file);
 }
 
+TEST(Config, PartialRotationIsRefusedByNameWhereverItStands) {
+  for (const char* text : {R"(0.5)", R"(0.25)"}) {
+    const auto read = ConfigFromJson(With(kLlama3, "partial_rotary_factor", text), "`config.json`");
+    ASSERT_FALSE(read);
+    EXPECT_THAT(read.error().message, HasSubstr("`config.json`: `partial_rotary_factor` is 0."));
+    EXPECT_THAT(read.error().message, HasSubstr("another engine"));
+  }
+  const auto nested =
+      ConfigFromJson(With(kLlama3, "rope_scaling.partial_rotary_factor", "0.5"), "`config.json`");
+  ASSERT_FALSE(nested);
+  EXPECT_THAT(nested.error().message, HasSubstr("`partial_rotary_factor` is 0.5"));
+  EXPECT_TRUE(ConfigFromJson(With(kLlama3, "partial_rotary_factor", "1.0"), "`config.json`"));
+}
+
+TEST(Config, ASlidingWindowEndsTheContextOnlyWhereItIsUsedAndShorter) {
+  const auto qwen = [](const char* used, const char* window) {
+    std::string text = With(kQwen2, "use_sliding_window", used);
+    return ConfigFromJson(With(text, "sliding_window", window), "`config.json`").value();
+  };
+  const int64_t whole = qwen("false", "4096").context_length;
+  EXPECT_GT(whole, 4096);
+  EXPECT_EQ(qwen("false", "4096").sliding_window, 0);
+  EXPECT_EQ(qwen("true", "4096").context_length, 4096);
+  EXPECT_EQ(qwen("true", "4096").sliding_window, 4096);
+  EXPECT_EQ(qwen("true", std::to_string(whole + 1).c_str()).context_length, whole);
+  EXPECT_EQ(qwen("true", std::to_string(whole + 1).c_str()).sliding_window, 0);
+}
+
 TEST(Config, GgufDeepseekWithExpandedHeadSizes) {
   auto file = DeepseekGguf();
   const auto dense = FromGguf(file);

@@ -44,7 +44,7 @@ class PackCacheTest : public testing::Test {
   // Packs all matrices with the cache; how many came from it.
   int64_t Start() {
     PackStore store(workers_);
-    store.UseCache(path_, Source());
+    store.UseCache(std::span(&path_, 1), Source());
     for (const auto& random : matrices_) {
       const Matrix& matrix = random->matrix;
       const std::byte* packed = store.Pack(matrix, false);
@@ -55,7 +55,9 @@ class PackCacheTest : public testing::Test {
         EXPECT_EQ(std::memcmp(tile.data(), packed + i * tile_bytes, tile.size()), 0);
       }
     }
-    saved_ = store.SaveCache();
+    EXPECT_TRUE(store.SetContent(identity_.content));
+    EXPECT_EQ(store.FindForged({}), std::nullopt);
+    saved_ = store.SaveCache(path_);
     return store.cached();
   }
   std::string Contents() const {
