@@ -100,6 +100,10 @@ Value Value::Set(std::vector<Value> elements) {
 }
 
 Value Value::Record(std::vector<Field> fields) {
+  const auto disorder =
+      std::adjacent_find(fields.begin(), fields.end(),
+                         [](const Field& a, const Field& b) { return !(a.first < b.first); });
+  if (disorder == fields.end()) return Value(Kind::kRecord, new RecordNode(std::move(fields)));
   std::stable_sort(fields.begin(), fields.end(),
                    [](const Field& a, const Field& b) { return a.first < b.first; });
   std::vector<Field> kept;

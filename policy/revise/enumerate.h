@@ -1,46 +1,42 @@
-// The space of calls over which two policy sets are compared: jurisdiction of the people concerned
-// × data class × site × home of the caller, and whatever else the policies of either set speak of
-// (purpose, department, role, device, numbers of people, clearance). Places that neither set can
-// tell apart stand as one choice, named by their group, so that the space stays small and the
-// answer speaks in groups. Pure functions, any thread.
+// The calls over which two policy sets are compared. All combinations of all choices would be too
+// many, so that the product is cut: first come people's places × class of data × site, then what
+// the rules that differ ask for, then everything else, as long as the product stays within its
+// bound. What does not fit is varied in a space of its own, beside the usual case of the others.
+// Whatever is not tried in combination is said. Pure functions, any thread.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "policy/revise/compiled.h"
+#include "policy/revise/dimensions.h"
 
 namespace portcullis::policy::revise {
 
-struct Choice {
-  std::string label;                 // "EEA (27 places)", "Contact"
-  std::vector<std::string> members;  // ids that it stands for; empty when it stands for itself
-  std::function<void(DecisionFacts&)> apply;
-};
-
-struct Dimension {
-  std::string name;  // "subject", "class", "site", "home", "purpose" …
-  std::vector<Choice> choices;
-};
-
+// A product over some of the dimensions; the others stay at their first choice.
 struct Space {
-  std::vector<Dimension> dimensions;
-  std::vector<std::string>
-      left_out;  // mentioned by policies but too many to vary: kept at one value
+  std::vector<size_t> varied;  // ascending positions in Plan::dimensions
+  size_t own = SIZE_MAX;       // the dimension that this space is for: its first choice is skipped
   size_t cells = 1;
-
-  DecisionFacts At(const std::vector<uint16_t>& position) const;
 };
 
-struct Side {
-  const Content& content;
-  const Compiled& compiled;
+struct Plan {
+  std::vector<Dimension> dimensions;
+  std::vector<Space> spaces;
+  std::vector<std::string> not_compared;  // in words
+
+  size_t ChoicesAt(const Space& space, size_t place) const {
+    return dimensions[space.varied[place]].choices.size();
+  }
+  // `position`: for each varied dimension of the space the choice.
+  DecisionFacts At(const Space& space, const std::vector<uint16_t>& position) const;
 };
 
-inline constexpr size_t kMaxCells = 300'000;
+inline constexpr size_t kMaxCells = 80'000;     // of the first space
+inline constexpr size_t kMaxOwnCells = 20'000;  // of a space for one dimension
+inline constexpr size_t kMaxOwnSpaces = 6;
 
-// `now_ms`: the time of all calls in the space.
-Space SpaceOf(const Side& before, const Side& after, int64_t now_ms);
+// `speech`: what all rules ask for; `differing`: what those rules ask for that differ.
+Plan PlanOf(const Side& before, const Side& after, const Speech& speech, const Speech& differing,
+            int64_t now_ms);
 
 }  // namespace portcullis::policy::revise

@@ -26,25 +26,25 @@ const std::vector<std::string>& LeftAfter(const DecisionFacts& facts, Treatment 
 Value ContextOf(const DecisionFacts& facts, Treatment treatment) {
   std::vector<Value::Field> fields;
   fields.reserve(16);
+  // In the order of their names, in which a record keeps them. An address that is none leaves the
+  // attribute out: policies that ask for it then error, which means no.
+  if (auto ip = Value::ParseIp(facts.client_ip)) fields.emplace_back("clientIp", ip.value());
+  if (facts.consent_ref) fields.emplace_back("consentRef", Value::String(*facts.consent_ref));
   fields.emplace_back("detected", UidSet("DataClass", facts.detected));
+  fields.emplace_back(
+      "device", Value::Record({{"government", Value::Bool(facts.device_government)},
+                               {"jurisdiction", Uid("Jurisdiction", facts.device_jurisdiction)},
+                               {"managed", Value::Bool(facts.device_managed)}}));
   fields.emplace_back("leaving", UidSet("DataClass", LeftAfter(facts, treatment)));
-  fields.emplace_back("topSeverity", Value::Long(facts.top_severity));
+  if (facts.legal_basis) fields.emplace_back("legalBasis", Value::String(*facts.legal_basis));
+  fields.emplace_back("now", Value::Datetime(facts.now_ms));
+  fields.emplace_back("purpose", Uid("Purpose", facts.purpose));
   fields.emplace_back("scanComplete", Value::Bool(facts.scan_complete));
   fields.emplace_back("subject", UidSet("Jurisdiction", facts.subject));
   fields.emplace_back("subjects", Value::Long(facts.subjects));
   fields.emplace_back("subjectsYtd", Value::Long(facts.subjects_ytd));
-  // An address that is none leaves the attribute out: policies that ask for it then error, which
-  // means no.
-  if (auto ip = Value::ParseIp(facts.client_ip)) fields.emplace_back("clientIp", ip.value());
+  fields.emplace_back("topSeverity", Value::Long(facts.top_severity));
   fields.emplace_back("zone", Uid("Zone", facts.zone));
-  fields.emplace_back(
-      "device", Value::Record({{"managed", Value::Bool(facts.device_managed)},
-                               {"government", Value::Bool(facts.device_government)},
-                               {"jurisdiction", Uid("Jurisdiction", facts.device_jurisdiction)}}));
-  fields.emplace_back("purpose", Uid("Purpose", facts.purpose));
-  fields.emplace_back("now", Value::Datetime(facts.now_ms));
-  if (facts.legal_basis) fields.emplace_back("legalBasis", Value::String(*facts.legal_basis));
-  if (facts.consent_ref) fields.emplace_back("consentRef", Value::String(*facts.consent_ref));
   return Value::Record(std::move(fields));
 }
 

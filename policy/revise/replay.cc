@@ -3,7 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
-#include "policy/revise/diff.h"
+#include "policy/revise/effect.h"
 #include "policy/revise/facts_json.h"
 
 namespace portcullis::policy::revise {
@@ -66,8 +66,8 @@ std::string Join(const std::vector<std::string>& words, std::string_view empty) 
   return out.empty() ? std::string(empty) : out;
 }
 
-std::string Effect(const Outcome& before, const Outcome& after,
-                   const std::vector<std::string>& why) {
+std::string TransitionOf(const Outcome& before, const Outcome& after,
+                         const std::vector<std::string>& why) {
   std::string out(InWords(before.treatment));
   if (before.allowed()) out += " at " + before.site;
   out += " → " + std::string(InWords(after.treatment));
@@ -127,7 +127,7 @@ Result<bool> Replay::Take(std::string_view line) {
   const Outcome after = draft_->Decide(facts);
   if (before.treatment == after.treatment && before.site == after.site) return true;
   ++report_.changed;
-  const std::string effect = Effect(before, after, WhyChanged(*draft_, facts, before, after));
+  const std::string effect = TransitionOf(before, after, WhyChanged(*draft_, facts, before, after));
   ++report_.transitions[effect];
   if (report_.changes.size() < kMaxListed) {
     std::string request;

@@ -1,10 +1,9 @@
-// What a draft would change: the comparison over all kinds of call, and recorded decisions asked
-// again. And the ladder that both share with the gateway.
+// Recorded decisions asked again of a draft, the ladder that the gateway shares with it, and what
+// contents consist of.
 #include <gmock/gmock.h>
 
 #include <boost/json/serialize.hpp>
 
-#include "policy/revise/diff.h"
 #include "policy/revise/facts_json.h"
 #include "policy/revise/replay.h"
 #include "tests/policy/revise_support.h"
@@ -12,109 +11,14 @@
 namespace portcullis::policy::revise {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
 using testing::ElementsAre;
-using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-constexpr int64_t kNow = 1'800'000'000'000;
 
 std::shared_ptr<const Compiled> Make(const Content& content) {
   auto compiled = Compiled::Make(content);
   EXPECT_TRUE(compiled) << compiled.error().message;
   return compiled.value();
-}
-
-// The default set with three sites, as a configuration would state them.
-Content WithSites(const std::string& more = "") {
-  Content content = DefaultContent(more);
-  const auto site = [](const std::string& id, const std::string& place) {
-    const std::string at = R"({"__entity":{"type":"Gw::Jurisdiction","id":")" + place + "\"}}";
-    return R"({"uid":{"type":"Gw::Backend","id":")" + id + R"("},"attrs":{"processing":)" + at +
-           R"(,"storage":)" + at + R"(,"operator":)" + at + R"(,"keyHolder":)" + at +
-           R"(,"modelOrigin":)" + at + R"(,"onPrem":false,"dpaSigned":true,"zeroRetention":true,)" +
-           R"("retentionDays":0},"parents":[]})";
-  };
-  content.facts = "[" + site("cloud-fr", "FR") + "," + site("cloud-us", "US") + "]";
-  return content;
-}
-
-DiffReport Diff(const Content& before, const Content& after) {
-  return Compare({before, *Make(before)}, {after, *Make(after)}, kNow);
-}
-
-TEST(Diff, EqualSetsDifferInNothing) {
-  const DiffReport report = Diff(WithSites(), WithSites("// only a comment"));
-  EXPECT_EQ(report.changed, 0u);
-  EXPECT_GT(report.cells, 500u);
-  EXPECT_THAT(ToText(report), HasSubstr("no call is decided differently"));
-}
-
-TEST(Diff, OneRuleIsToldInOneSentence) {
-  const DiffReport report =
-      Diff(WithSites(),
-           WithSites("@id(\"gdpr-ch5\") forbid(principal, action in Gw::Action::\"transfer\", "
-                     "resource == Gw::Backend::\"cloud-fr\") when { "
-                     "context.detected.contains(Gw::DataClass::\"Contact\") };"));
-  ASSERT_EQ(report.changes.size(), 1u) << ToText(report);
-  EXPECT_THAT(report.changes[0].words,
-              AllOf(HasSubstr("Contact"), HasSubstr(" to cloud-fr"),
-                    HasSubstr(": allowed after redaction → refused, by gdpr-ch5")));
-  EXPECT_THAT(report.changes[0].where.at("class"), ElementsAre("Contact"));
-  EXPECT_FALSE(report.changes[0].where.contains("home"));
-}
-
-TEST(Diff, PlacesAreToldByTheirGroup) {
-  const DiffReport report = Diff(
-      WithSites(),
-      WithSites(
-          "@id(\"no-germans\") forbid(principal, action in Gw::Action::\"transfer\", resource) "
-          "when { context.subject.contains(Gw::Jurisdiction::\"DE\") };\n"
-          "@id(\"no-eea-callers\") forbid(principal, action in Gw::Action::\"transfer\", "
-          "resource == Gw::Backend::\"cloud-fr\") when { principal.home in "
-          "Gw::Jurisdiction::\"EEA\" };"));
-  std::vector<std::string> words;
-  for (const Change& change : report.changes) words.push_back(change.words);
-  EXPECT_LE(words.size(), 8u) << ToText(report);
-  EXPECT_THAT(words, Contains(AllOf(HasSubstr("of people in DE"), HasSubstr("by no-germans"))));
-  EXPECT_THAT(words, Contains(AllOf(HasSubstr("from callers in"), HasSubstr("EEA ("))));
-}
-
-TEST(Diff, DepartmentsAndPurposesVaryWhereThePoliciesSpeakOfThem) {
-  const DiffReport report = Diff(
-      WithSites(),
-      WithSites("@id(\"hr-only\") forbid(principal, action in Gw::Action::\"transfer\", resource) "
-                "when { context.purpose == Gw::Purpose::\"hr\" } unless { principal in "
-                "Gw::Department::\"people\" };"));
-  ASSERT_FALSE(report.changes.empty());
-  EXPECT_THAT(report.changes[0].where.at("purpose"), ElementsAre("hr"));
-  EXPECT_THAT(report.changes[0].where.at("department"), ElementsAre("no department"));
-}
-
-TEST(Diff, ANewAllowanceAndOtherObligationsAreTold) {
-  const DiffReport opened = Diff(
-      WithSites(), WithSites("@id(\"us-too\") permit(principal, action == Gw::Action::\"forward\", "
-                             "resource == Gw::Backend::\"cloud-us\");"));
-  EXPECT_THAT(ToText(opened), HasSubstr("refused → allowed, by us-too"));
-  Content quiet = WithSites();
-  for (TextFile& file : quiet.policies) {
-    for (size_t at = file.text.find("@log(\"sealed\")"); at != std::string::npos;
-         at = file.text.find("@log(\"sealed\")")) {
-      file.text.replace(at, 14, "@log(\"none\")");
-    }
-  }
-  const DiffReport logged = Diff(WithSites(), quiet);
-  EXPECT_THAT(ToText(logged),
-              HasSubstr("recorded: sealed, kept 90 days → allowed, recorded: none"));
-}
-
-TEST(Diff, TheJsonSaysTheSame) {
-  const DiffReport report = Diff(WithSites(), RefusingContent());
-  const boost::json::object json = ToJson(report);
-  EXPECT_EQ(json.at("changed").to_number<size_t>(), report.changed);
-  EXPECT_EQ(json.at("changes").as_array().size(), report.changes.size());
 }
 
 TEST(Replay, CountsAndNamesWhatWouldChange) {
