@@ -84,7 +84,8 @@ Result<json::object> RevisionJson(PolicyKeeper& keeper, uint64_t number) {
 struct Wanted {
   std::optional<revise::SignedStatement> statement;
   std::optional<revise::Content> content;
-  std::string officer;  // for one who has signed in
+  std::string officer;                       // for one who has signed in
+  std::optional<revise::Hash> content_hash;  // of what he has read
   std::string why;
   int64_t probation_seconds = 0;
 };
@@ -100,6 +101,12 @@ Result<Wanted> ReadBody(const json::value& document) {
     if (name == "statement" || name == "key" || name == "signature") continue;
     if (name == "officer" && text) {
       wanted.officer = value.get_string();
+    } else if (name == "content_hash" && text) {
+      wanted.content_hash = revise::ParseHash(std::string_view(value.get_string()));
+      if (!wanted.content_hash) {
+        return Error{Code::kInvalidParameter, "`content_hash` is written `sha256:` and 64 digits",
+                     "content_hash"};
+      }
     } else if (name == "why" && text) {
       wanted.why = value.get_string();
     } else if (name == "probation_seconds" && value.is_int64()) {
@@ -146,14 +153,27 @@ policy::Result<void> Perform(revise::RevisionStore& store, revise::Act act, uint
                              Wanted& wanted) {
   if (!wanted.statement) {
     if (act == revise::Act::kPropose && wanted.content) {
-      BOOST_OUTCOME_TRY(number, store.SaveDraft(number, *wanted.content, wanted.officer));
-      wanted.content.reset();
-      BOOST_OUTCOME_TRY(const revise::CheckReport report, store.CheckDraft(number));
+      const revise::Officer* author = store.officers().Find(wanted.officer);
+      if (author == nullptr || !author->May(revise::Right::kPropose)) {
+        return policy::Error{policy::Code::kNotEntitled,
+                             "`" + wanted.officer + "` has no right to propose"};
+      }
+      // First, so that a proposal with faults leaves no draft behind.
+      const revise::CheckReport report = revise::Check(*wanted.content);
       if (!report.ok()) {
         return policy::Error{policy::Code::kValidation, report.errors.front()};
       }
+      BOOST_OUTCOME_TRY(number, store.SaveDraft(number, *wanted.content, wanted.officer));
+      wanted.content_hash = revise::HashOf(*wanted.content);
+      wanted.content.reset();
+      BOOST_OUTCOME_TRY(store.CheckDraft(number));
     }
-    BOOST_OUTCOME_TRY(wanted.statement, store.Vouch(act, number, wanted.officer, kVouchedSeconds));
+    if (!wanted.content_hash) {
+      return policy::Error{policy::Code::kNotEntitled,
+                           "`content_hash` is missing: name the content that you have read"};
+    }
+    BOOST_OUTCOME_TRY(wanted.statement, store.Vouch(act, number, *wanted.content_hash,
+                                                    wanted.officer, kVouchedSeconds));
   }
   const revise::SignedStatement& statement = *wanted.statement;
   if (number != 0) {

@@ -27,7 +27,7 @@ void Diff(Context& context, const DiffOptions& options) {
   auto after = FindSet(context, options.socket, options.after);
   if (!after) return;
   // A folder has no facts of a configuration; it would run with those of the other side.
-  if (after->content.facts.empty() && !before->content.facts.empty()) {
+  if (after->folder && after->content.facts.empty() && !before->content.facts.empty()) {
     after->content.facts = before->content.facts;
     auto compiled = revise::Compiled::Make(after->content);
     if (!compiled) return Fail(context, kNo, after->name + ": " + compiled.error().message);
@@ -37,7 +37,12 @@ void Diff(Context& context, const DiffOptions& options) {
       revise::Compare({before->content, *before->compiled}, {after->content, *after->compiled},
                       static_cast<int64_t>(std::time(nullptr)) * 1000);
   if (context.json) {
-    std::cout << json::serialize(revise::ToJson(report)) << '\n';
+    json::object document = revise::ToJson(report);
+    document["from"] = {{"set", before->name},
+                        {"content", revise::HashText(revise::HashOf(before->content))}};
+    document["to"] = {{"set", after->name},
+                      {"content", revise::HashText(revise::HashOf(after->content))}};
+    std::cout << json::serialize(document) << '\n';
   } else {
     std::cerr << "from " << before->name << " to " << after->name << ":\n";
     std::cout << revise::ToText(report);
@@ -100,7 +105,7 @@ void AddPolicyCompare(CLI::App& policy, Context& context) {
   diff->add_option("--from", compare->before, "the old set: a number, a folder, or in-force")
       ->capture_default_str();
   diff->footer(
-      "Examples:\n  portcullis policy diff 7\n"
+      "Examples:\n  portcullis policy diff 7   (prints the hash that `policy approve 7` asks for)\n"
       "  portcullis policy diff policy/sets/gdpr --from policy/sets/default\n"
       "Exit codes: 0 compared, 1 unusable input, 2 no gateway, 3 a set is not valid.");
   diff->callback([&context, compare] { Diff(context, *compare); });

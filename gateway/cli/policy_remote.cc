@@ -82,6 +82,7 @@ std::optional<NamedSet> FindSet(Context& context, const std::string& socket,
     auto revision = FetchRevision(context, socket, number);
     if (!revision) return std::nullopt;
     set.content = std::move(revision->content);
+    set.name += ", " + revise::HashText(revise::HashOf(set.content));
   } else {
     auto content = revise::ReadContent(word);
     if (!content) {
@@ -89,6 +90,7 @@ std::optional<NamedSet> FindSet(Context& context, const std::string& socket,
       return std::nullopt;
     }
     set.content = std::move(content.value());
+    set.folder = true;
   }
   auto compiled = revise::Compiled::Make(set.content);
   if (!compiled) {

@@ -24,9 +24,10 @@ std::optional<RemoteRevision> FetchRevision(Context& context, const std::string&
                                             uint64_t number);
 
 struct NamedSet {
-  std::string name;
+  std::string name;  // "revision 7, sha256:…", or the folder
   policy::revise::Content content;
   std::shared_ptr<const policy::revise::Compiled> compiled;
+  bool folder = false;
 };
 // `word`: a revision's number, `in-force`, or a folder, whose sites are joined with the facts of
 // the gateway's configuration where a gateway is asked anyway.

@@ -2,6 +2,7 @@
 // revisions of the policy of a running gateway. Officers sign here, with a key that the gateway
 // never sees; the gateway's revision store decides. What is approved is what this program has
 // hashed.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
@@ -22,7 +23,7 @@ namespace json = boost::json;
 namespace revise = policy::revise;
 
 struct Options {
-  std::string socket, officer, key, out, why;
+  std::string socket, officer, key, out, why, hash;
   std::vector<std::string> folders;
   uint64_t number = 0;
   uint64_t valid_days = 7;
@@ -35,6 +36,13 @@ std::string Day(int64_t seconds) {
   gmtime_r(&time, &parts);
   char text[32];
   return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &parts));
+}
+
+// Words that somebody else chose, for a terminal: control characters cannot move its cursor.
+std::string Printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
 }
 
 // 90s, 15m, 2h or 1d.
@@ -84,7 +92,9 @@ void Keygen(Context& context, const Options& options) {
 std::optional<json::object> Signed(Context& context, const Options& options,
                                    const json::object& status, revise::Act act, uint64_t number,
                                    const revise::Hash& content) {
-  if (options.key.empty()) return json::object{{"officer", options.officer}};
+  if (options.key.empty()) {
+    return json::object{{"officer", options.officer}, {"content_hash", revise::HashText(content)}};
+  }
   const auto signer = gateway::LoadSigner(options.key, gateway::kOfficerKeyType);
   if (!signer) {
     Fail(context, kAuth, signer.error().message);
@@ -179,6 +189,13 @@ void Perform(Context& context, const Options& options, revise::Act act) {
                 name + " is " + phase + " and waits for the approval of another officer");
   }
   const revise::Hash hash = revise::HashOf(revision->content);
+  if (act == revise::Act::kApprove && options.hash != revise::HashText(hash)) {
+    return Fail(context, kNo,
+                name +
+                    " has another content than the one named by --hash; read it again with "
+                    "`policy diff " +
+                    std::to_string(number) + "`");
+  }
   if (context.dry_run) {
     std::cerr << "would " << revise::NameOf(act) << ' ' << name << ", " << revise::HashText(hash)
               << '\n';
@@ -222,7 +239,7 @@ void Log(Context& context, const Options& options) {
                        TextIn(event, "content").substr(0, 19);
     if (NumberIn(event, "until") != 0) line += "  until " + Day(NumberIn(event, "until"));
     if (!TextIn(event, "detail").empty()) line += "  (" + TextIn(event, "detail") + ")";
-    std::cout << line << '\n';
+    std::cout << Printable(std::move(line)) << '\n';
   }
   std::cout << "revision " << NumberIn(*status, "in_force") << " is in force\n";
   for (const json::value& complaint : status->at("complaints").as_array()) {
@@ -232,6 +249,10 @@ void Log(Context& context, const Options& options) {
 
 bool WriteText(Context& context, const fs::path& file, const std::string& text) {
   std::error_code error;
+  if (fs::exists(file, error)) {
+    Fail(context, kNo, file.string() + ": two files of the revision would have this name");
+    return false;
+  }
   fs::create_directories(file.parent_path(), error);
   std::ofstream out(file, std::ios::binary);
   out << text;
@@ -251,6 +272,7 @@ void Show(Context& context, const Options& options) {
   for (const auto& file : revision->content.policies) {
     std::string name = file.name;  // of a combined revision: set/policy.cedar
     std::replace(name.begin(), name.end(), '/', '-');
+    if (!name.ends_with(".cedar")) name += ".cedar";  // or no command would read it
     good = good && WriteText(context, folder / name, file.text);
   }
   for (const auto& file : revision->content.tests) {
@@ -299,6 +321,16 @@ void AddPolicyRevise(CLI::App& policy, Context& context) {
 
   CLI::App* approve = AddAct(policy, context, options, revise::Act::kApprove,
                              "approve a proposal of another officer", true);
+  approve
+      ->add_option("--hash", options->hash,
+                   "of the content that you have read, as `policy diff` and `policy show` print it")
+      ->required();
+  approve->footer(
+      "An open revision may still be edited: approved is what --hash names, or nothing.\n"
+      "Example: portcullis policy diff 7\n"
+      "         portcullis policy approve 7 --hash sha256:… --officer paul --key paul.key\n"
+      "Exit codes: 0 approved, 1 unusable input, 2 no gateway, 3 refused or another content, "
+      "4 no key.");
   approve
       ->add_option("--valid-days", options->valid_days, "the approval expires after so many days")
       ->check(CLI::Range(1, 90))

@@ -35,7 +35,9 @@ bool RevisionStore::empty() const {
 
 Health RevisionStore::health() const {
   const std::lock_guard lock(mutex_);
-  return health_;
+  Health health = health_;
+  if (!anchor_trouble_.empty()) health.complaints.push_back(anchor_trouble_);
+  return health;
 }
 
 std::string RevisionStore::store_id() const {
@@ -106,9 +108,7 @@ Result<void> RevisionStore::Commit(std::vector<Event> events,
   state_ = std::move(next);
   std::ranges::move(sealed, std::back_inserter(events_));
   // The change has happened; an anchor that lags behind is caught up with by the next one.
-  if (const auto moved = WriteAnchor(); !moved) {
-    Complain("the anchor of the revision store was not written: " + moved.error().message, false);
-  }
+  static_cast<void>(WriteAnchor());
   Step("after the anchor");
   if (swapped) ChooseInForce();
   return boost::outcome_v2::success();
@@ -132,7 +132,12 @@ Result<uint64_t> RevisionStore::SaveDraft(uint64_t number, const Content& conten
                                           std::string_view author) {
   const std::lock_guard lock(mutex_);
   BOOST_OUTCOME_TRY(CheckForm(content));
-  if (!IsOfficerName(author)) return Error{Code::kNotEntitled, "the author's name is malformed"};
+  const Officer* officer = options_.officers.Find(author);
+  if (officer == nullptr || !officer->May(Right::kPropose)) {
+    return Error{Code::kNotEntitled,
+                 "`" + std::string(author) +
+                     "` may not propose: the right `propose` is missing in the configuration"};
+  }
   if (state_.seq == 0)
     return Error{Code::kRevisionState, "the revision store has no revision 1 yet"};
   const uint64_t chosen = number == 0 ? state_.NextNumber() : number;
@@ -171,8 +176,15 @@ Result<Statement> RevisionStore::Verified(const SignedStatement& statement, Act 
   if (state_.seq == 0 || said.store != StoreId(state_.first)) {
     return Error{Code::kNotEntitled, "the statement is for another revision store"};
   }
-  if (said.expires - said.issued > kMaxValidSeconds) {
+  // Verify has seen that it expires after now, so that the difference cannot overflow.
+  if (said.issued < 0 || said.expires - said.issued > kMaxValidSeconds) {
     return Error{Code::kNotEntitled, "a statement is valid for 90 days at most"};
+  }
+  for (const SealedEvent& sealed : events_) {
+    if (sealed.event.statement && sealed.event.statement->text == statement.text) {
+      return Error{Code::kNotEntitled, "the statement was used already, in event " +
+                                           std::to_string(sealed.event.seq) + "; sign a new one"};
+    }
   }
   return said;
 }
@@ -316,18 +328,24 @@ Result<bool> RevisionStore::Tick() {
   return FailProbation(number, "the probation ended and nobody had kept it");
 }
 
-Result<SignedStatement> RevisionStore::Vouch(Act act, uint64_t revision, std::string_view officer,
+Result<SignedStatement> RevisionStore::Vouch(Act act, uint64_t revision, const Hash& content,
+                                             std::string_view officer,
                                              int64_t valid_seconds) const {
   const std::lock_guard lock(mutex_);
   const Revision* known = state_.Find(revision);
   if (known == nullptr) {
     return Error{Code::kRevisionState, "there is no revision " + std::to_string(revision)};
   }
+  if (known->content != content) {
+    return Error{Code::kStale, "revision " + std::to_string(revision) + " has the content " +
+                                   HashText(known->content) + " now, not " + HashText(content) +
+                                   "; read it again"};
+  }
   Statement statement;
   statement.act = act;
   statement.store = StoreId(state_.first);
   statement.revision = revision;
-  statement.content = known->content;
+  statement.content = content;
   statement.officer = officer;
   statement.issued = options_.now();
   statement.expires = statement.issued + valid_seconds;

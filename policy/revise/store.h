@@ -74,8 +74,8 @@ class RevisionStore {
   std::vector<SealedEvent> EventsAfter(uint64_t seq) const;
   Result<Content> ContentOf(uint64_t number) const;
 
-  // A draft by `author`, or new content for an open revision (number != 0), which voids what was
-  // checked, proposed and approved. Returns its number.
+  // A draft by `author`, who must have the right to propose, or new content for an open revision
+  // (number != 0), which voids what was checked, proposed and approved. Returns its number.
   Result<uint64_t> SaveDraft(uint64_t number, const Content& content, std::string_view author);
   Result<CheckReport> CheckDraft(uint64_t number);
   // With `content` for draft, check and proposal in one step, under the number of the statement.
@@ -92,9 +92,10 @@ class RevisionStore {
   // Rolls back what outlived its probation without being kept. True when something changed.
   Result<bool> Tick();
 
-  // The statement of an officer who has signed in, under the appliance's key.
-  Result<SignedStatement> Vouch(Act act, uint64_t revision, std::string_view officer,
-                                int64_t valid_seconds) const;
+  // The statement of an officer who has signed in, under the appliance's key. `content` is what he
+  // has read; kStale when the revision has another by now.
+  Result<SignedStatement> Vouch(Act act, uint64_t revision, const Hash& content,
+                                std::string_view officer, int64_t valid_seconds) const;
   const Officers& officers() const { return options_.officers; }
   PublicKey appliance_key() const { return options_.appliance->public_key(); }
   int64_t Now() const { return options_.now(); }
@@ -115,7 +116,7 @@ class RevisionStore {
                  std::string_view actor) const;
   // Seals, tries on a copy of the state, writes, moves the anchor, and only then becomes the state.
   Result<void> Commit(std::vector<Event> events, const std::optional<Content>& content);
-  Result<void> WriteAnchor();
+  Result<void> WriteAnchor();  // a failure is complained of until a later write succeeds
   Result<Statement> Verified(const SignedStatement& statement, Act act) const;
   Result<void> BySigned(const SignedStatement& statement, Act act, EventKind kind, int64_t until,
                         std::string_view detail);
@@ -140,6 +141,7 @@ class RevisionStore {
   std::vector<SealedEvent> events_;
   std::optional<Anchor> anchor_;
   Health health_;
+  std::string anchor_trouble_;  // why the last write of the anchor failed; empty when it did not
   InForce in_force_;
 };
 

@@ -183,8 +183,15 @@ Result<void> RevisionStore::Load() {
 
 Result<void> RevisionStore::WriteAnchor() {
   const Revision* current = state_.Find(state_.in_force);
-  Anchor anchor{state_.seq, state_.head, state_.in_force, current ? current->content : Hash{}};
-  BOOST_OUTCOME_TRY(options_.anchor.write(AnchorText(anchor, *options_.appliance)));
+  const Anchor anchor{state_.seq, state_.head, state_.in_force,
+                      current ? current->content : Hash{}};
+  auto written = options_.anchor.write(AnchorText(anchor, *options_.appliance));
+  anchor_trouble_.clear();
+  if (!written) {
+    anchor_trouble_ =
+        "the anchor of the revision store was not written: " + written.error().message;
+    return written;
+  }
   anchor_ = anchor;
   return boost::outcome_v2::success();
 }

@@ -15,6 +15,13 @@ const policy = (...args) => box.remote('policy', ...args);
 const status = async () => JSON.parse((await policy('log')).stdout);
 const ask = () => box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('Hello', {max_tokens: 2}))});
 
+// What an officer does: read what the revision changes, and approve that by its hash.
+async function approve(number, ...more) {
+  const {code, stdout, stderr} = await policy('diff', number);
+  assert.equal(code, 0, stderr);
+  return policy('approve', number, '--hash', JSON.parse(stdout).to.content, ...more);
+}
+
 // The default set and one more rule, in a folder of its own.
 function draft(name, rule) {
   const folder = join(box.dir, name);
@@ -56,16 +63,17 @@ test('propose, approve by another, apply, traffic changes, roll back', async () 
   assert.equal(early.code, 5, early.stderr);
   assert.match(early.stderr, /waits for the approval/);
 
-  const own = await policy('approve', '2', ...officer('olga'));
+  const own = await approve('2', ...officer('olga'));
   assert.equal(own.code, 3);
   assert.match(own.stderr, /another officer must approve/);
-  const borrowed = await policy('approve', '2', '--officer', 'paul', '--key', join(box.dir, 'keys/officer-olga'));
+  const borrowed = await approve('2', '--officer', 'paul', '--key', join(box.dir, 'keys/officer-olga'));
   assert.equal(borrowed.code, 3);
-  const unsigned = await policy('approve', '2', '--officer', 'paul');
+  const unsigned = await approve('2', '--officer', 'paul');
   assert.equal(unsigned.code, 3);
+  assert.equal((await policy('approve', '2', ...officer('paul'))).code, 1, 'approved is what was read: --hash');
   assert.equal((await ask()).status, 200);
 
-  assert.equal((await policy('approve', '2', ...officer('paul'))).code, 0);
+  assert.equal((await approve('2', ...officer('paul'))).code, 0);
   assert.equal((await ask()).status, 200, 'an approval alone changes nothing');
   const applied = await policy('apply', '2', '--probation', '1h', ...officer('paul'));
   assert.equal(applied.code, 0, applied.stderr);
@@ -93,6 +101,43 @@ test('propose, approve by another, apply, traffic changes, roll back', async () 
   for (const operation of ['policy_draft', 'policy_check', 'policy_propose', 'policy_approve']) {
     assert.ok(noted.includes(operation), `${operation} is in the audit log: ${noted}`);
   }
+});
+
+test('what was edited after it was read is not approved', async () => {
+  const number = String((await status()).next);
+  assert.equal((await policy('propose', draft('harmless', '\n// harmless\n'), ...officer('olga'))).code, 0);
+  const read = JSON.parse((await policy('diff', number)).stdout);
+  assert.equal(read.same, true);
+  const harmful = draft('harmful', '\n@id("mallory") permit (principal == Gw::User::"mallory", action in Gw::Action::"transfer", resource);\n');
+  assert.equal((await policy('propose', harmful, '--revision', number, ...officer('olga'))).code, 0);
+  const late = await policy('approve', number, '--hash', read.to.content, ...officer('paul'));
+  assert.equal(late.code, 3);
+  assert.match(late.stderr, /another content than the one named/);
+  const again = JSON.parse((await policy('diff', number)).stdout);
+  assert.notEqual(again.to.content, read.to.content);
+  assert.ok(again.rules.some((rule) => /added: `mallory`/.test(rule)), again.rules.join('\n'));
+  assert.equal((await policy('withdraw', number, ...officer('olga'))).code, 0);
+});
+
+test('what is inspected is all of the revision', async () => {
+  const rule = (id) => `@id("${id}") forbid (principal, action == Gw::Action::"reidentify", resource);\n`;
+  const number = String((await status()).next);
+  const folders = [draft('x', ''), join(box.dir, 'x-y')];
+  cpSync(join(root, 'policy/sets/secrets'), folders[1], {recursive: true});
+  writeFileSync(join(folders[0], 'z.cedar'), rule('one'));
+  assert.equal((await policy('propose', ...folders, ...officer('olga'))).code, 0);
+  const out = join(box.dir, 'shown');
+  assert.equal((await policy('show', number, '--out', out)).code, 0);
+  assert.equal(readFileSync(join(out, 'x-z.cedar'), 'utf8'), rule('one'));
+  assert.equal((await policy('check', ...['x-z', 'x-policy', 'x-y-policy'].map((name) => join(out, `${name}.cedar`)))).code, 0);
+  // x/y-z and x-y/z: one would be written over the other, and read by nobody.
+  writeFileSync(join(folders[0], 'y-z.cedar'), rule('harmful'));
+  writeFileSync(join(folders[1], 'z.cedar'), rule('harmless'));
+  assert.equal((await policy('propose', ...folders, '--revision', number, ...officer('olga'))).code, 0);
+  const hidden = await policy('show', number, '--out', join(box.dir, 'shown-again'));
+  assert.equal(hidden.code, 3);
+  assert.match(hidden.stderr, /two files of the revision would have this name/);
+  assert.equal((await policy('withdraw', number, ...officer('olga'))).code, 0);
 });
 
 test('recorded decisions can be asked again of a draft', async () => {
@@ -130,7 +175,7 @@ test('calls go on while revisions are swapped, and each belongs to one of them',
   }));
   const number = String((await status()).next);
   assert.equal((await policy('propose', folder, ...officer('paul'))).code, 0);
-  assert.equal((await policy('approve', number, ...officer('olga'))).code, 0);
+  assert.equal((await approve(number, ...officer('olga'))).code, 0);
   assert.equal((await policy('apply', number, ...officer('olga'))).code, 0);
   await until(() => seen[403] > 5, {what: 'calls under the new revision'});
   assert.equal((await policy('rollback', ...officer('olga'))).code, 0);
@@ -155,10 +200,9 @@ test('a probation that nobody ends is rolled back by itself', async () => {
   const folder = draft('closing3', closing);
   const number = String((await status()).next);
   assert.equal((await policy('propose', folder, ...officer('olga'))).code, 0);
-  assert.equal((await policy('approve', number, ...officer('paul'))).code, 0);
+  assert.equal((await approve(number, ...officer('paul'))).code, 0);
   assert.equal((await policy('apply', number, '--probation', '2s', ...officer('paul'))).code, 0);
   assert.equal((await ask()).status, 403);
-  // Asked of the status only: calls that are refused would end the probation for another reason.
   await until(async () => (await status()).in_force !== Number(number), {seconds: 15, what: 'the revision before is back'});
   assert.equal((await ask()).status, 200);
   const {revisions} = await status();
@@ -170,7 +214,7 @@ test('a kept revision survives a restart; a store changed by hand is found', asy
   const folder = draft('kept', '\n@id("nothing-more") @log("metadata")\nforbid (principal, action == Gw::Action::"reidentify", resource);\n');
   const number = Number((await status()).next);
   assert.equal((await policy('propose', folder, ...officer('olga'))).code, 0);
-  assert.equal((await policy('approve', String(number), ...officer('paul'))).code, 0);
+  assert.equal((await approve(String(number), ...officer('paul'))).code, 0);
   assert.equal((await policy('apply', String(number), ...officer('paul'))).code, 0);
   assert.equal((await policy('keep', ...officer('paul'))).code, 0);
   await box.stop();

@@ -1,6 +1,9 @@
 // The life of revisions: who may do what when, and what each step changes.
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <limits>
+
 #include "tests/policy/revise_support.h"
 
 namespace portcullis::policy::revise {
@@ -75,7 +78,7 @@ TEST_F(RevisionTest, RightsAndKeysComeFromTheConfiguration) {
   EXPECT_THAT(store->Approve(forged).error().message, HasSubstr("does not fit"));
   EXPECT_EQ(store->state().Find(number)->phase, Phase::kProposed);
   // who signs in is vouched for by the appliance
-  EXPECT_TRUE(store->Approve(store->Vouch(Act::kApprove, number, "console", 3600).value()));
+  EXPECT_TRUE(store->Approve(VouchFor(*store, Act::kApprove, number).value()));
 }
 
 TEST_F(RevisionTest, StatementsFitOneActRevisionStoreAndContent) {
@@ -142,6 +145,7 @@ TEST_F(RevisionTest, StaleRevisionsNeverBecomeActive) {
   EXPECT_EQ(overtaken.error().code, Code::kStale);
 
   ASSERT_TRUE(store->Rollback(SignFor(*store, Act::kRollback, newer, "paul"), ""));
+  now_ += 1;
   const auto rolled_back = store->Apply(SignFor(*store, Act::kApply, newer, "paul"), 60);
   ASSERT_FALSE(rolled_back);
   EXPECT_EQ(rolled_back.error().code, Code::kStale);
@@ -225,17 +229,126 @@ TEST_F(RevisionTest, DraftsThatCannotWorkAreNotTaken) {
   EXPECT_EQ(store->EventsAfter(0).size(), 1u);
 }
 
+TEST_F(RevisionTest, WhoSignsInApprovesWhatHeHasReadOrNothing) {
+  auto store = OpenSeeded();
+  const uint64_t number = ProposeOnly(*store, RefusingContent());
+  const Content other = DefaultContent("// other");
+  ASSERT_TRUE(store->Propose(Sign(*store, Act::kPropose, number, HashOf(other), "olga"), other));
+  const auto vouched =
+      store->Vouch(Act::kApprove, number, HashOf(RefusingContent()), "console", 60);
+  ASSERT_FALSE(vouched);
+  EXPECT_EQ(vouched.error().code, Code::kStale);
+  EXPECT_THAT(vouched.error().message, HasSubstr(HashText(HashOf(other))));
+}
+
+TEST_F(RevisionTest, NothingIsWrittenForSomebodyWithoutTheRightToPropose) {
+  officers_.push_back({"reader", std::nullopt, {Right::kApprove}});
+  auto store = OpenSeeded();
+  for (const char* author : {"mallory", "reader", "", "a b"}) {
+    const auto saved = store->SaveDraft(0, DefaultContent("// mine"), author);
+    ASSERT_FALSE(saved) << author;
+    EXPECT_EQ(saved.error().code, Code::kNotEntitled);
+  }
+  EXPECT_EQ(store->EventsAfter(0).size(), 1u);
+}
+
+TEST_F(RevisionTest, AStatementIsUsedOnce) {
+  auto store = OpenSeeded();
+  const uint64_t number = store->state().NextNumber();
+  const Content first = RefusingContent();
+  const Content second = DefaultContent("// second thoughts");
+  const SignedStatement said = Sign(*store, Act::kPropose, number, HashOf(first), "olga");
+  ASSERT_TRUE(store->Propose(said, first));
+  const SignedStatement approval = SignFor(*store, Act::kApprove, number, "paul");
+  ASSERT_TRUE(store->Approve(approval));
+  now_ += 60;
+  ASSERT_TRUE(store->Propose(Sign(*store, Act::kPropose, number, HashOf(second), "olga"), second));
+  ASSERT_TRUE(store->Approve(SignFor(*store, Act::kApprove, number, "paul")));
+  // Both old statements are in the log for every administrator to read.
+  const auto again = store->Propose(said, first);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Code::kNotEntitled);
+  EXPECT_THAT(again.error().message, HasSubstr("used already"));
+  EXPECT_EQ(store->state().Find(number)->phase, Phase::kApproved);
+  EXPECT_EQ(store->state().Find(number)->content, HashOf(second));
+  now_ += 60;
+  ASSERT_TRUE(store->Propose(Sign(*store, Act::kPropose, number, HashOf(first), "olga"), first));
+  EXPECT_THAT(store->Approve(approval).error().message, HasSubstr("used already"));
+}
+
+TEST_F(RevisionTest, AStatementFromTheBeginningOfTimeIsRefused) {
+  auto store = OpenSeeded();
+  const Content content = RefusingContent();
+  for (const int64_t issued : {std::numeric_limits<int64_t>::min(), int64_t{-1}}) {
+    Statement said =
+        ParseStatement(Sign(*store, Act::kPropose, 2, HashOf(content), "olga").text).value();
+    said.issued = issued;
+    said.expires = std::numeric_limits<int64_t>::max();
+    EXPECT_THAT(store->Propose(SignStatement(said, *keys_["olga"], false), content).error().message,
+                HasSubstr("90 days at most"));
+  }
+}
+
+TEST_F(RevisionTest, AnAnchorThatIsWrittenAgainIsNoLongerComplainedOf) {
+  bool broken = false;
+  StoreOptions options = Options();
+  options.anchor.write = [&,
+                          write = options.anchor.write](const std::string& text) -> Result<void> {
+    if (broken) return Error{Code::kStorage, "the disk is full"};
+    return write(text);
+  };
+  auto store = std::move(RevisionStore::Open(std::move(options)).value());
+  ASSERT_TRUE(store->Seed(DefaultContent(), "test"));
+  broken = true;
+  const uint64_t number = ProposeOnly(*store, RefusingContent());
+  ASSERT_TRUE(store->Withdraw(SignFor(*store, Act::kWithdraw, number, "olga"), ""));
+  ASSERT_EQ(store->health().complaints.size(), 1u);
+  EXPECT_THAT(store->health().complaints[0], HasSubstr("the disk is full"));
+  broken = false;
+  ProposeOnly(*store, RefusingContent());
+  EXPECT_TRUE(store->health().complaints.empty());
+}
+
+TEST(Check, TestsComeToAnEnd) {
+  Content content = DefaultContent();
+  std::string cases;
+  for (int i = 0; i < 1'000; ++i) cases += "case a\n expect = deny\n";
+  content.tests.push_back({"a.test", cases});
+  const CheckReport failing = Check(content);
+  EXPECT_EQ(failing.tests, 50u);
+  EXPECT_THAT(failing.errors.back(), HasSubstr("the rest was not run"));
+  content.policies.push_back({"z.cedar", "// " + std::string(2u << 20, 'x')});
+  EXPECT_THAT(Check(content).errors.front(), HasSubstr("too many tests"));
+}
+
+TEST(Combine, ManyParentsOfOneEntityAreJoinedInTime) {
+  const auto entity = [](const std::string& prefix) {
+    std::string out = R"([{"uid":{"type":"T","id":"x"},"attrs":{},"parents":[)";
+    for (int i = 0; i < 20'000; ++i) {
+      out += (i ? "," : "") + std::string(R"({"type":"T","id":")") + prefix + std::to_string(i) +
+             "\"}";
+    }
+    return out + "]}]";
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const auto joined = JoinEntities(entity("a"), entity("b"), "test");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  ASSERT_TRUE(joined) << joined.error().message;
+  EXPECT_THAT(joined.value(), HasSubstr("b19999"));
+  EXPECT_EQ(JoinEntities(joined.value(), entity("b"), "test").value(), joined.value());
+}
+
 TEST_F(RevisionTest, TheDraftIsCheckedStepByStepToo) {
   auto store = OpenSeeded();
   const uint64_t number = store->SaveDraft(0, DefaultContent("permit(princ"), "console").value();
   EXPECT_FALSE(store->CheckDraft(number).value().ok());
   EXPECT_EQ(store->state().Find(number)->phase, Phase::kDraft);
-  EXPECT_FALSE(store->Propose(store->Vouch(Act::kPropose, number, "console", 60).value(), {}));
+  EXPECT_FALSE(store->Propose(VouchFor(*store, Act::kPropose, number).value(), {}));
   ASSERT_TRUE(store->SaveDraft(number, RefusingContent(), "console"));
   EXPECT_TRUE(store->CheckDraft(number).value().ok());
   EXPECT_EQ(store->state().Find(number)->phase, Phase::kChecked);
-  EXPECT_TRUE(store->Propose(store->Vouch(Act::kPropose, number, "console", 60).value(), {}));
-  ASSERT_TRUE(store->Withdraw(store->Vouch(Act::kWithdraw, number, "console", 60).value(), "no"));
+  EXPECT_TRUE(store->Propose(VouchFor(*store, Act::kPropose, number).value(), {}));
+  ASSERT_TRUE(store->Withdraw(VouchFor(*store, Act::kWithdraw, number).value(), "no"));
   EXPECT_EQ(store->state().Find(number)->phase, Phase::kWithdrawn);
   EXPECT_FALSE(store->SaveDraft(number, DefaultContent(), "console"));
 }

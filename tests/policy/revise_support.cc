@@ -110,6 +110,11 @@ SignedStatement RevisionTest::SignFor(const RevisionStore& store, Act act, uint6
   return Sign(store, act, number, revision ? revision->content : Hash{}, officer);
 }
 
+Result<SignedStatement> RevisionTest::VouchFor(const RevisionStore& store, Act act,
+                                               uint64_t number) const {
+  return store.Vouch(act, number, store.state().Find(number)->content, "console", 3600);
+}
+
 uint64_t RevisionTest::ProposeOnly(RevisionStore& store, const Content& content) {
   const uint64_t number = store.state().NextNumber();
   const auto proposed =

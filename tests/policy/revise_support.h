@@ -44,6 +44,8 @@ class RevisionTest : public testing::Test {
                        const std::string& officer, int64_t valid = 86400) const;
   SignedStatement SignFor(const RevisionStore& store, Act act, uint64_t number,
                           const std::string& officer) const;  // over the content it has now
+  // By the officer `console`, who signs in, over the content it has now.
+  Result<SignedStatement> VouchFor(const RevisionStore& store, Act act, uint64_t number) const;
   // Propose by olga, approve by paul, apply by paul. The probation lasts a day.
   void PutInForce(RevisionStore& store, const Content& content);
   uint64_t ProposeOnly(RevisionStore& store, const Content& content);
