@@ -46,18 +46,32 @@ Result<cedar::Folder> FolderOf(const Content& content) {
   return folder;
 }
 
+// A draft is examined while the store is locked, so that its tests must come to an end.
+constexpr size_t kMaxTestWork = 1u << 30;  // bytes of policies, for each test once
+constexpr size_t kMaxFailures = 50;
+
 Result<void> RunTests(const Content& content, CheckReport& report) {
   BOOST_OUTCOME_TRY(const cedar::Folder folder, FolderOf(content));
+  size_t work = 0;
+  size_t policy_bytes = 0;
+  for (const TextFile& file : content.policies) policy_bytes += file.text.size();
   for (const TextFile& file : content.tests) {
     if (!file.name.ends_with(".test")) continue;
     const std::string name = "tests/" + file.name;
     BOOST_OUTCOME_TRY(const auto cases, cedar::ParseScenarios(file.text, name));
+    work += cases.size() * policy_bytes;
+    if (work > kMaxTestWork) {
+      return Error{Code::kTooLarge,
+                   name + ": too many tests for so many policies; write fewer, or test the parts"};
+    }
     for (const cedar::Scenario& scenario : cases) {
       const cedar::CaseResult result = cedar::RunScenario(scenario, name, folder);
       ++report.tests;
-      if (!result.passed) {
-        report.errors.push_back(result.where + ": test `" + result.name +
-                                "` failed: " + result.message);
+      if (result.passed) continue;
+      report.errors.push_back(result.where + ": test `" + result.name +
+                              "` failed: " + result.message);
+      if (report.errors.size() >= kMaxFailures) {
+        return Error{Code::kTest, "so many tests failed that the rest was not run"};
       }
     }
   }

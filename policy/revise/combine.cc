@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <map>
+#include <set>
 
 #include "policy/revise/content.h"
 
@@ -50,9 +51,10 @@ void JoinParents(json::object& into, const json::object& from) {
   if (!parents.is_array()) parents = json::array();
   const json::value more = MemberOr(from, "parents", json::array());
   if (!more.is_array()) return;
+  std::set<std::string> known;
+  for (const json::value& parent : parents.get_array()) known.insert(KeyOf(parent));
   for (const json::value& parent : more.get_array()) {
-    const auto same = [&](const json::value& other) { return KeyOf(other) == KeyOf(parent); };
-    if (std::ranges::none_of(parents.get_array(), same)) parents.get_array().push_back(parent);
+    if (known.insert(KeyOf(parent)).second) parents.get_array().push_back(parent);
   }
 }
 
