@@ -64,38 +64,59 @@ void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) 
   }
 }
 
-// Tiles: 0 and 1 sums, 2 and 3 inputs, 4 and 5 weights; of Q6_K the second ones are columns 16-31.
+// The products of a chunk, in the order of groups; of Q6_K each half of a group is one, because it has
+// a scale of its own. Tiles 0-3 are sums, 4 and 5 inputs, 6 and 7 weights: four products in flight.
 template <DataType kType, int kRows>
 struct Products {
-  static constexpr bool kHalves = kType == DataType::kQ6_K;
-  static constexpr int64_t kSums = (kHalves ? 2 : 1) * kRows * kTileRows;  // of a group
+  static constexpr int64_t kOfGroup = kType == DataType::kQ6_K ? 2 : 1;
+  static constexpr int64_t kDepth = kGroup / kOfGroup;
+  static constexpr int64_t kSums = kRows * kTileRows;  // of a product
   static constexpr TileConfig MakeConfig() {
     TileConfig config;
-    for (const int tile : {0, 1}) config.Set(tile, kRows, kLine);
-    for (const int tile : {2, 3}) config.Set(tile, kRows, kHalves ? kGroup / 2 : kGroup);
-    for (const int tile : {4, 5}) config.Set(tile, kHalves ? 4 : 8, kLine);
+    for (const int tile : {0, 1, 2, 3}) config.Set(tile, kRows, kLine);
+    for (const int tile : {4, 5}) config.Set(tile, kRows, kDepth);
+    for (const int tile : {6, 7}) config.Set(tile, kDepth / 4, kLine);
     return config;
   }
   static constexpr TileConfig kConfig = MakeConfig();
 
-  static void Multiply(const QuantizedBlock& x, const std::byte* weights, int32_t* sums) {
-    _tile_zero(0);
-    _tile_loadd(2, x.values, kGroup);
-    _tile_loadd(4, weights, kLine);
-    if constexpr (kUnsigned<kType>) {
-      _tile_dpbsud(0, 2, 4);
-    } else {
-      _tile_dpbssd(0, 2, 4);
+  static const int8_t* Inputs(const QuantizedBlock* x, int64_t product) {
+    return x[product / kOfGroup].values[0] + product % kOfGroup * kDepth;
+  }
+  static const std::byte* Weights(const std::byte* weights, int64_t product) {
+    return weights + product * kDepth * kTileRows;
+  }
+
+// The intrinsics want literal register numbers.
+#define START_PRODUCT(SUMS, INPUTS, WEIGHTS, INDEX)      \
+  _tile_zero(SUMS);                                      \
+  _tile_loadd(INPUTS, Inputs(x, INDEX), kGroup);         \
+  _tile_loadd(WEIGHTS, Weights(weights, INDEX), kLine);  \
+  if constexpr (kUnsigned<kType>) {                      \
+    _tile_dpbsud(SUMS, INPUTS, WEIGHTS);                 \
+  } else {                                               \
+    _tile_dpbssd(SUMS, INPUTS, WEIGHTS);                 \
+  }
+  static void Multiply(const QuantizedBlock* x, const std::byte* weights, int64_t groups,
+                       int32_t* sums) {
+    const int64_t count = groups * kOfGroup;
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4, sums += 4 * kSums) {
+      START_PRODUCT(0, 4, 6, i)
+      START_PRODUCT(1, 5, 7, i + 1)
+      START_PRODUCT(2, 4, 6, i + 2)
+      START_PRODUCT(3, 5, 7, i + 3)
+      _tile_stored(0, sums, kLine);
+      _tile_stored(1, sums + kSums, kLine);
+      _tile_stored(2, sums + 2 * kSums, kLine);
+      _tile_stored(3, sums + 3 * kSums, kLine);
     }
-    _tile_stored(0, sums, kLine);
-    if constexpr (kHalves) {
-      _tile_zero(1);
-      _tile_loadd(3, x.values[0] + kGroup / 2, kGroup);
-      _tile_loadd(5, weights + 4 * kLine, kLine);
-      _tile_dpbssd(1, 3, 5);
-      _tile_stored(1, sums + kRows * kTileRows, kLine);
+    for (; i < count; ++i, sums += kSums) {
+      START_PRODUCT(0, 4, 6, i)
+      _tile_stored(0, sums, kLine);
     }
   }
+#undef START_PRODUCT
 };
 
 __m512 SumsOf(const int32_t* sums) {
@@ -153,7 +174,8 @@ void MultiplyBlock(const std::byte* tile, int64_t columns, const QuantizedBlock*
   const PackedLayout layout = PackedLayoutOf(kType, columns);
   const int64_t groups = columns / kGroup;
   alignas(64) std::byte weights[2][kChunk * kGroupBytes];
-  alignas(64) int32_t sums[2][kChunk * Own::kSums];
+  constexpr int64_t kGroupSums = Own::kOfGroup * Own::kSums;
+  alignas(64) int32_t sums[2][kChunk * kGroupSums];
   __m512 totals[kRows];
   for (int r = 0; r < kRows; ++r) totals[r] = _mm512_setzero_ps();
   _tile_loadconfig(&Own::kConfig);
@@ -166,20 +188,18 @@ void MultiplyBlock(const std::byte* tile, int64_t columns, const QuantizedBlock*
       const int32_t* from = sums[(chunk - 1) % 2];
       for (int64_t group = (chunk - 2) * kChunk; group < end_of(chunk - 2); ++group) {
         AddGroup<kType, kRows>({tile, layout, group}, layout, x[group], from, totals);
-        from += Own::kSums;
+        from += kGroupSums;
       }
     }
     if (chunk >= 1 && chunk <= chunks) {
+      const int64_t first = (chunk - 1) * kChunk, count = end_of(chunk - 1) - first;
       const std::byte* from = weights[(chunk - 1) % 2];
-      int32_t* to = sums[chunk % 2];
-      FinishStores();
-      if constexpr (kPackedBytes) from = tile + layout.values + (chunk - 1) * kChunk * kGroupBytes;
-      for (int64_t group = (chunk - 1) * kChunk; group < end_of(chunk - 1); ++group) {
-        if constexpr (kPackedBytes) PrefetchGroup<kType>(from);
-        Own::Multiply(x[group], from, to);
-        from += kGroupBytes;
-        to += Own::kSums;
+      if constexpr (kPackedBytes) {
+        from = tile + layout.values + first * kGroupBytes;
+        for (int64_t g = 0; g < count; ++g) PrefetchGroup<kType>(from + g * kGroupBytes);
       }
+      FinishStores();
+      Own::Multiply(x + first, from, count, sums[chunk % 2]);
     }
     if constexpr (!kPackedBytes) {
       std::byte* to = weights[chunk % 2];
