@@ -8,7 +8,7 @@ const Kernels& KernelsFor(Isa isa) {
     case Isa::kAvxVnni: return kAvxVnniKernels;
     case Isa::kAvx512: return kAvx512Kernels;
     case Isa::kAvx512Vnni:
-    case Isa::kAmx: return kAvx512VnniKernels;  // tiles serve prompt rows, see amx.h
+    case Isa::kAmx: return kAvx512VnniKernels;  // of few token rows; see amx.h
     case Isa::kScalar: break;
   }
   return kScalarKernels;
