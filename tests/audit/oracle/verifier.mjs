@@ -75,6 +75,7 @@ class Verifier {
     return this.result(broken ?? trouble ??
       (beyond && finding('ROLLED-BACK', this.tree.size, `${beyond.name} covers ${beyond.size} records, the log has ${this.tree.size}`)) ??
       (other && finding('FORKED', 0, `${other.name} has another root at ${other.size}`)) ??
+      (this.signedByDay ? undefined : finding('TAMPERED', 0, 'the checkpoint is not signed by the key of a day')) ??
       this.breaches[0] ?? this.wraps[0] ?? this.torn);
   }
 
@@ -115,7 +116,7 @@ class Verifier {
       .filter((one) => one.name === this.key.name && one.id.equals(sha256(Buffer.from(`${this.key.name}\n\x01`), key).subarray(0, 4)))
       .map((one) => signedBy(key, Buffer.from(text), one.bytes)));
     must(byDay.every(Boolean), 'the checkpoint holds a wrong signature of the key of a day');
-    must(size === 0 || byDay.length > 0, 'the checkpoint is not signed by the key of a day');
+    this.signedByDay = size === 0 || byDay.length > 0;
   }
 
   dayList(note) {
