@@ -1,5 +1,7 @@
 #include "audit/closure.h"
 
+#include <algorithm>
+
 namespace portcullis::audit {
 namespace {
 
@@ -36,10 +38,15 @@ void ClosureChecker::Take(const Leaf& leaf, bool erased) {
   if (leaf.clock != ClockState::kSynchronised) ++unsynchronised_;
   if (erased) {
     ++erased_;
-    auto& span = erased_keys_.try_emplace(SubjectKeyOf(leaf), leaf.seq, leaf.seq).first->second;
-    span.second = leaf.seq;
+    const SubjectKeyId key = SubjectKeyOf(leaf);
+    uint64_t& first = erased_keys_.try_emplace(key, leaf.seq).first->second;
+    if (first < DestroyedUntil(key)) first = leaf.seq;  // what came before is explained
   }
   if (leaf.kind == Kind::kHeartbeat) last_beat_us_ = leaf.mono_us;
+  if (leaf.kind == Kind::kStop && !open_.empty()) {
+    const uint64_t seq = open_.begin()->first;
+    Fail(false, seq, "REQ record " + std::to_string(seq) + " has no RESP and no ABORT before STOP");
+  }
   last_kind_ = leaf.kind;
   last_wall_us_ = leaf.wall_us;
   last_mono_us_ = leaf.mono_us;
@@ -47,6 +54,7 @@ void ClosureChecker::Take(const Leaf& leaf, bool erased) {
 
 void ClosureChecker::TakeBoot(const Leaf& leaf) {
   if (leaf.kind != Kind::kBoot) Fail(true, leaf.seq, "a boot does not begin with a BOOT record");
+  if (!boots_.insert(leaf.boot).second) Fail(true, leaf.seq, "a boot goes on after another one");
   begun_ = true;
   boot_ = leaf.boot;
   heartbeat_seconds_ = leaf.outcome;
@@ -121,7 +129,16 @@ void ClosureChecker::CheckRequest(const Leaf& leaf) {
 
 void ClosureChecker::TakeErasure(const Leaf& leaf) {
   const auto outcome = static_cast<EraseOutcome>(leaf.outcome);
-  if (outcome == EraseOutcome::kExpired) expired_[{leaf.retention, leaf.period}] = leaf.seq;
+  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired;
+  if (destroys && everybody_held_ > 0) Fail(true, leaf.seq, Name(leaf) + " erases while everybody is under legal hold");
+  if (outcome == EraseOutcome::kExpired) {
+    Expiry& expiry = expired_[{leaf.retention, leaf.period}];
+    std::set<Tag> held;
+    for (const auto& [tag, count] : held_) {
+      if (count > 0 && (expiry.seq == 0 || expiry.held.contains(tag))) held.insert(tag);
+    }
+    expiry = {leaf.seq, std::move(held)};
+  }
   if (outcome != EraseOutcome::kBegun) return;
   for (size_t i = 0; i < leaf.tag_count; ++i) {
     erase_subjects_[leaf.tags[i]] = leaf.seq;
@@ -133,36 +150,31 @@ void ClosureChecker::TakeErasure(const Leaf& leaf) {
 
 void ClosureChecker::TakeHold(const Leaf& leaf) {
   const int change = static_cast<HoldOutcome>(leaf.outcome) == HoldOutcome::kPlaced ? 1 : -1;
-  for (size_t i = 0; i < leaf.tag_count; ++i) held_[leaf.tags[i]] += change;
-}
-
-bool ClosureChecker::KeyDestroyed(const Leaf& leaf) const {
-  const auto subject = erase_subjects_.find(leaf.subject);
-  if (subject != erase_subjects_.end() && leaf.seq < subject->second) return true;
-  const auto expired = expired_.find({leaf.retention, leaf.period});
-  return expired != expired_.end() && leaf.seq < expired->second;
-}
-
-// Every payload that is gone needs an ERASE after it.
-void ClosureChecker::CheckErased() {
-  for (const auto& [key, span] : erased_keys_) {
-    Leaf last;
-    last.subject = key.subject;
-    last.retention = key.retention;
-    last.period = key.period;
-    last.seq = span.second;
-    if (!KeyDestroyed(last)) {
-      Fail(false, span.first, "the payload of record " + std::to_string(span.first) +
-                                  " is gone, and no ERASE record says so");
-    }
+  if (leaf.tag_count == 0) everybody_held_ = std::max(0, everybody_held_ + change);
+  for (size_t i = 0; i < leaf.tag_count; ++i) {
+    // A lift may name the tag of a new year, which the hold did not name yet.
+    int& holds = held_[leaf.tags[i]];
+    holds = std::max(0, holds + change);
   }
 }
 
+uint64_t ClosureChecker::DestroyedUntil(const SubjectKeyId& key) const {
+  const auto subject = erase_subjects_.find(key.subject);
+  const auto expired = expired_.find({key.retention, key.period});
+  const uint64_t erased = subject != erase_subjects_.end() ? subject->second : 0;
+  const bool expires = expired != expired_.end() && !expired->second.held.contains(key.subject);
+  return expires ? std::max(erased, expired->second.seq) : erased;
+}
+
+// Every payload that is gone needs an ERASE after it.
 void ClosureChecker::Finish() {
-  CheckErased();
-  if (open_.empty() || !stopped()) return;
-  Fail(false, open_.begin()->first,
-       "REQ record " + std::to_string(open_.begin()->first) + " has no RESP and no ABORT");
+  std::optional<uint64_t> first;
+  for (const auto& [key, seq] : erased_keys_) {
+    if (seq >= DestroyedUntil(key) && (!first || seq < *first)) first = seq;
+  }
+  if (first) {
+    Fail(false, *first, "the payload of record " + std::to_string(*first) + " is gone, and no ERASE record says so");
+  }
 }
 
 }  // namespace portcullis::audit

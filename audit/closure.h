@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,7 @@ class ClosureChecker {
   uint64_t erased() const { return erased_; }
   uint64_t unsynchronised() const { return unsynchronised_; }  // records without a trusted clock
   // True when an ERASE before the present record says that this record's key is gone. For an opener.
-  bool KeyDestroyed(const Leaf& leaf) const;
+  bool KeyDestroyed(const Leaf& leaf) const { return leaf.seq < DestroyedUntil(SubjectKeyOf(leaf)); }
   bool stopped() const { return last_kind_ == Kind::kStop; }
 
  private:
@@ -56,12 +57,14 @@ class ClosureChecker {
   void CheckRequest(const Leaf& leaf);
   void TakeErasure(const Leaf& leaf);
   void TakeHold(const Leaf& leaf);
-  void CheckErased();
+  // Seq of the last ERASE that this key falls under; 0: none.
+  uint64_t DestroyedUntil(const SubjectKeyId& key) const;
 
   std::optional<ClosureFault> fault_;
   std::map<uint64_t, Request> open_;     // by seq of the REQ
   std::map<uint64_t, Request> aborted_;
   std::map<uint64_t, KeyRecord> keys_;   // by seq of the KEY record, of the running boot
+  std::set<Id> boots_;
   Id boot_{};
   bool begun_ = false;
   Kind last_kind_ = Kind::kStop;
@@ -69,10 +72,15 @@ class ClosureChecker {
   uint64_t last_beat_us_ = 0;
   uint16_t heartbeat_seconds_ = 0;
   uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0;
-  std::map<SubjectKeyId, std::pair<uint64_t, uint64_t>> erased_keys_;  // first and last seq erased
+  std::map<SubjectKeyId, uint64_t> erased_keys_;  // first seq that is erased after the last ERASE of its key
   std::map<Tag, uint64_t> erase_subjects_;                             // latest ERASE of the subject
-  std::map<std::pair<uint16_t, uint16_t>, uint64_t> expired_;          // latest, by class and week
+  struct Expiry {
+    uint64_t seq = 0;     // of the latest
+    std::set<Tag> held;   // whom no expiry of this class and week has reached
+  };
+  std::map<std::pair<uint16_t, uint16_t>, Expiry> expired_;            // by class and week
   std::map<Tag, int> held_;                                            // holds that are in force
+  int everybody_held_ = 0;
 };
 
 }  // namespace portcullis::audit

@@ -57,6 +57,7 @@ Result<void> Composer::Check(const Event& event, uint64_t parent) const {
   if (!event.jurisdiction.empty() && !ValidJurisdiction(event.jurisdiction)) {
     return invalid("a jurisdiction is 1 to 16 of A-Z, 0-9 and `-`");
   }
+  if (event.subject == kSystemSubject) return invalid("the subject is the log's own name");
   if (event.tags.size() > 4) return invalid("an event has at most 4 tags");
   if (parent != kNoParent && parent >= next_seq_) return invalid("the parent is not in the log");
   if (event.kind == Kind::kReq && open_.size() >= kMaxOpenRequests) {
@@ -154,7 +155,7 @@ Result<void> Composer::AddOne(const Event& event, uint64_t parent, Composed& out
   leaf.model_hash = event.model_hash;
   leaf.outcome = event.outcome;
   leaf.tag_count = static_cast<uint8_t>(event.tags.size());
-  const std::string_view subject = event.subject.empty() ? std::string_view("portcullis:system")
+  const std::string_view subject = event.subject.empty() ? kSystemSubject
                                                          : std::string_view(event.subject);
   BOOST_OUTCOME_TRY(leaf.subject, BlindTag("subject", subject, leaf.epoch));
   if (!event.tenant.empty()) {

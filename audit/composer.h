@@ -31,6 +31,8 @@ struct ClockReading {
 ClockReading ReadSystemClock();
 using Clock = std::function<ClockReading()>;
 
+// Whom the records of auditd itself are about; nobody from outside may be called so.
+inline constexpr std::string_view kSystemSubject = "portcullis:system";
 inline constexpr size_t kMaxOpenRequests = 1 << 16;
 
 // One append, composed.

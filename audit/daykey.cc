@@ -55,9 +55,14 @@ Result<DayKey> TakeDayKey(const std::filesystem::path& keys_folder, uint32_t day
   auto loaded = LoadEd25519(path, key.secret);
   if (!loaded && loaded.error().code == Code::kNotFound) {
     const certs::SecretBytes seed = certs::SecretBytes::Random(32);
-    if (auto made = certs::WriteKeyFile(path, "ed25519-seed", seed.bytes()); !made) {
+    // Whole under its name or not there: a start that is cut off here must not stop the next one.
+    const std::filesystem::path fresh = keys_folder / (std::string(kPrefix) + "new" + std::string(kSuffix));
+    ::unlink(fresh.c_str());
+    if (auto made = certs::WriteKeyFile(fresh, "ed25519-seed", seed.bytes()); !made) {
       return FromCerts(made.error());
     }
+    if (::rename(fresh.c_str(), path.c_str()) != 0) return ErrnoError("cannot put in place", path, errno);
+    BOOST_OUTCOME_TRY(SyncFolder(keys_folder));
     loaded = LoadEd25519(path, key.secret);
   }
   if (!loaded) return loaded.error();

@@ -41,10 +41,12 @@ Result<void> EraseFromSegment(const std::filesystem::path& path, const std::set<
 }  // namespace
 
 Result<EraseReport> EraseFromSegments(const std::filesystem::path& log_folder, uint64_t end,
-                                      const std::set<SubjectKeyId>& keys) {
+                                      const std::set<SubjectKeyId>& keys,
+                                      const std::function<void()>& after_each) {
   EraseReport report;
   for (uint64_t number = 0; number < end; ++number) {
     BOOST_OUTCOME_TRY(EraseFromSegment(log_folder / "segments" / SegmentName(number), keys, report));
+    if (after_each) after_each();
   }
   return report;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include "audit/error.h"
@@ -19,8 +20,9 @@ struct EraseReport {
   uint64_t segments = 0;  // written anew
 };
 
-// All segments below `end`.
+// All segments below `end`; `after_each` segment is called, where given.
 Result<EraseReport> EraseFromSegments(const std::filesystem::path& log_folder, uint64_t end,
-                                      const std::set<SubjectKeyId>& keys);
+                                      const std::set<SubjectKeyId>& keys,
+                                      const std::function<void()>& after_each = nullptr);
 
 }  // namespace portcullis::audit

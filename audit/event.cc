@@ -78,4 +78,11 @@ std::optional<PartType> PartFromNumber(uint8_t number) {
   return std::nullopt;
 }
 
+std::optional<PartType> PartFromName(std::string_view name) {
+  for (const auto& [value, known] : kParts) {
+    if (known == name) return value;
+  }
+  return std::nullopt;
+}
+
 }  // namespace portcullis::audit

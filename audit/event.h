@@ -59,6 +59,7 @@ enum class PartType : uint8_t {
 };
 std::string_view PartName(PartType type);
 std::optional<PartType> PartFromNumber(uint8_t number);
+std::optional<PartType> PartFromName(std::string_view name);
 
 struct Part {
   PartType type = PartType::kMetadata;

@@ -97,7 +97,8 @@ Result<void> KeyStore::LoadGeneration() {
     if (!salt || salt.value().size() != kSaltSize) return row.error();
     store_key_ = DeriveStoreKey(root_key_, salt.value());
     row = Load("meta", kGenerationId);
-    if (row && ::rename(next.c_str(), salt_path_.c_str()) != 0) {
+    // Only the writer repairs: beside a working auditd the rename would be taken from under it.
+    if (row && sqlite3_db_readonly(db_, "main") == 0 && ::rename(next.c_str(), salt_path_.c_str()) != 0) {
       return ErrnoError("cannot replace", salt_path_, errno);
     }
   }
@@ -189,6 +190,25 @@ Result<std::vector<std::pair<std::string, std::string>>> KeyStore::Rows(const ch
   while ((step = sqlite3_step(raw)) == SQLITE_ROW) rows.emplace_back(column(0), column(1));
   if (step != SQLITE_DONE) return StoreError(db_, "cannot read");
   return rows;
+}
+
+// One statement and one buffer for all rows: appends wait for this.
+Result<void> KeyStore::Reseal(const char* table, const certs::SecretBytes& next) {
+  BOOST_OUTCOME_TRY(const auto rows, Rows(table));
+  sqlite3_stmt* raw = nullptr;
+  const std::string sql = std::string("UPDATE ") + table + " SET sealed=?2 WHERE id=?1";
+  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) return StoreError(db_, "cannot write");
+  const Statement statement(raw);
+  certs::SecretBytes plain(kMaxSealedRow);
+  for (const auto& [id, sealed] : rows) {
+    BOOST_OUTCOME_TRY(const size_t size, OpenRowInto(table, id, sealed, store_key_, plain));
+    const std::string fresh = SealRow(table, id, plain.bytes().first(size), next);
+    sqlite3_bind_blob(raw, 1, id.data(), static_cast<int>(id.size()), SQLITE_STATIC);
+    sqlite3_bind_blob(raw, 2, fresh.data(), static_cast<int>(fresh.size()), SQLITE_STATIC);
+    if (sqlite3_step(raw) != SQLITE_DONE) return StoreError(db_, "cannot write");
+    sqlite3_reset(raw);
+  }
+  return Ok();
 }
 
 Result<certs::SecretBytes> KeyStore::Create(const char* table, std::string_view id) {

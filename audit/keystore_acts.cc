@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -26,7 +27,13 @@ constexpr const char* kTables[] = {"subject_key", "tag_key", "hold", "meta"};
 
 Result<uint64_t> KeyStore::AddHold(const std::string& subject, const std::string& reason, uint64_t since_us) {
   BOOST_OUTCOME_TRY(const auto holds, Holds());
-  const uint64_t number = holds.empty() ? 1 : holds.back().number + 1;
+  // No number twice, also when the newest hold was lifted.
+  uint64_t number = holds.empty() ? 0 : holds.back().number;
+  const auto last = Load("meta", kLastHoldId);
+  if (!last && last.error().code != Code::kNotFound) return last.error();
+  if (last) number = std::max(number, ByteReader(AsText(last.value().bytes())).Get<uint64_t>());
+  ++number;
+  BOOST_OUTCOME_TRY(Insert("meta", kLastHoldId, SealRow("meta", kLastHoldId, AsBytes(NumberId(number)), store_key_)));
   std::string plain;
   ByteWriter out(plain);
   out.Put(since_us);
@@ -88,15 +95,6 @@ Result<void> KeyStore::FinishErasures(const std::map<uint64_t, std::set<SubjectK
   return Ok();
 }
 
-Result<void> KeyStore::Reseal(const char* table, const certs::SecretBytes& next) {
-  BOOST_OUTCOME_TRY(const auto rows, Rows(table));
-  for (const auto& [id, sealed] : rows) {
-    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow(table, id, sealed, store_key_));
-    BOOST_OUTCOME_TRY(Insert(table, id, SealRow(table, id, plain.bytes(), next)));
-  }
-  return Ok();
-}
-
 Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
   const certs::SecretBytes salt = certs::SecretBytes::Random(kSaltSize);
   std::filesystem::path next_path = salt_path_;
@@ -125,7 +123,8 @@ Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
     return ErrnoError("cannot replace", salt_path_, errno);
   }
   BOOST_OUTCOME_TRY(SyncFolder(salt_path_.parent_path()));
-  return Execute("VACUUM");
+  (void)Execute("VACUUM");  // only shrinks the file: secure_delete has overwritten the rows
+  return Ok();
 }
 
 }  // namespace portcullis::audit

@@ -55,10 +55,9 @@ std::string SealRow(const char* table, std::string_view id, std::span<const uint
   return sealed;
 }
 
-Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
-                                   const certs::SecretBytes& key) {
+Result<size_t> OpenRowInto(const char* table, std::string_view id, std::string_view sealed,
+                           const certs::SecretBytes& key, certs::SecretBytes& plain) {
   if (sealed.size() < kNonce + kTag || sealed.size() > kMaxSealedRow) return KeyStoreTampered("a row has a wrong size");
-  certs::SecretBytes plain(sealed.size() - kNonce - kTag);
   const std::string data = AssociatedData(table, id);
   const uint8_t* in = AsBytes(sealed).data();
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain.data(), nullptr, nullptr, in + kNonce,
@@ -66,6 +65,14 @@ Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::
                                                  in, key.data()) != 0) {
     return KeyStoreTampered("a row does not open under this store key");
   }
+  return sealed.size() - kNonce - kTag;
+}
+
+Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
+                                   const certs::SecretBytes& key) {
+  if (sealed.size() < kNonce + kTag || sealed.size() > kMaxSealedRow) return KeyStoreTampered("a row has a wrong size");
+  certs::SecretBytes plain(sealed.size() - kNonce - kTag);
+  BOOST_OUTCOME_TRY(OpenRowInto(table, id, sealed, key, plain));
   return plain;
 }
 

@@ -18,6 +18,7 @@ inline constexpr size_t kMaxSealedRow = 16 << 10;
 inline constexpr size_t kSaltSize = 32;
 inline constexpr size_t kSubjectKeyIdSize = 20;
 inline constexpr std::string_view kGenerationId = "generation";
+inline constexpr std::string_view kLastHoldId = "last-hold";
 
 Error KeyStoreTampered(const char* why);
 
@@ -33,6 +34,9 @@ Result<SubjectKeyId> ParseKeyId(std::string_view id);
 certs::SecretBytes DeriveStoreKey(const certs::SecretBytes& root, std::string_view salt);
 std::string SealRow(const char* table, std::string_view id, std::span<const uint8_t> plain,
                     const certs::SecretBytes& key);
+// Into a buffer that is large enough (kMaxSealedRow always is); returns how many bytes.
+Result<size_t> OpenRowInto(const char* table, std::string_view id, std::string_view sealed,
+                           const certs::SecretBytes& key, certs::SecretBytes& plain);
 Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
                                    const certs::SecretBytes& key);
 

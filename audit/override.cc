@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "audit/erase.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/scan.h"
@@ -32,9 +33,29 @@ Result<std::string_view> Field(std::string_view& text, std::string_view name) {
 
 Result<void> RenameAside(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::error_code ignored;
+  if (!std::filesystem::exists(from, ignored)) return Error{Code::kNotFound, "`" + from.string() + "` is not there"};
   if (std::filesystem::exists(to, ignored)) return Error{Code::kExists, "`" + to.string() + "` is in the way"};
   if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoError("cannot set aside", from, errno);
   return Ok();
+}
+
+// Erasures that the old log has begun are ended there: their notes name its segments, not the new log's.
+Result<void> FinishErasures(const std::filesystem::path& keys_folder, const std::filesystem::path& old_log) {
+  BOOST_OUTCOME_TRY(const auto store, OpenKeyStore(keys_folder, KeyStore::Mode::kReadWrite));
+  BOOST_OUTCOME_TRY(auto pending, store->PendingErasures());
+  if (pending.empty()) return Ok();
+  for (const auto& [end, keys] : pending.begun) {
+    for (const SubjectKeyId& key : keys) {
+      BOOST_OUTCOME_TRY(store->DestroyKey(key, end));
+    }
+  }
+  BOOST_OUTCOME_TRY(store->Rekey());
+  BOOST_OUTCOME_TRY(pending, store->PendingErasures());
+  for (const auto& [end, keys] : pending.destroyed) {
+    (void)EraseFromSegments(old_log, end, keys);  // a damaged segment keeps ciphertext without a key
+  }
+  BOOST_OUTCOME_TRY(store->FinishErasures(pending.destroyed));
+  return store->Commit();
 }
 
 }  // namespace
@@ -100,28 +121,37 @@ Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_fol
     return Error{Code::kPermission, "override: " + std::to_string(signatures) + " of the officers in `" +
                                         keys.officers().string() + "` signed, two are needed"};
   }
-  {
-    BOOST_OUTCOME_TRY(const Fd lock, LockFile(LogLayout(log_folder).lock()));
-    BOOST_OUTCOME_TRY(const Override found, PrepareOverride(log_folder, statement.new_origin, statement.reason));
-    if (found != statement) return Bad("the statement is not about the log as it is now; prepare it again");
-  }
-  BOOST_OUTCOME_TRY(const VerifierKey old_key, ReadLogKey(log_folder));
-  BOOST_OUTCOME_TRY(const SignedAuditors auditors, LoadAuditors(keys_folder, old_key));
   const std::string suffix = ".refused-" + Hex(OriginId(statement.origin)).substr(0, 8) + "-" +
                              std::to_string(statement.size);
   std::filesystem::path aside = log_folder;
   aside += suffix;
-  BOOST_OUTCOME_TRY(RenameAside(log_folder, aside));
-  for (const char* name : {"log.key", "signer.state", "witnessed"}) {
-    std::filesystem::path old = keys_folder / (name + suffix);
-    auto moved = RenameAside(keys_folder / name, old);
-    if (!moved && moved.error().code != Code::kNotFound) return moved.error();
+  // The folder goes last: where it is gone already, an earlier call was cut off behind that.
+  std::error_code ignored;
+  const bool again = !std::filesystem::exists(log_folder, ignored) && std::filesystem::exists(aside, ignored);
+  const std::filesystem::path& old_log = again ? aside : log_folder;
+  BOOST_OUTCOME_TRY(const Fd lock, LockFile(LogLayout(old_log).lock()));
+  BOOST_OUTCOME_TRY(const Override found, PrepareOverride(old_log, statement.new_origin, statement.reason));
+  if (found != statement) return Bad("the statement is not about the log as it is now; prepare it again");
+  BOOST_OUTCOME_TRY(const VerifierKey old_key, ReadLogKey(old_log));
+  auto auditors = LoadAuditors(keys_folder, old_key);
+  if (!again) {
+    if (!auditors) return auditors.error();
+    for (const char* name : {"log.key", "signer.state", "witnessed"}) {
+      auto moved = RenameAside(keys_folder / name, keys_folder / (name + suffix));
+      if (!moved && moved.error().code != Code::kNotFound) return moved.error();
+    }
+    BOOST_OUTCOME_TRY(SyncFolder(keys_folder));
+    BOOST_OUTCOME_TRY(RenameAside(log_folder, aside));
+    BOOST_OUTCOME_TRY(SyncFolder(log_folder.parent_path()));
   }
+  BOOST_OUTCOME_TRY(FinishErasures(keys_folder, aside));
   const certs::SecretBytes seed = certs::SecretBytes::Random(32);
-  if (auto made = certs::WriteKeyFile(keys.log_key(), "ed25519-seed", seed.bytes()); !made) {
-    return FromCerts(made.error());
+  const auto made = certs::WriteKeyFile(keys.log_key(), "ed25519-seed", seed.bytes());
+  if (!made && !(again && made.error().code == certs::Code::kExists)) return FromCerts(made.error());
+  // After a cut-off call they may carry the new key's signature already.
+  if (auditors) {
+    BOOST_OUTCOME_TRY(InstallAuditors(keys_folder, statement.new_origin, auditors.value().policy));
   }
-  BOOST_OUTCOME_TRY(InstallAuditors(keys_folder, statement.new_origin, auditors.policy));
   BOOST_OUTCOME_TRY(ReplaceFile(keys.override_note(), note_text, true));
   BOOST_OUTCOME_TRY(BeginLog(log_folder, keys_folder, statement.new_origin));
   return aside;

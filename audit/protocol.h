@@ -38,7 +38,7 @@ struct Ack {
   std::string error;
   std::vector<uint64_t> seqs;
   std::vector<Hash> leaf_hashes;
-  std::string receipt;  // printable and signed: seq and leaf hash of the first event (receipt.h)
+  std::string receipt;  // printable and signed: seq and leaf hash of the first event (proof.h)
 };
 
 struct StatusRequest {
@@ -54,7 +54,7 @@ struct Status {
   uint64_t checkpoint_size = 0;  // records under the last signed checkpoint
   uint64_t checkpoint_us = 0;    // its time, microseconds since 1970
   uint64_t disk_free = 0, disk_total = 0;  // bytes
-  uint64_t queued = 0;           // appends waiting
+  uint64_t queued = 0;           // appends waiting; what is being written counts as one
 };
 
 struct ProofRequest {
@@ -72,7 +72,7 @@ struct Proof {
 };
 
 // An act of an administrator or an auditor on the log itself: release, hold, lift, erase, keys, witness
-// (acts.h says which and with what arguments). Recorded before it is done.
+// (PROTOCOL in FORMAT.md says which and with what arguments). Recorded before it is done.
 struct ActRequest {
   uint64_t correlation = 0;
   std::string name;

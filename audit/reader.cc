@@ -115,6 +115,21 @@ void RecordOpener::TakeKey(const Leaf& leaf, std::string_view payload) {
 }
 
 Result<std::vector<Part>> RecordOpener::Open(const Leaf& leaf, std::string_view payload) {
+  BOOST_OUTCOME_TRY(DeriveKey(leaf));
+  auto parts = sealer_.Open(leaf, payload, record_key_);
+  record_key_.Wipe();
+  return parts;
+}
+
+Result<certs::SecretBytes> RecordOpener::PartKey(const Leaf& leaf, PartType type) {
+  BOOST_OUTCOME_TRY(DeriveKey(leaf));
+  certs::SecretBytes key(kKeySize);
+  DerivePartKey(record_key_, type, key);
+  record_key_.Wipe();
+  return key;
+}
+
+Result<void> RecordOpener::DeriveKey(const Leaf& leaf) {
   if (keys_ == nullptr || auditor_secrets_.empty()) {
     return Error{Code::kKeys, "an auditor key and the subject's key are needed to open records"};
   }
@@ -132,9 +147,7 @@ Result<std::vector<Part>> RecordOpener::Open(const Leaf& leaf, std::string_view 
   }
   for (; chain.index < leaf.chain_index; ++chain.index) AdvanceChain(chain.key.bytes());
   DeriveRecordKey(chain.key.bytes(), leaf.seq, record_key_);
-  auto parts = sealer_.Open(leaf, payload, record_key_);
-  record_key_.Wipe();
-  return parts;
+  return Ok();
 }
 
 Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const VerifierKey& key,

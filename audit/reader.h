@@ -30,8 +30,12 @@ class RecordOpener {
   // A KEY record: keeps its wrap set.
   void TakeKey(const Leaf& leaf, std::string_view payload);
   Result<std::vector<Part>> Open(const Leaf& leaf, std::string_view payload);
+  // The key of one part, to be given away with it (part_release.h).
+  Result<certs::SecretBytes> PartKey(const Leaf& leaf, PartType type);
 
  private:
+  // Into record_key_.
+  Result<void> DeriveKey(const Leaf& leaf);
   struct Chain {
     std::string wrap_set;
     certs::SecretBytes key;  // empty until first needed

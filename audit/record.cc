@@ -114,14 +114,13 @@ std::string EncodePartTable(const std::vector<PartEntry>& entries) {
   return bytes;
 }
 
-Result<std::vector<PartEntry>> DecodePartTable(std::string_view payload, size_t count) {
+Result<std::vector<PartEntry>> DecodePartEntries(std::string_view table, size_t count) {
   const auto bad = [](const char* why) {
     return Error{Code::kTampered, std::string("part table: ") + why};
   };
-  if (payload.size() < count * kPartEntrySize) return bad("cut short");
-  ByteReader in(payload.substr(0, count * kPartEntrySize));
+  if (table.size() != count * kPartEntrySize) return bad("cut short");
+  ByteReader in(table);
   std::vector<PartEntry> entries(count);
-  size_t total = count * kPartEntrySize;
   for (PartEntry& entry : entries) {
     const auto type = PartFromNumber(in.Get<uint8_t>());
     if (!type) return bad("unknown type of part");
@@ -135,9 +134,17 @@ Result<std::vector<PartEntry>> DecodePartTable(std::string_view payload, size_t 
     entry.nonce = in.GetArray<24>();
     entry.stored_hash = in.GetArray<32>();
     entry.key_commit = in.GetArray<32>();
-    total += entry.size;
   }
-  if (total != payload.size()) return bad("sizes do not add up to the payload");
+  return entries;
+}
+
+Result<std::vector<PartEntry>> DecodePartTable(std::string_view payload, size_t count) {
+  BOOST_OUTCOME_TRY(auto entries, DecodePartEntries(payload.substr(0, count * kPartEntrySize), count));
+  size_t total = count * kPartEntrySize;
+  for (const PartEntry& entry : entries) total += entry.size;
+  if (total != payload.size()) {
+    return Error{Code::kTampered, "part table: sizes do not add up to the payload"};
+  }
   return entries;
 }
 

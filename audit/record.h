@@ -84,6 +84,8 @@ struct PartEntry {
 };
 
 std::string EncodePartTable(const std::vector<PartEntry>& entries);
+// The entries alone, without the stored parts.
+Result<std::vector<PartEntry>> DecodePartEntries(std::string_view table, size_t count);
 // `count` comes from the leaf. Checks that the sizes add up to the payload.
 Result<std::vector<PartEntry>> DecodePartTable(std::string_view payload, size_t count);
 

@@ -144,6 +144,7 @@ Result<void> CompareWithSeen(const std::filesystem::path& log_folder, const Sign
   const ScanResult scan = ScanLog(log_folder, signer.key(), options, nullptr);
   const auto found = scan.roots.find(seen.size);
   if (found != scan.roots.end() && found->second == seen.root) return Ok();
+  if (found == scan.roots.end() && scan.fault) return Error{scan.fault->code, scan.fault->message};
   return Error{Code::kForked, by_whom + " has seen another history of this log's first " +
                                   std::to_string(seen.size) + " records"};
 }

@@ -19,7 +19,6 @@ namespace portcullis::audit {
 namespace {
 
 constexpr uint64_t kDaySlackUs = 3'600'000'000;  // between reading the clock and beginning a segment
-constexpr size_t kBatchFrame = kFrameHeader + 180;
 
 class Scanner {
  public:
@@ -120,11 +119,15 @@ class Scanner {
       }
       ParsedSegment parsed = ahead.front().get();
       ahead.pop_front();
+      segment_ = number;
+      base_ = parsed.base;
       result_.last_segment = number;
       if (parsed.base == 0) result_.good_bytes = 0;
       Join(parsed, number, number + 1 == count);
+      bytes_before_ += parsed.content.size();
       RetryLive(number, number + 1 == count);
-      if (visitor_ != nullptr && !result_.fault) visitor_->OnSegment(header_, Expected());
+      const bool begun = result_.good_bytes > 0 && (!result_.fault || result_.torn);
+      if (visitor_ != nullptr && begun) visitor_->OnSegment(header_, Expected());
     }
     for (auto& rest : ahead) rest.wait();
   }
@@ -237,11 +240,14 @@ class Scanner {
     result_.good_bytes = batch.end;
     ++result_.batches;
     for (const auto& [size, root] : noted_) result_.roots[size] = root;
+    if (options_.progress) options_.progress(bytes_before_ + batch.end - base_, result_.tree.size());
     if (visitor_ == nullptr) return true;
     for (size_t i = first; i < batch.records; ++i) {
       const ParsedRecord& record = parsed.records[i];
-      visitor_->OnRecord(ScannedRecord{record.leaf, record.hash, record.bytes, record.payload, record.erased});
+      visitor_->OnRecord(ScannedRecord{record.leaf, record.hash, record.bytes, record.payload, record.erased,
+                                       segment_, parsed.FrameOf(record)});
     }
+    visitor_->OnBatch(BatchEnd{segment_, batch.end, batch.hash, result_.tree});
     return true;
   }
 
@@ -256,6 +262,9 @@ class Scanner {
   PublicKey writer_{};
   uint32_t day_ = 0;
   Hash segment_hash_{};
+  uint64_t segment_ = 0;       // that is joined now
+  uint64_t base_ = 0;          // offset of what is read of it
+  uint64_t bytes_before_ = 0;  // of the segments before
 };
 
 }  // namespace
@@ -263,6 +272,20 @@ class Scanner {
 ScanResult ScanLog(const std::filesystem::path& log_folder, const VerifierKey& key,
                    const ScanOptions& options, ScanVisitor* visitor) {
   return Scanner(log_folder, key, options, visitor).Run();
+}
+
+uint64_t LogBytes(const std::filesystem::path& log_folder, uint64_t segment, uint64_t offset) {
+  const auto numbers = ListSegments(log_folder);
+  if (!numbers) return 0;
+  uint64_t bytes = 0;
+  for (const uint64_t number : numbers.value()) {
+    if (number < segment) continue;
+    std::error_code error;
+    const uint64_t size = std::filesystem::file_size(log_folder / "segments" / SegmentName(number), error);
+    const uint64_t skipped = number == segment ? offset : 0;
+    if (!error && size > skipped) bytes += size - skipped;
+  }
+  return bytes;
 }
 
 Result<std::vector<uint64_t>> ListSegments(const std::filesystem::path& log_folder) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,13 +26,25 @@ struct ScannedRecord {
   std::string_view leaf_bytes;
   std::string_view payload;  // empty when erased
   bool erased = false;       // the payload was destroyed, the leaf stands
+  uint64_t segment = 0;      // where its frame begins
+  uint64_t offset = 0;
+};
+
+// The end of a good batch: a place from which a later scan may go on.
+struct BatchEnd {
+  uint64_t segment = 0;
+  uint64_t offset = 0;
+  const Hash& hash;          // of the batch's body
+  const CompactRange& tree;  // up to it
 };
 
 class ScanVisitor {
  public:
   virtual ~ScanVisitor() = default;
   virtual void OnRecord(const ScannedRecord& record) = 0;
-  // After each segment: for progress, and for who wants to know the day keys.
+  // After the records of each batch.
+  virtual void OnBatch(const BatchEnd& end) { (void)end; }
+  // After each segment: for who wants to know the day keys.
   virtual void OnSegment(const SegmentHeader& header, uint64_t records_so_far) {
     (void)header;
     (void)records_so_far;
@@ -65,15 +78,22 @@ struct ScanStart {
   CompactRange tree;      // up to that batch
 };
 
+// Bytes of segments read so far, and the records in them.
+using ScanProgress = std::function<void(uint64_t bytes, uint64_t records)>;
+
 struct ScanOptions {
   std::vector<uint64_t> root_sizes;
   bool live = false;                    // a writer is at work: a torn tail is read again
   std::optional<ScanStart> start;       // none: from the first byte
   unsigned threads = 0;                 // 0: as many as the machine has, at most 8
+  ScanProgress progress;                // after each batch; none: nobody wants to know
 };
 
 ScanResult ScanLog(const std::filesystem::path& log_folder, const VerifierKey& key,
                    const ScanOptions& options, ScanVisitor* visitor);
+
+// The bytes of all segments from this place on, for who shows progress.
+uint64_t LogBytes(const std::filesystem::path& log_folder, uint64_t segment = 0, uint64_t offset = 0);
 
 // The segments in order; a gap or a foreign name is the caller's to judge.
 Result<std::vector<uint64_t>> ListSegments(const std::filesystem::path& log_folder);

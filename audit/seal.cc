@@ -44,11 +44,6 @@ Hash Commitment(std::span<const uint8_t> key, uint64_t seq) {
   return commitment;
 }
 
-void DerivePartKey(const certs::SecretBytes& record_key, PartType type, certs::SecretBytes& out) {
-  const char number = static_cast<char>(type);
-  KeyedHash(out.bytes(), record_key.bytes(), "portcullis part v1", std::string_view(&number, 1));
-}
-
 // The leaf up to ct_hash, then the part's type and place.
 std::string AssociatedData(const Leaf& leaf, PartType type, size_t index) {
   std::string data = EncodeLeaf(leaf).substr(0, kLeafBoundSize);
@@ -128,6 +123,11 @@ void AdvanceChain(std::span<uint8_t> chain) {
   sodium_memzero(next.data(), next.size());
 }
 
+void DerivePartKey(const certs::SecretBytes& record_key, PartType type, certs::SecretBytes& part_key) {
+  const char number = static_cast<char>(type);
+  KeyedHash(part_key.bytes(), record_key.bytes(), "portcullis part v1", std::string_view(&number, 1));
+}
+
 Sealer::Sealer() : part_key_(kKeySize) {}
 
 std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key) {
@@ -182,17 +182,39 @@ std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::S
   return payload;
 }
 
-Result<std::string> Sealer::OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index,
-                                     std::string_view stored) {
-  const std::string data = AssociatedData(leaf, entry.type, index);
-  if (entry.stream) return OpenStream(stored, data, entry, part_key_);
-  std::string plain(stored.size() - kTag, '\0');
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-          Mutable(plain, 0), nullptr, nullptr, AsBytes(stored).data(), stored.size(),
-          AsBytes(data).data(), data.size(), entry.nonce.data(), part_key_.data()) != 0) {
-    return Damaged("a part does not decrypt under its key and leaf");
+// Commitment, cipher and padding: the content of one part.
+Result<std::string> Sealer::OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index, std::string_view stored,
+                                     const certs::SecretBytes& part_key) {
+  if (entry.clear || entry.size < kTag + kLengthPrefix) return Damaged("a part is not encrypted");
+  if (Commitment(part_key.bytes(), leaf.seq) != entry.key_commit) {
+    return Damaged("a part key is not the one its entry commits to");
   }
-  return plain;
+  const std::string data = AssociatedData(leaf, entry.type, index);
+  std::string plain;
+  if (entry.stream) {
+    BOOST_OUTCOME_TRY(plain, OpenStream(stored, data, entry, part_key));
+  } else {
+    plain.resize(stored.size() - kTag);
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+            Mutable(plain, 0), nullptr, nullptr, AsBytes(stored).data(), stored.size(),
+            AsBytes(data).data(), data.size(), entry.nonce.data(), part_key.data()) != 0) {
+      return Damaged("a part does not decrypt under its key and leaf");
+    }
+  }
+  ByteReader in(plain);
+  const size_t length = in.Get<uint32_t>();
+  if (in.failed() || length > in.left()) return Damaged("a part is longer than its padding");
+  return plain.substr(kLengthPrefix, length);
+}
+
+Result<std::string> Sealer::OpenOne(const Leaf& leaf, std::string_view table, size_t index, std::string_view stored,
+                                    const certs::SecretBytes& part_key) {
+  if (Sha256(table) != leaf.ct_hash) return Damaged("the part table does not match the leaf's ct_hash");
+  BOOST_OUTCOME_TRY(const auto entries, DecodePartEntries(table, leaf.parts));
+  if (index >= entries.size() || stored.size() != entries[index].size || Sha256(stored) != entries[index].stored_hash) {
+    return Damaged("the stored part does not match its hash");
+  }
+  return OpenPart(leaf, entries[index], index, stored, part_key);
 }
 
 Result<std::vector<Part>> Sealer::Open(const Leaf& leaf, std::string_view payload,
@@ -205,16 +227,9 @@ Result<std::vector<Part>> Sealer::Open(const Leaf& leaf, std::string_view payloa
   size_t at = entries.size() * kPartEntrySize;
   for (size_t i = 0; i < entries.size(); ++i) {
     const PartEntry& entry = entries[i];
-    if (entry.clear || entry.size < kTag + kLengthPrefix) return Damaged("a part is not encrypted");
     DerivePartKey(record_key, entry.type, part_key_);
-    if (Commitment(part_key_.bytes(), leaf.seq) != entry.key_commit) {
-      return Damaged("a part key is not the one its entry commits to");
-    }
-    BOOST_OUTCOME_TRY(const std::string plain, OpenPart(leaf, entry, i, payload.substr(at, entry.size)));
-    ByteReader in(plain);
-    const size_t length = in.Get<uint32_t>();
-    if (in.failed() || length > in.left()) return Damaged("a part is longer than its padding");
-    parts.push_back(Part{entry.type, plain.substr(kLengthPrefix, length)});
+    BOOST_OUTCOME_TRY(std::string content, OpenPart(leaf, entry, i, payload.substr(at, entry.size), part_key_));
+    parts.push_back(Part{entry.type, std::move(content)});
     at += entry.size;
   }
   part_key_.Wipe();

@@ -40,6 +40,9 @@ void DeriveRecordKey(std::span<const uint8_t> chain, uint64_t seq, certs::Secret
 // chain_{i+1} = BLAKE2b-256(key chain_i, "portcullis next v1"), in place
 void AdvanceChain(std::span<uint8_t> chain);
 
+// BLAKE2b-256(key record key, "portcullis part v1" ‖ type): opens that part and tells nothing of the others.
+void DerivePartKey(const certs::SecretBytes& record_key, PartType type, certs::SecretBytes& part_key);
+
 class Sealer {
  public:
   Sealer();
@@ -47,13 +50,16 @@ class Sealer {
   // payload (parts, pad_class, key_commit, payload_size, ct_hash) and returns the payload. Everything
   // else in the leaf must be final: it is associated data.
   std::string Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key);
-  // The opposite; kTampered when any byte, key or commitment does not fit.
+  // One part by its own key alone; `table` is the part table, checked against the leaf.
+  Result<std::string> OpenOne(const Leaf& leaf, std::string_view table, size_t index, std::string_view stored,
+                              const certs::SecretBytes& part_key);
+  // The opposite of Seal; kTampered when any byte, key or commitment does not fit.
   Result<std::vector<Part>> Open(const Leaf& leaf, std::string_view payload,
                                  const certs::SecretBytes& record_key);
 
  private:
-  Result<std::string> OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index,
-                               std::string_view stored);
+  static Result<std::string> OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index, std::string_view stored,
+                                      const certs::SecretBytes& part_key);
 
   certs::SecretBytes part_key_;
 };

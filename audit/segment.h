@@ -21,6 +21,7 @@ using PublicKey = std::array<uint8_t, 32>;
 using Signature = std::array<uint8_t, 64>;
 
 inline constexpr size_t kFrameHeader = 16;
+inline constexpr size_t kBatchFrame = kFrameHeader + 180;
 inline constexpr size_t kMaxFrameBody = 80u << 20;
 inline constexpr uint64_t kSegmentSize = 64u << 20;  // a new segment begins past this size
 inline constexpr size_t kMaxBatch = 256;             // records from clients in one group commit

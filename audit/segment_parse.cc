@@ -111,7 +111,8 @@ class Parser {
   bool HoldsSignedBatch(std::string_view bytes) const {
     static constexpr std::string_view kMagic = "PCLF";
     for (size_t at = bytes.find(kMagic); at != std::string_view::npos; at = bytes.find(kMagic, at + 1)) {
-      const ParsedFrame parsed = ParseFrame(bytes.substr(at));
+      // A batch frame has one size: whatever announces another is not looked through.
+      const ParsedFrame parsed = ParseFrame(bytes.substr(at, kBatchFrame));
       if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kBatch) continue;
       const auto batch = DecodeBatch(parsed.frame.body);
       if (batch && VerifyEd25519(BatchText(batch.value(), origin_), batch.value().signature, writer_)) {

@@ -51,6 +51,11 @@ struct ParsedSegment {
   Error why;
   bool stop_in_record = false;
   bool signed_tail = false;  // with kFrame: a batch that the segment's key signed lies behind
+
+  // Where in the file the record's frame begins.
+  uint64_t FrameOf(const ParsedRecord& record) const {
+    return base + static_cast<uint64_t>(record.bytes.data() - content.data()) - kFrameHeader;
+  }
 };
 
 // From `offset` on. With offset > 0 the header comes from the caller (`writer`, `origin`).

@@ -23,12 +23,15 @@ class SearchTerm {
   static Result<SearchTerm> Make(KeyStore& keys, std::string_view label, std::string_view text);
   bool Matches(const Leaf& leaf) const;
 
- private:
-  enum class Where { kSubject, kTenant, kTags };
+  enum class Where : uint8_t { kSubject = 0, kTenant = 1, kTags = 2 };
   struct Yearly {
     uint32_t epoch;
     Tag tag;
   };
+  Where where() const { return where_; }
+  const std::vector<Yearly>& tags() const { return tags_; }
+
+ private:
   Where where_ = Where::kTags;
   std::vector<Yearly> tags_;
 };

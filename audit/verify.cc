@@ -39,14 +39,11 @@ class Checks : public ScanVisitor {
     if (parts) {
       ++decrypted_;
     } else {
-      missing_.push_back({leaf, parts.error()});
+      Miss(leaf, parts.error(), closed_);
     }
   }
 
-  void OnSegment(const SegmentHeader& header, uint64_t records) override {
-    days_.emplace(header.day, header.writer);
-    if (options_.progress) options_.progress(records);
-  }
+  void OnSegment(const SegmentHeader& header, uint64_t) override { days_.emplace(header.day, header.writer); }
 
   // Keys that are missing although no ERASE says so. After the last record.
   std::optional<Fault> KeyFault() {
@@ -59,6 +56,7 @@ class Checks : public ScanVisitor {
   ClosureChecker& closure() { return closure_; }
   const TileCheck& tiles() const { return tiles_; }
   uint64_t decrypted() const { return decrypted_; }
+  uint64_t closed() const { return closed_; }
   uint64_t keys_checked() const { return keys_.size(); }
   uint64_t policies() const { return policies_.size(); }
   uint64_t first_us() const { return first_us_; }
@@ -71,13 +69,24 @@ class Checks : public ScanVisitor {
     Error error;
   };
 
+  // A release holds some keys; that the others are not in it is no fault.
+  void Miss(const Leaf& leaf, const Error& error, uint64_t& closed) {
+    if (!options_.all_keys && error.code == Code::kNotFound) ++closed;
+    else missing_.push_back({leaf, error});
+  }
+
   void TakeKey(const Leaf& leaf, std::string_view payload) {
     opener_.TakeKey(leaf, payload);
     const auto head = payload.size() > kPartEntrySize
                           ? ReadWrapSet(payload.substr(kPartEntrySize))
                           : Result<WrapSetHead>(Error{Code::kTampered, "wrap set: missing"});
-    if (!head) {
-      key_fault_ = Fault{Code::kTampered, leaf.seq, head.error().message};
+    const WrapContext expected{leaf.origin, SubjectKeyOf(leaf), leaf.epoch, leaf.seq};
+    const bool fits = head && head.value().context == expected &&
+                      Sha256(payload.substr(kPartEntrySize)) == leaf.wrap_set_hash;
+    if (!fits) {
+      if (key_fault_) return;
+      key_fault_ = Fault{Code::kTampered, leaf.seq, "KEY record " + std::to_string(leaf.seq) + ": " +
+                                                        (head ? "its wrap set is another record's" : head.error().message)};
       return;
     }
     for (const AuditorKeyId& id : head.value().auditors) {
@@ -92,7 +101,8 @@ class Checks : public ScanVisitor {
     if (key) {
       keys_.insert(SubjectKeyOf(leaf));
     } else {
-      missing_.push_back({leaf, key.error()});
+      uint64_t counted_by_its_records = 0;
+      Miss(leaf, key.error(), counted_by_its_records);
     }
   }
 
@@ -106,7 +116,7 @@ class Checks : public ScanVisitor {
   std::set<SubjectKeyId> keys_;
   std::set<Hash> policies_;
   std::multimap<uint32_t, PublicKey> days_;
-  uint64_t decrypted_ = 0, first_us_ = 0, last_us_ = 0;
+  uint64_t decrypted_ = 0, closed_ = 0, first_us_ = 0, last_us_ = 0;
 };
 
 void Settle(Report& report, Verdict verdict, std::optional<uint64_t> seq, std::string reason) {
@@ -130,7 +140,7 @@ struct Head {
 
 // The order matters: what is wrong in the bytes comes before what is missing at the end, and that
 // before what the records say about each other.
-void Judge(Report& report, const ScanResult& scan, const Result<void>& notes, const std::vector<Head>& heads,
+void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, const std::vector<Head>& heads,
            Checks& checks) {
   if (scan.fault && !scan.torn) {
     return Settle(report, FromCode(scan.fault->code), scan.fault->seq, scan.fault->message);
@@ -155,6 +165,9 @@ void Judge(Report& report, const ScanResult& scan, const Result<void>& notes, co
                         " has another root than this log: two histories under one key");
     }
   }
+  if (!notes.value()) {
+    return Settle(report, Verdict::kTampered, 0, "the checkpoint is not signed by the key of a day");
+  }
   if (const auto& fault = checks.closure().fault()) {
     return Settle(report, fault->tampered ? Verdict::kTampered : Verdict::kIncomplete, fault->seq,
                   fault->message);
@@ -174,9 +187,9 @@ void Judge(Report& report, const ScanResult& scan, const Result<void>& notes, co
 
 // The checkpoint, the cosigned one where there is one, and those that the caller brought.
 Result<void> ReadHeads(const VerifyOptions& options, const VerifierKey& key, Report& report,
-                       std::vector<Head>& heads) {
+                       std::vector<Head>& heads, std::string& note) {
   const LogLayout layout(options.log_folder);
-  BOOST_OUTCOME_TRY(const std::string note, ReadFile(layout.checkpoint(), kMaxNote));
+  BOOST_OUTCOME_TRY(note, ReadFile(layout.checkpoint(), kMaxNote));
   BOOST_OUTCOME_TRY(const Checkpoint head, OpenCheckpoint(note, key));
   report.checkpoint_size = head.size;
   heads.push_back(Head{head, "the signed checkpoint"});
@@ -188,6 +201,7 @@ Result<void> ReadHeads(const VerifyOptions& options, const VerifierKey& key, Rep
     BOOST_OUTCOME_TRY(const Note parsed, ParseNote(text));
     BOOST_OUTCOME_TRY(const auto found, Cosignatures(parsed, options.witnesses));
     for (const Cosigned& one : found) {
+      if (seen.size == 0) break;  // of an empty log: vouches for nothing
       report.witnesses.push_back(WitnessSeen{one.witness.name, seen.size, one.time});
     }
     heads.push_back(Head{seen, found.empty() ? "a checkpoint that was kept"
@@ -196,22 +210,26 @@ Result<void> ReadHeads(const VerifyOptions& options, const VerifierKey& key, Rep
   return Ok();
 }
 
-// The list of days is signed by the log key and must hold the key of every segment; the checkpoint's
-// second signature is by one of them.
-Result<void> CheckDays(const VerifyOptions& options, const VerifierKey& key,
+// The list of days is signed by the log key and holds the key of every segment. True when one of its keys has
+// signed the checkpoint too. To be read last: the list of a working writer is ahead of its segments and heads.
+Result<bool> CheckDays(const VerifyOptions& options, const VerifierKey& key, const std::string& checkpoint,
                        const std::multimap<uint32_t, PublicKey>& days) {
-  BOOST_OUTCOME_TRY(const std::string note, ReadFile(LogLayout(options.log_folder).days(), kMaxNote));
-  BOOST_OUTCOME_TRY(const DayList list, OpenDayList(note, key));
-  BOOST_OUTCOME_TRY(const std::string head, ReadFile(LogLayout(options.log_folder).checkpoint(), kMaxNote));
-  BOOST_OUTCOME_TRY(const Note checkpoint, ParseNote(head));
+  BOOST_OUTCOME_TRY(const std::string text, ReadFile(LogLayout(options.log_folder).days(), kMaxNote));
+  BOOST_OUTCOME_TRY(const DayList list, OpenDayList(text, key));
   for (const auto& [day, day_key] : days) {
-    BOOST_OUTCOME_TRY(SignedBy(checkpoint, VerifierKey{key.name, day_key}));
     const bool before = list.keys.size() >= kMaxListedDays && DayName(day) < list.keys.begin()->first;
     if (!before && !list.Holds(day, day_key)) {
       return Error{Code::kTampered, "the list of days does not hold the key of " + DayName(day)};
     }
   }
-  return Ok();
+  BOOST_OUTCOME_TRY(const Note note, ParseNote(checkpoint));
+  BOOST_OUTCOME_TRY(const Checkpoint head, ParseCheckpointText(note.text));
+  bool by_day = head.size == 0;  // before the first day
+  for (const auto& [name, listed] : list.keys) {
+    BOOST_OUTCOME_TRY(const bool by_this, SignedBy(note, VerifierKey{key.name, listed}));
+    by_day = by_day || by_this;
+  }
+  return by_day;
 }
 
 // Tiles are a cache: what is wrong with them is a warning.
@@ -266,6 +284,10 @@ void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
       report.unproved.push_back("by a witness: the last " + std::to_string(report.records - size) + " records");
     }
   }
+  if (report.closed > 0) {
+    report.unproved.push_back("that the content of " + std::to_string(report.closed) +
+                              " records decrypts, whose keys were not released");
+  }
   if (options.auditor_secrets.empty()) {
     report.unproved.push_back("that the content decrypts (--auditor-key with --keys or --release)");
   }
@@ -294,15 +316,17 @@ Report VerifyLog(const VerifyOptions& options) {
 
   // The checkpoint is read first: the log of a working writer is always ahead of it.
   std::vector<Head> heads;
-  Result<void> notes = ReadHeads(options, key, report, heads);
+  std::string checkpoint;
+  const Result<void> read = ReadHeads(options, key, report, heads, checkpoint);
   ScanOptions scan_options;
   scan_options.live = report.live;
   scan_options.threads = options.threads;
+  scan_options.progress = options.progress;
   for (const Head& head : heads) scan_options.root_sizes.push_back(head.checkpoint.size);
   Checks checks(options, key.name);
   const ScanResult scan = ScanLog(options.log_folder, key, scan_options, &checks);
   checks.closure().Finish();
-  if (notes) notes = CheckDays(options, key, checks.days());
+  const Result<bool> notes = read ? CheckDays(options, key, checkpoint, checks.days()) : Result<bool>(read.error());
 
   report.records = scan.tree.size();
   report.batches = scan.batches;
@@ -314,6 +338,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.overrides = checks.closure().overrides();
   report.erased = checks.closure().erased();
   report.decrypted = checks.decrypted();
+  report.closed = checks.closed();
   report.keys_checked = checks.keys_checked();
   report.auditor_policies = checks.policies();
   report.first_us = checks.first_us();

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +41,8 @@ struct VerifyOptions {
   std::optional<AuditorPolicy> auditors;                // nobody else may be sealed to
   std::vector<const certs::SecretBytes*> auditor_secrets;  // with `keys`: decrypt everything
   SubjectKeySource* keys = nullptr;                     // alone: every key must be there
-  std::function<void(uint64_t records)> progress;       // after each segment
+  bool all_keys = true;                                 // false: a release, the records of others stay closed
+  ScanProgress progress;                                // none: nobody wants to know
   unsigned threads = 0;                                 // 0: all
 };
 
@@ -75,6 +75,7 @@ struct Report {
   uint64_t overrides = 0;
   uint64_t erased = 0;               // records whose payload was destroyed, with an ERASE
   uint64_t decrypted = 0;            // records opened
+  uint64_t closed = 0;               // records whose key was not among those released
   uint64_t keys_checked = 0;         // subject keys found
   uint64_t auditor_policies = 0;     // different ones that were in force
   uint64_t first_us = 0, last_us = 0;  // wall clock of the first and last record

@@ -1,8 +1,6 @@
 // portcullis-verify: the auditor's own program. Links the audit and certs islands only. Exit 0 for a
 // valid log, 3 for any other verdict, 1 for wrong usage.
 
-#include <unistd.h>
-
 #include <iostream>
 #include <list>
 #include <string>
@@ -10,6 +8,7 @@
 
 #include "audit/file.h"
 #include "audit/layout.h"
+#include "audit/progress.h"
 #include "audit/release.h"
 #include "audit/verify.h"
 #include "certs/secret.h"
@@ -129,6 +128,7 @@ portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::aud
     BOOST_OUTCOME_TRY(held.released.Add(text, log.name, held.secrets.front()));
   }
   options.keys = &held.released;
+  options.all_keys = false;
   return Ok();
 }
 
@@ -144,11 +144,10 @@ int Run(int argc, char** argv) {
   audit::VerifyOptions options;
   Held held;
   if (auto loaded = Load(arguments, options, held); !loaded) return Usage(loaded.error().message);
-  if (::isatty(STDERR_FILENO) == 1) {
-    options.progress = [](uint64_t records) { std::cerr << "\r" << records << " records checked " << std::flush; };
-  }
+  audit::Progress progress("verify", audit::LogBytes(options.log_folder));
+  options.progress = progress.Sink();
   const audit::Report report = audit::VerifyLog(options);
-  if (options.progress) std::cerr << "\r";
+  progress.Finish();
   std::cout << (arguments.json ? audit::ReportJson(report) + "\n" : audit::ReportText(report));
   return audit::IsValid(report.verdict) ? 0 : 3;
 }

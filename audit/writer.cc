@@ -16,6 +16,7 @@ using std::chrono::steady_clock;
 
 constexpr uint64_t kMaxBatchBytes = 64u << 20;
 constexpr size_t kMaxActs = 64;
+constexpr size_t kProofsATurn = 16;
 
 uint64_t SizeOf(const Append& append) {
   uint64_t size = 0;
@@ -38,6 +39,8 @@ void Writer::Submit(Append append, Done done) {
       refusal = *poison_;
     } else if (stopping_) {
       refusal = Error{Code::kStopping, "auditd is stopping"};
+    } else if (Hangs()) {
+      refusal = Error{Code::kOverloaded, "the log's disk does not answer"};
     } else if (queue_.size() >= options_.max_queued ||
                queued_bytes_ + job.bytes > options_.max_queued_bytes) {
       refusal = Error{Code::kOverloaded, "the audit queue is full"};
@@ -99,15 +102,22 @@ void Writer::ExpireOverdue() {
 Status Writer::GetStatus() {
   const std::lock_guard guard(mutex_);
   Status status = status_;
-  status.queued = queue_.size();
+  status.queued = queue_.size() + (busy_since_ ? 1 : 0);
   if (poison_) {
     status.writable = false;
     status.why_not = poison_->message;
   } else if (stopping_) {
     status.writable = false;
     status.why_not = "auditd is stopping";
+  } else if (Hangs()) {
+    status.writable = false;
+    status.why_not = "the log's disk does not answer";
   }
   return status;
+}
+
+bool Writer::Hangs() const {
+  return busy_since_ && steady_clock::now() - *busy_since_ > options_.max_wait;
 }
 
 void Writer::Run() {
@@ -119,6 +129,7 @@ void Writer::Run() {
     bool stop = false;
     {
       std::unique_lock lock(mutex_);
+      busy_since_.reset();
       TimePoint deadline = options_.heartbeat_seconds > 0 ? next_heartbeat_ : TimePoint::max();
       if (!unsigned_leaves_.empty()) deadline = std::min(deadline, next_checkpoint_);
       deadline = std::min(deadline, next_expiry_);
@@ -140,10 +151,14 @@ void Writer::Run() {
         jobs.push_back(std::move(queue_.front()));
         queue_.pop_front();
       }
-      proofs.swap(proofs_);
+      // Each reads some tiles; the rest waits for the next turn, so that appends need not.
+      const auto some = proofs_.begin() + static_cast<std::ptrdiff_t>(std::min(proofs_.size(), kProofsATurn));
+      proofs.assign(std::make_move_iterator(proofs_.begin()), std::make_move_iterator(some));
+      proofs_.erase(proofs_.begin(), some);
       acts.swap(acts_);
       finished.swap(finished_);
       stop = stopping_ && queue_.empty() && jobs.empty();
+      busy_since_ = steady_clock::now();
     }
     ProcessBatch(std::move(jobs));
     ProcessProofs(std::move(proofs));
@@ -204,10 +219,11 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
   if (!space) {
     UpdateStatus();  // whoever asks after a refusal must not be told that appends are taken
     for (Job& job : jobs) Refuse(job, space.error());
-    return;
+    jobs.clear();  // heartbeats go on: the watermark leaves room for them
   }
   if (auto begun = BeginBatch(); !begun) {
     for (Job& job : jobs) Refuse(job, begun.error());
+    next_heartbeat_ = std::max(next_heartbeat_, steady_clock::now() + std::chrono::seconds(1));
     return Say("no batch could be begun: " + begun.error().message);
   }
   const std::vector<Event> due = DueHeartbeat();
@@ -226,7 +242,11 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
     }
     pending.push_back(Pending{&job, std::move(composed.value())});
   }
-  if (composer_->leaves().empty()) return;
+  if (composer_->leaves().empty()) {
+    // A refused append may have made a key that the composer goes on to use.
+    if (!composer_->CommitKeys()) composer_->Abandon();
+    return;
+  }
   const Result<void> committed = CommitBatch();
   if (!committed) Say("a batch was not written: " + committed.error().message);
   for (Pending& entry : pending) {
@@ -294,10 +314,7 @@ Result<void> Writer::SignNow() {
   signer_.set_store_generation(composer_->keys().generation());
   auto note = signer_.Sign(unsigned_leaves_, appender_.Root(), Here(), &appender_.identity().day);
   if (!note) {
-    if (note.error().code == Code::kForked) {
-      const std::lock_guard guard(mutex_);
-      poison_ = note.error();
-    }
+    if (note.error().code == Code::kForked) return Refuted(note.error());
     return note.error();
   }
   unsigned_leaves_.clear();
@@ -325,7 +342,7 @@ Result<void> Writer::UseDay(uint32_t day) {
     BOOST_OUTCOME_TRY(SignNow());
   }
   BOOST_OUTCOME_TRY(DayKey key, TakeDayKey(options_.keys_folder, day));
-  days_.keys.emplace(DayName(day), key.key);
+  if (!days_.Holds(day, key.key)) days_.keys.emplace(DayName(day), key.key);
   while (days_.keys.size() > kMaxListedDays) days_.keys.erase(days_.keys.begin());
   const std::string list = signer_.SignText(DayListText(options_.origin, days_));
   BOOST_OUTCOME_TRY(ReplaceFile(LogLayout(options_.log_folder).days(), list, true));

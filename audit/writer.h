@@ -81,6 +81,8 @@ class Writer {
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
+  bool Hangs() const;  // under mutex_: the batch or act at work takes longer than an append may wait
+
   struct Job {
     Append append;
     Done done;
@@ -119,6 +121,7 @@ class Writer {
   Result<std::string> ActHolds(const ActJob& job);
   Result<std::string> ActKeys(const ActJob& job);
   Result<std::string> ActRotate(const ActJob& job);
+  Result<std::string> ActEraseProgress(const ActJob& job);
   Result<std::string> ActWitnessRequest(const ActJob& job);
   Result<std::string> ActWitnessAttach(const ActJob& job);
   // Replies later, when the ciphertext is gone.
@@ -171,7 +174,10 @@ class Writer {
   uint64_t queued_bytes_ = 0;           // guarded by mutex_
   bool stopping_ = false;               // guarded by mutex_
   std::optional<Error> poison_;         // guarded by mutex_
+  std::optional<TimePoint> busy_since_; // guarded by mutex_: since when the thread has not looked at the queue
   Status status_;                       // guarded by mutex_
+  // Of the erasure that the worker does now; 0: none.
+  std::atomic<uint64_t> erase_segments_ = 0, erase_looked_at_ = 0;
   std::thread thread_;
   std::unique_ptr<Worker> worker_;      // last: its jobs use finished_ and wake_
 };

@@ -76,6 +76,7 @@ void Writer::ProcessActs(std::vector<ActJob> jobs) {
       {"holds", &Writer::ActHolds},
       {"keys", &Writer::ActKeys},
       {"rotate", &Writer::ActRotate},
+      {"erase-progress", &Writer::ActEraseProgress},
       {"witness-request", &Writer::ActWitnessRequest},
       {"witness-attach", &Writer::ActWitnessAttach},
   };
@@ -166,7 +167,6 @@ Result<std::string> Writer::ActLift(const ActJob& job) {
   BOOST_OUTCOME_TRY(const std::vector<Hold> holds, composer_->keys().Holds());
   const auto hold = std::find_if(holds.begin(), holds.end(), [&](const Hold& one) { return one.number == number; });
   if (hold == holds.end()) return Error{Code::kNotFound, "lift: there is no hold " + text};
-  BOOST_OUTCOME_TRY(composer_->keys().RemoveHold(number));
   std::vector<Tag> tags;
   if (hold->subject != "*") {
     BOOST_OUTCOME_TRY(tags, composer_->SubjectTags(hold->subject));
@@ -177,6 +177,8 @@ Result<std::string> Writer::ActLift(const ActJob& job) {
   facts.Add("reason", reason);
   facts.Add("uid", uint64_t{job.uid});
   BOOST_OUTCOME_TRY(WriteEvents(About(Kind::kHold, static_cast<uint16_t>(HoldOutcome::kLifted), tags, facts.Text())));
+  BOOST_OUTCOME_TRY(composer_->keys().RemoveHold(number));
+  BOOST_OUTCOME_TRY(composer_->keys().Commit());
   return std::to_string(number);
 }
 
@@ -228,6 +230,11 @@ Result<std::string> Writer::ActKeys(const ActJob&) {
   return out.Text();
 }
 
+// "LOOKED-AT OF" in segments; "0 0" when nothing is being erased.
+Result<std::string> Writer::ActEraseProgress(const ActJob&) {
+  return std::to_string(erase_looked_at_.load()) + " " + std::to_string(erase_segments_.load());
+}
+
 Result<std::string> Writer::ActRotate(const ActJob& job) {
   Event told;
   told.kind = Kind::kConfig;
@@ -237,7 +244,7 @@ Result<std::string> Writer::ActRotate(const ActJob& job) {
   facts.Add("uid", uint64_t{job.uid});
   told.parts.push_back(Part{PartType::kMetadata, facts.Text()});
   BOOST_OUTCOME_TRY(WriteEvents({told}));
-  BOOST_OUTCOME_TRY(composer_->keys().Rekey());
+  if (auto done = composer_->keys().Rekey(); !done) return Refuted(done.error()).error();
   BOOST_OUTCOME_TRY(SignNow());
   return std::to_string(composer_->keys().generation());
 }
@@ -251,9 +258,16 @@ Result<std::string> Writer::ActWitnessRequest(const ActJob& job) {
   AddCheckpoint request;
   request.old_size = old_size;
   request.checkpoint = note_;
-  BOOST_OUTCOME_TRY(request.proof, ConsistencyProof(old_size, signer_.size(), [this](unsigned level, uint64_t index) {
-                      return tiles_.Node(level, index);
-                    }));
+  const auto node = [this](unsigned level, uint64_t index) { return tiles_.Node(level, index); };
+  auto proof = ConsistencyProof(old_size, signer_.size(), node);
+  if (!proof && proof.error().code == Code::kRolledBack) return proof.error();
+  const auto old_root = RootAt(old_size, node);
+  if (!proof || !old_root ||
+      !VerifyConsistency(old_size, signer_.size(), proof.value(), old_root.value(), signer_.root())) {
+    RebuildTiles();
+    return Error{Code::kTampered, "a cached tile is damaged and is being rebuilt; ask again"};
+  }
+  request.proof = std::move(proof.value());
   return FormatAddCheckpoint(request);
 }
 
@@ -269,6 +283,7 @@ Result<std::string> Writer::ActWitnessAttach(const ActJob& job) {
   }
   const KeysLayout keys(options_.keys_folder);
   if (auto fits = CompareWithSeen(options_.log_folder, signer_, tiles_, head, "the witness `" + cosigned[0].witness.name + "`"); !fits) {
+    if (fits.error().code != Code::kRolledBack && fits.error().code != Code::kForked) return fits.error();
     (void)ReplaceFile(keys.witnessed(), text, true);
     return Refuted(fits.error()).error();
   }

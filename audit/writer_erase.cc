@@ -51,6 +51,9 @@ Result<void> Writer::BeginErase(ActJob& job) {
       reason == job.request.arguments.end() || reason->second.empty() || reason->second.size() > 1024) {
     return Error{Code::kInvalidArgument, "erase: `subject` and `reason` are needed"};
   }
+  if (subject->second == kSystemSubject) {
+    return Error{Code::kPermission, "erase: the log's own records are about no person and are kept"};
+  }
   BOOST_OUTCOME_TRY(const std::vector<Tag> tags, composer_->SubjectTags(subject->second));
   BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> all, composer_->keys().SubjectKeys());
   std::vector<SubjectKeyId> keys;
@@ -84,7 +87,11 @@ Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const st
   }
   // What is noted is committed with the batch, just before it is written.
   if (auto written = WriteEvents(told); !written) {
-    if (composer_->keys().FinishErasures(noted)) (void)composer_->keys().Commit();
+    // After a failed sync ERASE may be on the disk: the note stays, and the next start goes on.
+    if (appender_.poisoned()) return written;
+    Result<void> undone = composer_->keys().FinishErasures(noted);
+    if (undone) undone = composer_->keys().Commit();
+    if (!undone) return Refuted(undone.error());
     return written;
   }
   // The log says now that the keys are gone: it must not go on with them.
@@ -99,7 +106,7 @@ Result<void> Writer::FinishDestroying(const std::map<uint64_t, std::set<SubjectK
       composer_->ForgetSubject(key.subject);
     }
   }
-  BOOST_OUTCOME_TRY(composer_->keys().Commit());
+  // One transaction with the re-encryption: a crash leaves the note, or neither key nor old salt.
   return composer_->keys().Rekey();
 }
 
@@ -130,8 +137,12 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
                  pending = std::move(pending.value().destroyed)] {
     EraseReport sum;
     Result<void> outcome = Ok();
+    uint64_t segments = 0;
+    for (const auto& [end, keys] : pending) segments += end;
+    erase_looked_at_ = 0;
+    erase_segments_ = segments;
     for (const auto& [end, keys] : pending) {
-      const auto erased = EraseFromSegments(folder, end, keys);
+      const auto erased = EraseFromSegments(folder, end, keys, [this] { ++erase_looked_at_; });
       if (!erased) {
         outcome = erased.error();
         break;
@@ -140,6 +151,7 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
       sum.bytes += erased.value().bytes;
       sum.segments += erased.value().segments;
     }
+    erase_segments_ = 0;
     const std::lock_guard guard(mutex_);
     finished_.push_back([this, done, correlation, outcome, sum, pending] {
       JsonObject facts;

@@ -161,5 +161,83 @@ TEST_F(ClosureTest, APartNeedsItsKeyRecordAndAFreshIndex) {
   EXPECT_FALSE(Good());
 }
 
+class HoldTest : public ClosureTest {
+ protected:
+  void SetUp() override { NewBoot(); }
+  void Hold(HoldOutcome outcome, uint8_t subject) {  // 0: everybody
+    Leaf leaf = Next(Kind::kHold);
+    leaf.outcome = static_cast<uint16_t>(outcome);
+    if (subject != 0) leaf.tags[leaf.tag_count++].fill(subject);
+    checker_.Take(leaf);
+  }
+  void Erased(uint8_t subject) {
+    Leaf leaf = Next(Kind::kAdmin);
+    leaf.subject.fill(subject);
+    leaf.retention = 30;
+    leaf.period = 7;
+    checker_.Take(leaf, true);
+  }
+  void Expire() {
+    Leaf leaf = Next(Kind::kErase);
+    leaf.outcome = static_cast<uint16_t>(EraseOutcome::kExpired);
+    leaf.retention = 30;
+    leaf.period = 7;
+    checker_.Take(leaf);
+  }
+  void EraseSubject(uint8_t subject) {
+    Leaf leaf = Next(Kind::kErase);
+    leaf.outcome = static_cast<uint16_t>(EraseOutcome::kBegun);
+    leaf.tags[leaf.tag_count++].fill(subject);
+    checker_.Take(leaf);
+  }
+};
+
+TEST_F(HoldTest, AnExpiryExplainsNothingOfWhoIsHeld) {
+  Erased(1);
+  Erased(2);
+  Hold(HoldOutcome::kPlaced, 2);
+  Expire();
+  ASSERT_FALSE(Good());
+  EXPECT_FALSE(checker_.fault()->tampered);
+  EXPECT_EQ(checker_.fault()->seq, 2u);
+}
+
+TEST_F(HoldTest, WhatExpiredBeforeTheHoldIsExplained) {
+  Erased(1);
+  Expire();
+  Hold(HoldOutcome::kPlaced, 1);
+  Expire();
+  EXPECT_TRUE(Good());
+  Leaf leaf = Next(Kind::kAdmin);
+  leaf.subject.fill(1);
+  leaf.retention = 30;
+  leaf.period = 7;
+  leaf.seq = 1;
+  EXPECT_TRUE(checker_.KeyDestroyed(leaf));
+}
+
+TEST_F(HoldTest, NothingIsErasedWhileEverybodyIsHeld) {
+  Hold(HoldOutcome::kPlaced, 0);
+  Hold(HoldOutcome::kLifted, 0);
+  EraseSubject(1);
+  EXPECT_FALSE(checker_.fault());
+  Hold(HoldOutcome::kPlaced, 0);
+  Expire();
+  ASSERT_TRUE(checker_.fault());
+  EXPECT_TRUE(checker_.fault()->tampered);
+}
+
+TEST_F(HoldTest, ALiftThatIsToldTwiceHidesNoLaterHold) {
+  Hold(HoldOutcome::kPlaced, 1);
+  Hold(HoldOutcome::kLifted, 1);
+  Hold(HoldOutcome::kLifted, 1);
+  EraseSubject(1);
+  EXPECT_FALSE(checker_.fault());
+  Hold(HoldOutcome::kPlaced, 1);
+  EraseSubject(1);
+  ASSERT_TRUE(checker_.fault());
+  EXPECT_TRUE(checker_.fault()->tampered);
+}
+
 }  // namespace
 }  // namespace portcullis::audit
