@@ -1,4 +1,4 @@
-// `portcullis audit`: init, keygen, verify. Reading is in audit_read.cc and audit_select.cc, acts of
+// `portcullis audit`: init, keygen, verify. Reading is in audit_read.cc, audit_search.cc and audit_export.cc, acts of
 // people in audit_acts.cc, the report in audit_report.cc. Works on folders; never through the gateway.
 
 #include <boost/json/object.hpp>
@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "audit/layout.h"
+#include "audit/progress.h"
 #include "audit/verify.h"
 #include "gateway/cli/audit_acts.h"
 #include "gateway/cli/audit_read.h"
@@ -74,7 +75,10 @@ void Verify(Context& context, const AuditArguments& arguments) {
     if (!witnesses) return Fail(context, kUsage, witnesses.error().message);
     options.witnesses = std::move(witnesses.value());
   }
+  audit::Progress progress("verify", audit::LogBytes(arguments.folder));
+  options.progress = progress.Sink();
   const audit::Report report = audit::VerifyLog(options);
+  progress.Finish();
   std::cout << (context.json ? audit::ReportJson(report) + "\n" : audit::ReportText(report));
   context.exit_code = audit::IsValid(report.verdict) ? kOk : kNo;
 }
@@ -108,7 +112,9 @@ void AddAudit(CLI::App& app, Context& context) {
   verify->callback([&context, arguments] { Verify(context, *arguments); });
 
   AddAuditRead(*noun, context);
-  AddAuditSelect(*noun, context);
+  AddAuditSearch(*noun, context);
+  AddAuditExport(*noun, context);
+  AddAuditPart(*noun, context);
   AddAuditReport(*noun, context);
   AddAuditActs(*noun, context);
 }

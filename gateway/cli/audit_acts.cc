@@ -1,14 +1,20 @@
 #include "gateway/cli/audit_acts.h"
 
+#include <atomic>
 #include <chrono>
+#include <cinttypes>
+#include <cstdio>
 #include <ctime>
 #include <iostream>
 #include <memory>
+#include <thread>
 
 #include "audit/client.h"
 #include "audit/file.h"
 #include "audit/layout.h"
+#include "audit/new_file.h"
 #include "audit/override.h"
+#include "audit/progress.h"
 #include "audit/record.h"
 #include "certs/secret.h"
 
@@ -64,7 +70,7 @@ void Release(Context& context, const ActArguments& arguments) {
                         {{"subject", arguments.subject}, {"auditor", arguments.auditor}, {"reason", arguments.reason},
                          {"from_week", from.value()}, {"to_week", to.value()}});
   if (!file) return FailAct(context, file.error());
-  if (auto put = audit::ReplaceFile(arguments.out, file.value(), true); !put) {
+  if (auto put = audit::WriteNewFile(arguments.out, file.value()); !put) {
     return Fail(context, kUsage, put.error().message);
   }
   std::cerr << "released to " << arguments.auditor << ": " << arguments.out << " (only that auditor's key opens it)\n";
@@ -87,12 +93,48 @@ void Hold(Context& context, const ActArguments& arguments) {
   }
 }
 
+// Asks auditd how far it is, on a connection of its own, until told to stop.
+class EraseProgress {
+ public:
+  explicit EraseProgress(const std::string& socket) {
+    if (!audit::Progress::OnTerminal()) return;
+    thread_ = std::thread([this, socket] { Show(socket); });
+  }
+  ~EraseProgress() {
+    ended_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  EraseProgress(const EraseProgress&) = delete;
+  EraseProgress& operator=(const EraseProgress&) = delete;
+
+ private:
+  void Show(const std::string& socket) {
+    auto client = audit::Client::Connect(socket);
+    std::unique_ptr<audit::Progress> progress;
+    while (client && !ended_) {
+      const auto said = client.value().Act("erase-progress", {});
+      uint64_t done = 0, of = 0;
+      if (said && std::sscanf(said.value().c_str(), "%" SCNu64 " %" SCNu64, &done, &of) == 2 && of > 0) {
+        if (!progress) progress = std::make_unique<audit::Progress>("erase", of, "segments");
+        progress->Update(done, done);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  }
+
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
+
 void Erase(Context& context, const ActArguments& arguments) {
   if (context.dry_run) {
     std::cerr << "would destroy the keys and the ciphertext of `" << arguments.subject << "`\n";
     return;
   }
-  const auto done = Act(arguments, "erase", {{"subject", arguments.subject}, {"reason", arguments.reason}});
+  const auto done = [&] {
+    const EraseProgress progress(arguments.socket);
+    return Act(arguments, "erase", {{"subject", arguments.subject}, {"reason", arguments.reason}});
+  }();
   if (!done) return FailAct(context, done.error());
   std::cout << done.value() << "\n";
   std::cerr << "erased; all proofs still verify. What was exported or released before is out of reach, and so are\n"
@@ -131,7 +173,7 @@ void Proof(Context& context, const ActArguments& arguments) {
   if (!proof) return FailAct(context, proof.error());
   std::cout << proof.value().text;
   if (arguments.out.empty()) return;
-  if (auto put = audit::ReplaceFile(arguments.out, proof.value().leaf, true); !put) {
+  if (auto put = audit::WriteNewFile(arguments.out, proof.value().leaf); !put) {
     Fail(context, kUsage, put.error().message);
   }
 }
@@ -139,7 +181,7 @@ void Proof(Context& context, const ActArguments& arguments) {
 void OverridePrepare(Context& context, const ActArguments& arguments) {
   const auto statement = audit::PrepareOverride(arguments.log, arguments.origin, arguments.reason);
   if (!statement) return Fail(context, kUsage, statement.error().message);
-  const auto put = audit::ReplaceFile(arguments.out, audit::OverrideText(statement.value()), true);
+  const auto put = audit::WriteNewFile(arguments.out, audit::OverrideText(statement.value()));
   if (!put) return Fail(context, kUsage, put.error().message);
   std::cerr << "two officers sign " << arguments.out << " (`override sign`), then `override apply`\n";
 }

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <boost/json/serialize.hpp>
 #include <ctime>
 #include <iostream>
@@ -63,6 +65,19 @@ json::object Contents(const std::vector<audit::Part>& parts) {
 void PrintLine(const audit::Leaf& leaf) {
   std::cout << leaf.seq << "\t" << TimeText(leaf.wall_us) << "\t" << audit::KindName(leaf.kind) << "\t"
             << leaf.outcome << "\t" << audit::Hex(leaf.request_id) << "\n";
+}
+
+std::string ForTerminal(const std::string& text) {
+  if (::isatty(STDOUT_FILENO) != 1) return text;
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (c1) ++i;
+    if (c1 || byte == 0x7f || (byte < 0x20 && byte != '\n' && byte != '\t')) out += "\xef\xbf\xbd";
+    else out += text[i];
+  }
+  return out;
 }
 
 void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments) {

@@ -57,7 +57,7 @@ void PrintRecord(const Context& context, const audit::LoadedRecord& record,
               << (value.is_string() ? std::string(value.as_string()) : json::serialize(value)) << "\n";
   }
   for (const audit::Part& part : parts) {
-    std::cout << "--- " << audit::PartName(part.type) << "\n" << part.bytes << "\n";
+    std::cout << "--- " << audit::PartName(part.type) << "\n" << ForTerminal(part.bytes) << "\n";
   }
 }
 

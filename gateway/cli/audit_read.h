@@ -19,12 +19,17 @@
 namespace portcullis::cli {
 
 void AddAuditRead(CLI::App& noun, Context& context);    // show, tail
-void AddAuditSelect(CLI::App& noun, Context& context);  // search, export
+void AddAuditSearch(CLI::App& noun, Context& context);  // search, index
+void AddAuditExport(CLI::App& noun, Context& context);
+void AddAuditPart(CLI::App& noun, Context& context);    // release-part, open-part
 
 boost::json::object Summary(const audit::Leaf& leaf, const audit::Hash& leaf_hash);
 boost::json::object Contents(const std::vector<audit::Part>& parts);
 std::string TimeText(uint64_t wall_us);  // "2026-11-22T08:30:00Z"
 void PrintLine(const audit::Leaf& leaf);
+// What a caller wrote must not steer the terminal of who reads it: control characters, also those that
+// UTF-8 spells with two bytes (C1), become U+FFFD. Files and pipes get the bytes.
+std::string ForTerminal(const std::string& text);
 
 struct OpeningArguments {
   std::vector<std::string> auditor_keys, releases;

@@ -1,6 +1,6 @@
 // `portcullis audit report`: the compliance report of a period, as one HTML page and as JSON. Reads the
 // log twice, once to verify all of it and once to count; with an auditor's key and the subject keys it
-// opens what it counts. The page is written beside its name and put in place when it is whole.
+// opens what it counts. The page appears whole, under a name that is not taken yet.
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -8,6 +8,8 @@
 
 #include "audit/file.h"
 #include "audit/layout.h"
+#include "audit/new_file.h"
+#include "audit/progress.h"
 #include "audit/report/collect.h"
 #include "audit/report/document.h"
 #include "audit/scan.h"
@@ -49,7 +51,7 @@ class Counting : public audit::ScanVisitor {
 
 void Write(Context& context, const Arguments& arguments, const audit::ReportDocument& document) {
   if (!arguments.out.empty() && !context.dry_run) {
-    const auto written = audit::ReplaceFile(arguments.out, audit::ReportPageHtml(document), true);
+    const auto written = audit::WriteNewFile(arguments.out, audit::ReportPageHtml(document));
     if (!written) return Fail(context, kUsage, written.error().message);
     std::cerr << "wrote " << arguments.out << ": " << document.facts.records << " records, "
               << audit::VerdictName(document.verified.verdict) << "\n";
@@ -83,11 +85,17 @@ void MakeReport(Context& context, const Arguments& arguments) {
     }
     opener.emplace(opening.MakeOpener(log_key.value().name));
   }
+  audit::Progress checking("verify", audit::LogBytes(arguments.log));
+  verify.progress = checking.Sink();
   const audit::Report verified = audit::VerifyLog(verify);
+  checking.Finish();
   Counting counting(opener ? &*opener : nullptr, *period);
   audit::ScanOptions scan;
   scan.live = audit::IsLocked(audit::LogLayout(arguments.log).lock());
+  audit::Progress progress("report", audit::LogBytes(arguments.log));
+  scan.progress = progress.Sink();
   audit::ScanLog(arguments.log, log_key.value(), scan, &counting);
+  progress.Finish();
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::system_clock::now().time_since_epoch());
   Write(context, arguments,

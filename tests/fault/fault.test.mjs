@@ -40,14 +40,26 @@ async function verified(box, pattern) {
   return report;
 }
 
-// Whatever was acknowledged has a receipt that names its seq; it must be in the log.
+// The receipts of calls that were answered.
 async function acknowledged(box, count) {
-  const seqs = [];
+  const receipts = [];
   for (let i = 0; i < count; ++i) {
     const {headers, status} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat(`n ${i}`, {max_tokens: 1}))});
-    if (status === 200) seqs.push(headers.get('x-portcullis-receipt'));
+    if (status === 200) receipts.push(headers.get('x-portcullis-receipt'));
   }
-  return seqs;
+  assert.ok(receipts.length > 0, 'some calls were answered');
+  return receipts;
+}
+
+// What a receipt names is in the log, and is that record: day u32, seq u64, leaf hash, signature.
+async function kept(box, receipts) {
+  const hashes = new Map((await box.records()).map((record) => [record.seq, record.leaf_hash]));
+  for (const receipt of receipts) {
+    assert.match(receipt, /^pcr2\./);
+    const bytes = Buffer.from(receipt.slice(5), 'base64url');
+    const seq = Number(bytes.readBigUInt64BE(4));
+    assert.equal(hashes.get(seq), bytes.subarray(12, 44).toString('hex'), `record ${seq} of a receipt`);
+  }
 }
 
 test('the engine is killed in the middle of a stream', async () => {
@@ -79,13 +91,14 @@ test('auditd is killed in the middle of streams', async () => {
     assert.ok(report.recoveries >= 1);
     assert.equal(report.open_requests, 0);
     assert.equal(await responses(), before.length + ended + 1);
+    await kept(box, before);
   } finally { await box.close(); }
 });
 
 test('the gateway is killed in the middle of a stream', async () => {
   const box = await Appliance.start();
   try {
-    await acknowledged(box, 3);
+    const receipts = await acknowledged(box, 3);
     const stream = await running(box);
     box.kill('gateway');
     assert.ok((await stream.done).error);
@@ -94,18 +107,20 @@ test('the gateway is killed in the middle of a stream', async () => {
     await box.stop();
     const report = await verified(box, /^VALID/);
     assert.ok(report.requests >= 4);
+    await kept(box, receipts);
   } finally { await box.close(); }
 });
 
 test('all three are killed at once; keys, log and state survive', async () => {
   const box = await Appliance.start();
   try {
-    await acknowledged(box, 3);
+    const receipts = await acknowledged(box, 3);
     const {key} = await box.issueKey('survivor');
     for (const name of ['gateway', 'auditd', 'engine']) box.kill(name);
     await works(box);
     assert.equal((await box.request('GET', '/v1/models', {key})).status, 200);
     await verified(box, /^VALID/);
+    await kept(box, receipts);
   } finally { await box.close(); }
 });
 
@@ -136,11 +151,14 @@ test('a torn tail is cut, told and still verifies', async () => {
     box.kill('auditd', 'SIGSTOP');
     const folder = join(box.dir, 'audit/segments');
     const last = readdirSync(folder).filter((name) => name.endsWith('.seg')).sort().at(-1);
-    appendFileSync(join(folder, last), Buffer.from('PCAL\0\0torn in the middle of a fra'));
+    const frame = Buffer.from('PCLF....crc!\x02\0\0\0torn in the middle of a record');
+    frame.writeUInt32BE(4096, 4);
+    appendFileSync(join(folder, last), frame);
     box.kill('auditd', 'SIGKILL');
     await works(box);
     const report = await verified(box, /^VALID-WITH-RECOVERY$/);
     assert.ok(report.requests >= receipts.length);
+    await kept(box, receipts);
   } finally { await box.close(); }
 });
 
@@ -169,7 +187,7 @@ for (const [name, prepare, release] of [
     let box;
     try {
       box = await Appliance.start({dir});
-      await acknowledged(box, 3);
+      const receipts = await acknowledged(box, 3);
       prepare(mount, box);
       await until(async () => {
         const {status, json} = await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('x'.repeat(20000), {max_tokens: 1}))});
