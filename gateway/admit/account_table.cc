@@ -63,35 +63,99 @@ PeriodCounter::Value PeriodCounter::Get(int32_t reference_index) const {
   return {reference_index - Distance(reference_index, Index(word)), word & kTokenMask};
 }
 
+// Whoever gives a record away sets kTaken from no pins at all; a pin that comes later sees it and
+// goes back. The name is looked at again under the pin, as it may be somebody else's by then.
+bool Account::Pin() {
+  if ((pins.fetch_add(1, std::memory_order_acq_rel) & kTaken) == 0) return true;
+  Unpin();
+  return false;
+}
+
+bool Account::Settled(const Moment& now) const {
+  const auto untouched = [](const PeriodCounter& counter, int32_t index) {
+    const PeriodCounter::Value value = counter.Get(index);
+    return value.tokens == 0 || value.index < index;
+  };
+  return streams.load() == 0 && !dirty.load() && requests.Full(now.monotonic_ns) &&
+         tokens.Full(now.monotonic_ns) && untouched(day, now.day) && untouched(month, now.month);
+}
+
+void Account::Reset() {
+  requests.Reset();
+  tokens.Reset();
+  day.Set({});
+  month.Set({});
+  name = {};
+}
+
 AccountTable::AccountTable(size_t accounts)
     : capacity_(std::bit_ceil(std::max<size_t>(accounts, 16))),
+      probes_(std::min<size_t>(capacity_, 1024)),
       accounts_(std::make_unique<Account[]>(capacity_)) {
   certs::InitSodium();
   crypto_shorthash_keygen(key_.data());
 }
 
-Account* AccountTable::FindOrAdd(std::string_view name) {
-  if (name.empty() || name.size() >= sizeof(Account::name)) return nullptr;
+// The record with this tag, pinned.
+Account* AccountTable::Find(uint64_t tag) {
+  for (size_t step = 0; step < probes_; ++step) {
+    Account& account = accounts_[(tag + step) & (capacity_ - 1)];
+    const uint64_t seen = account.tag.load(std::memory_order_acquire);
+    if (seen == 0) return nullptr;
+    if (seen != tag || !account.Pin()) continue;
+    if (account.tag.load(std::memory_order_acquire) == tag) return &account;
+    account.Unpin();
+  }
+  return nullptr;
+}
+
+// With the lock held, after Find() has found nothing: the free record at the end of the way while
+// the table is not nearly full, else the settled one on it that was used longest ago, where there is
+// one.
+Account* AccountTable::Add(uint64_t tag, std::string_view name, const Moment& now) {
+  Account* oldest = nullptr;
+  for (size_t step = 0; step < probes_; ++step) {
+    Account& account = accounts_[(tag + step) & (capacity_ - 1)];
+    if (account.tag.load(std::memory_order_acquire) == 0) {
+      const bool nearly_full = used_.load(std::memory_order_relaxed) >= capacity_ - capacity_ / 8;
+      if (nearly_full && oldest != nullptr) break;
+      used_.fetch_add(1, std::memory_order_relaxed);
+      oldest = &account;
+      break;
+    }
+    const bool older = oldest == nullptr || account.used_ns.load() < oldest->used_ns.load();
+    if (older && account.pins.load() == 0 && account.Settled(now)) oldest = &account;
+  }
+  uint32_t nobody = 0;
+  if (oldest == nullptr || !oldest->pins.compare_exchange_strong(nobody, Account::kTaken)) return nullptr;
+  // Somebody may have come and gone between the look and the taking.
+  if (oldest->tag.load() != 0 && !oldest->Settled(now)) {
+    oldest->pins.fetch_sub(Account::kTaken);
+    return nullptr;
+  }
+  oldest->Reset();
+  std::ranges::copy(name, oldest->name.begin());
+  oldest->tag.store(tag, std::memory_order_release);
+  oldest->pins.fetch_sub(Account::kTaken - 1, std::memory_order_acq_rel);  // pinned by us from here
+  return oldest;
+}
+
+AccountRef AccountTable::FindOrAdd(std::string_view name, const Moment& now) {
+  if (name.empty() || name.size() >= sizeof(Account::name)) return {};
   uint64_t tag;
   crypto_shorthash(reinterpret_cast<uint8_t*>(&tag), reinterpret_cast<const uint8_t*>(name.data()),
                    name.size(), key_.data());
   tag |= uint64_t{1} << 63;
-  const size_t mask = capacity_ - 1;
-  for (size_t step = 0; step < capacity_; ++step) {
-    Account& account = accounts_[(tag + step) & mask];
-    uint64_t seen = account.tag.load(std::memory_order_acquire);
-    if (seen == 0) {
-      if (used_.load(std::memory_order_relaxed) >= capacity_ - capacity_ / 8) return nullptr;
-      if (account.tag.compare_exchange_strong(seen, tag, std::memory_order_acq_rel)) {
-        used_.fetch_add(1, std::memory_order_relaxed);
-        std::ranges::copy(name, account.name.begin());
-        account.ready.store(true, std::memory_order_release);
-        return &account;
-      }
-    }
-    if (seen == tag) return &account;
+  Account* account = Find(tag);
+  if (account == nullptr) {
+    const std::lock_guard lock(adding_);
+    account = Find(tag);
+    // A record that was chosen may be looked at by ForEach() for a moment: then there is another.
+    for (int attempt = 0; account == nullptr && attempt < 4; ++attempt) account = Add(tag, name, now);
+    if (account == nullptr) return {};
   }
-  return nullptr;
+  account->used_ns.store(now.monotonic_ns, std::memory_order_relaxed);
+  return AccountRef(account);
 }
 
 }  // namespace portcullis::gateway

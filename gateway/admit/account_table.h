@@ -1,16 +1,20 @@
 // Counters of the known: one fixed-size record per key, principal or tenant, found by name through
-// open addressing with a keyed SipHash. Records are never evicted, because forgetting one would
-// give its budget back; their number is bounded by what administrators have issued. A full table
-// refuses new accounts (fail closed) until a restart drops the ones no longer used.
-// Lock-free; any thread; memory is allocated once.
+// open addressing with a keyed SipHash. Once the table is full, a newcomer takes the record that was
+// used longest ago among the settled ones on its way: those in nobody's hands whose rates are full
+// again and whose budgets of the day and the month are untouched, so that nothing is forgotten. Where
+// there is none it is refused (fail closed).
+// Threading: finding is lock-free, from any thread; adding takes a lock, once per account. An
+// AccountRef pins its record: what is pinned is never given away. Memory is allocated once.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "gateway/admit/gcra.h"
 #include "gateway/state/records.h"
@@ -40,30 +44,71 @@ class PeriodCounter {
   std::atomic<uint64_t> word_{0};
 };
 
+// When something is asked of the table.
+struct Moment {
+  int64_t monotonic_ns = 0;
+  int32_t day = 0;  // clock.h
+  int32_t month = 0;
+};
+
 struct alignas(64) Account {
-  std::atomic<uint64_t> tag{0};  // 0: free; never changes once set
+  std::atomic<uint64_t> tag{0};   // 0: free
+  std::atomic<uint32_t> pins{0};  // holders; kTaken while the record changes hands
+  std::atomic<int64_t> used_ns{0};
   Gcra requests;
   Gcra tokens;
   std::atomic<uint32_t> streams{0};
   std::atomic<bool> dirty{false};  // budgets changed since the last collection
   PeriodCounter day;
   PeriodCounter month;
-  std::array<char, 160> name{};  // written by the thread that won the tag, before `ready`
-  std::atomic<bool> ready{false};
+  std::array<char, 160> name{};
+
+  static constexpr uint32_t kTaken = uint32_t{1} << 31;
+
+  // False when the record is changing hands.
+  bool Pin();
+  void Unpin() { pins.fetch_sub(1, std::memory_order_acq_rel); }
+  bool Settled(const Moment& now) const;
+  void Reset();
+};
+
+// A pinned record, or none. One thread at a time.
+class AccountRef {
+ public:
+  AccountRef() = default;
+  explicit AccountRef(Account* pinned) : account_(pinned) {}
+  AccountRef(AccountRef&& other) noexcept : account_(std::exchange(other.account_, nullptr)) {}
+  AccountRef& operator=(AccountRef&& other) noexcept {
+    std::swap(account_, other.account_);
+    return *this;
+  }
+  AccountRef(const AccountRef&) = delete;
+  AccountRef& operator=(const AccountRef&) = delete;
+  ~AccountRef() {
+    if (account_ != nullptr) account_->Unpin();
+  }
+
+  explicit operator bool() const { return account_ != nullptr; }
+  Account* operator->() const { return account_; }
+
+ private:
+  Account* account_ = nullptr;
 };
 
 class AccountTable {
  public:
   explicit AccountTable(size_t accounts);
 
-  // Null when the table is full or the name is longer than a record holds.
-  Account* FindOrAdd(std::string_view name);
+  // None when the table is full or the name is longer than a record holds.
+  AccountRef FindOrAdd(std::string_view name, const Moment& now);
 
   template <class Visit>
   void ForEach(Visit visit) {
     for (size_t i = 0; i < capacity_; ++i) {
       Account& account = accounts_[i];
-      if (account.ready.load(std::memory_order_acquire)) visit(account);
+      if (account.tag.load(std::memory_order_acquire) == 0 || !account.Pin()) continue;
+      const AccountRef pinned(&account);
+      visit(account);
     }
   }
 
@@ -71,10 +116,15 @@ class AccountTable {
   size_t memory_bytes() const { return capacity_ * sizeof(Account); }
 
  private:
+  Account* Find(uint64_t tag);
+  Account* Add(uint64_t tag, std::string_view name, const Moment& now);
+
   const size_t capacity_;  // a power of two
+  const size_t probes_;    // how far from its place a record may lie
   const std::unique_ptr<Account[]> accounts_;
   std::atomic<size_t> used_{0};
   std::array<uint8_t, 16> key_;
+  std::mutex adding_;
 };
 
 }  // namespace portcullis::gateway

@@ -87,6 +87,11 @@ bool Admitter::AdmitSource(const boost::asio::ip::address& address, int prefix_b
   return allowed;
 }
 
+Moment Admitter::Now() const {
+  const int64_t unix_now = clock_.UnixSeconds();
+  return {clock_.MonotonicNs(), DayOf(unix_now), MonthOf(unix_now)};
+}
+
 Result<void> Admitter::AdmitAddress(const boost::asio::ip::address& address) {
   if (!Limited(options_.requests_per_minute_address)) return Ok();
   int64_t retry_after_ns = 0;
@@ -125,8 +130,8 @@ Result<Ticket> Admitter::Admit(const Identity& identity, const CallCost& cost,
 
 Result<void> Admitter::Take(Ticket& ticket, Ticket::Share& share, const std::string& account,
                             const UsageLimits& limits, const CallCost& cost, RateHeaders* headers) {
-  share.account = accounts_.FindOrAdd(account);
-  if (share.account == nullptr) {
+  share.account = accounts_.FindOrAdd(account, Now());
+  if (!share.account) {
     return Error{Code::kInternal, "more accounts are active than the gateway has room for"};
   }
   const std::string whose = headers != nullptr ? "your key" : "your organisation";
@@ -192,8 +197,8 @@ Result<void> Admitter::TakeTokens(Ticket& ticket, Ticket::Share& share, const Us
 
 void Admitter::LoadBudgets(const std::vector<BudgetRow>& rows) {
   for (const BudgetRow& row : rows) {
-    Account* account = accounts_.FindOrAdd(row.account);
-    if (account == nullptr) continue;
+    const AccountRef account = accounts_.FindOrAdd(row.account, Now());
+    if (!account) continue;
     PeriodCounter& counter = row.period == Period::kDay ? account->day : account->month;
     counter.Set({row.index, row.tokens});
   }
@@ -213,8 +218,8 @@ std::vector<BudgetRow> Admitter::CollectBudgets() {
 }
 
 Admitter::Usage Admitter::UsageOf(const Identity& identity) {
-  Account* account = accounts_.FindOrAdd(identity.account());
-  if (account == nullptr) return {};
+  const AccountRef account = accounts_.FindOrAdd(identity.account(), Now());
+  if (!account) return {};
   const int64_t now = clock_.UnixSeconds();
   const auto current = [](const PeriodCounter& counter, int32_t index) {
     const PeriodCounter::Value value = counter.Get(index);

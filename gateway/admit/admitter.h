@@ -36,7 +36,7 @@ struct AdmitterOptions {
                      .tokens_per_month = UsageLimits::kUnlimited};
   uint64_t requests_per_minute_address = 1200;
   uint64_t unauthenticated_per_minute = 3000;
-  size_t accounts = 16384;  // keys, principals and tenants used since the start (256 bytes each)
+  size_t accounts = 16384;  // keys, principals and tenants remembered (256 bytes each)
   size_t sources = 65536;  // addresses and IPv6 prefixes remembered (8 bytes each)
 };
 
@@ -73,6 +73,7 @@ class Admitter {
   size_t memory_bytes() const { return accounts_.memory_bytes() + sources_.memory_bytes(); }
 
  private:
+  Moment Now() const;
   Result<void> Take(Ticket& ticket, Ticket::Share& share, const std::string& account,
                     const UsageLimits& limits, const CallCost& cost, RateHeaders* headers);
   Result<void> TakeTokens(Ticket& ticket, Ticket::Share& share, const UsageLimits& limits,

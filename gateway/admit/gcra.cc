@@ -102,4 +102,10 @@ void Gcra::Settle(const Rate& rate, const Reservation& reservation, uint64_t act
   refunds_done_.fetch_add(refund, std::memory_order_release);
 }
 
+void Gcra::Reset() {
+  tat_.store(kLongAgo, std::memory_order_relaxed);
+  refunds_begun_.store(0, std::memory_order_relaxed);
+  refunds_done_.store(0, std::memory_order_relaxed);
+}
+
 }  // namespace portcullis::gateway

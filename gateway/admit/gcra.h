@@ -46,12 +46,19 @@ class Gcra {
   // The state without taking anything.
   GcraResult Peek(const Rate& rate, int64_t now) const;
 
+  // Nothing is taken: a fresh one would answer alike.
+  bool Full(int64_t now) const { return tat_.load(std::memory_order_relaxed) <= now; }
+  // As if fresh; while nobody else uses it.
+  void Reset();
+
   // Corrects a reservation to what was really used; call once. Less gives back what has not leaked
   // out in the meantime, more takes it afterwards, even past the burst.
   void Settle(const Rate& rate, const Reservation& reservation, uint64_t actual_units, int64_t now);
 
  private:
-  std::atomic<int64_t> tat_{INT64_MIN / 4};
+  static constexpr int64_t kLongAgo = INT64_MIN / 4;
+
+  std::atomic<int64_t> tat_{kLongAgo};
   // Sums of all refunds in ns, before and after they are applied to tat_.
   std::atomic<int64_t> refunds_begun_{0};
   std::atomic<int64_t> refunds_done_{0};

@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "gateway/admit/account_table.h"
 #include "gateway/state/clock.h"
 
 namespace portcullis::gateway {
@@ -36,7 +35,7 @@ void Ticket::GiveBack() noexcept {
 }
 
 void Ticket::GiveBack(const Share& share, uint64_t used, int64_t now) noexcept {
-  if (share.account == nullptr) return;
+  if (!share.account) return;
   if (share.tokens_rate.limit != 0) {
     share.account->tokens.Settle(share.tokens_rate, share.tokens, used, now);
   }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "gateway/admit/account_table.h"
 #include "gateway/admit/gcra.h"
 #include "gateway/admit/rate_headers.h"
 #include "gateway/state/records.h"
@@ -19,7 +20,6 @@
 namespace portcullis::gateway {
 
 class Clock;
-struct Account;
 
 class Ticket {
  public:
@@ -47,7 +47,7 @@ class Ticket {
 
   // Part taken from one account, as far as admission came.
   struct Share {
-    Account* account = nullptr;
+    AccountRef account;
     Rate tokens_rate{};
     Reservation tokens{};
     bool stream = false;

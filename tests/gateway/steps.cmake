@@ -1,6 +1,7 @@
 # Tests of the steps identify and admit, and of state and observe.
 portcullis_test(steps_test
   SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/admit/account_table_test.cc
     ${CMAKE_CURRENT_LIST_DIR}/admit/admitter_test.cc
     ${CMAKE_CURRENT_LIST_DIR}/admit/budget_keeper_test.cc
     ${CMAKE_CURRENT_LIST_DIR}/admit/gcra_test.cc

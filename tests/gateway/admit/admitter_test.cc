@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 #include <type_traits>
+#include <vector>
 
 #include "tests/gateway/state/steps_fixture.h"
 
@@ -195,15 +196,16 @@ TEST(Admitter, LimitsTheUnauthenticatedTogether) {
   EXPECT_EQ(refused.error().retry_after_ms, 12'000);
 }
 
-TEST(Admitter, RefusesWhenTheAccountTableIsFull) {
+TEST(Admitter, RefusesWhenTheAccountTableIsFullOfAccountsInUse) {
   AccountTable table(16);
-  int added = 0;
-  for (int i = 0; i < 16; ++i) added += table.FindOrAdd("key:" + std::to_string(i)) != nullptr;
-  EXPECT_EQ(added, 14);
-  EXPECT_NE(table.FindOrAdd("key:3"), nullptr);
-  EXPECT_EQ(table.FindOrAdd("key:3"), table.FindOrAdd("key:3"));
-  EXPECT_EQ(table.FindOrAdd(""), nullptr);
-  EXPECT_EQ(table.FindOrAdd(std::string(160, 'x')), nullptr);
+  const Moment now{1, 20'000, 657};
+  std::vector<AccountRef> held;
+  for (int i = 0; i < 16; ++i) held.push_back(table.FindOrAdd("key:" + std::to_string(i), now));
+  for (const AccountRef& account : held) EXPECT_TRUE(account);
+  EXPECT_FALSE(table.FindOrAdd("key:16", now));
+  EXPECT_EQ(table.FindOrAdd("key:3", now).operator->(), held[3].operator->());
+  EXPECT_FALSE(table.FindOrAdd("", now));
+  EXPECT_FALSE(table.FindOrAdd(std::string(160, 'x'), now));
 }
 
 // Whatever becomes of tickets, on however many threads: in the end no stream is taken and the
