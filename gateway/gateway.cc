@@ -229,7 +229,9 @@ asio::awaitable<void> Gateway::Parts::NoteConfiguration(std::string what) {
   const auto snapshot = policy.snapshot().Load();
   boost::json::object facts{{"what", what}, {"policy_revision", snapshot->revision}};
   if (snapshot->number > 0) facts["revision"] = snapshot->number;
-  for (const std::string& complaint : policy.Complaints()) {
+  const std::vector<std::string> complaints =
+      co_await store->Run([this](Store&) { return policy.Complaints(); });
+  for (const std::string& complaint : complaints) {
     Complain("policy", Error{Code::kConfig, complaint});
     if (!facts.contains("complaints")) facts["complaints"] = boost::json::array();
     facts["complaints"].get_array().emplace_back(complaint);
@@ -257,10 +259,15 @@ asio::awaitable<void> Gateway::Parts::WatchCertificates() {
     timer.expires_after(kReloadInterval);
     auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
+    // Each listener for itself: a revocation does not wait for another listener's bad file.
     for (const auto& context : tls) {
       auto reloaded = context->ReloadIfChanged();
-      if (!reloaded) Complain("tls", reloaded.error());
-      else if (reloaded.value()) log.Event(LogLevel::kInfo, "tls", "certificates reloaded");
+      if (!reloaded) {
+        Complain("tls", reloaded.error());
+      } else if (reloaded.value()) {
+        server->Recheck();
+        log.Event(LogLevel::kInfo, "tls", "certificates reloaded");
+      }
     }
   }
 }
@@ -332,10 +339,15 @@ void Gateway::Stop() {
 }
 
 Result<void> Gateway::Reload() {
-  BOOST_OUTCOME_TRY(parts_->policy.Reload());
+  // All or nothing: what can fail comes first, the policy last.
+  std::vector<TlsContext::Loaded> fresh;
   for (const auto& context : parts_->tls) {
-    BOOST_OUTCOME_TRY(context->Reload());
+    BOOST_OUTCOME_TRY(auto loaded, context->Load());
+    fresh.push_back(std::move(loaded));
   }
+  BOOST_OUTCOME_TRY(parts_->policy.Reload());
+  for (size_t i = 0; i < fresh.size(); ++i) parts_->tls[i]->Use(std::move(fresh[i]));
+  parts_->server->Recheck();
   asio::io_context& first = parts_->per_core.front().context;
   asio::co_spawn(first, parts_->NoteConfiguration("reload"), asio::detached);
   return boost::outcome_v2::success();

@@ -94,6 +94,10 @@ void Connection::Abort() {
   NotifyGone();
 }
 
+void Connection::Recheck() {
+  if (listener_->tls && stream_ && !stream_->TrustedBy(*listener_->tls->Snapshot())) Abort();
+}
+
 awaitable<void> Connection::Run() {
   if (!co_await Handshake()) co_return;
   bool more = true;
@@ -120,6 +124,8 @@ awaitable<bool> Connection::Handshake() {
   while (stream_) {
     const Stream::Outcome outcome = stream_->Handshake();
     if (outcome.status == Stream::Status::kOk) {
+      // The settings may have changed during the handshake, after Recheck() looked.
+      if (listener_->tls && !stream_->TrustedBy(*listener_->tls->Snapshot())) break;
       stream_->Describe(peer_);
       ClearDeadline();
       co_return true;

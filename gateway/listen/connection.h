@@ -39,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Conne
   void Drain();
   // Ends it now, as if the client had gone.
   void Abort();
+  // Aborts it if the client's certificate would not be accepted any more.
+  void Recheck();
 
   // For Exchange.
   const Peer& peer() const { return peer_; }

@@ -65,7 +65,7 @@ Result<uint16_t> Server::Add(ListenerConfig config) {
   auto* const tcp = std::get_if<TcpListen>(&config.where);
   while (sockets.size() < cores.size()) {
     if (tcp != nullptr) {
-      const Result<ListeningSocket> next = ListenTcp(tcp->address, first.port);
+      const Result<ListeningSocket> next = ListenTcp(tcp->address, first.port, PortShare::kWithOurs);
       if (!next) return close_all(next.error());
       sockets.push_back(next.value().fd);
     } else {
@@ -83,6 +83,16 @@ Result<uint16_t> Server::Add(ListenerConfig config) {
     acceptor->Start();
   }
   return first.port;
+}
+
+void Server::Recheck() {
+  for (const auto& core : impl_->state->cores) {
+    boost::asio::post(core->io, [state = impl_->state, &core = *core] {
+      for (auto it = core.connections.begin(); it != core.connections.end();) {
+        static_cast<Connection&>(*it++).Recheck();
+      }
+    });
+  }
 }
 
 void Server::Stop(std::chrono::milliseconds drain, std::function<void()> done) {

@@ -55,6 +55,10 @@ class Server {
   // Binds, listens and starts to accept on every core. Returns the TCP port (0 for Unix).
   Result<uint16_t> Add(ListenerConfig config);
 
+  // Ends connections whose client certificates today's settings of their listener would refuse: the
+  // revoked ones. Call after a reload; from any thread.
+  void Recheck();
+
   // Stops accepting, closes idle connections, lets running exchanges end until the deadline, then
   // closes them too (their OnPeerGone fires). `done` is called once, on some core.
   void Stop(std::chrono::milliseconds drain, std::function<void()> done);

@@ -47,7 +47,8 @@ Error Trouble(const std::string& what, int code) {
 
 }  // namespace
 
-Result<ListeningSocket> ListenTcp(const boost::asio::ip::address& address, uint16_t port) {
+Result<ListeningSocket> ListenTcp(const boost::asio::ip::address& address, uint16_t port,
+                                  PortShare share) {
   const std::string name = (address.is_v6() ? "[" + address.to_string() + "]" : address.to_string()) +
                            ":" + std::to_string(port);
   sockaddr_storage storage{};
@@ -68,13 +69,16 @@ Result<ListeningSocket> ListenTcp(const boost::asio::ip::address& address, uint1
     std::memcpy(&storage, &in, size = sizeof(in));
   }
   Guard fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  if (fd.get() < 0 || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
-      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0 ||
-      ::listen(fd.get(), kBacklog) != 0) {
-    return Trouble("`" + name + "`", errno);
-  }
+  const auto set = [&fd](int option) {
+    const int on = 1;
+    return ::setsockopt(fd.get(), SOL_SOCKET, option, &on, sizeof(on)) == 0;
+  };
+  // The first becomes shareable once it listens: until then nobody else can have listened here.
+  const bool alone = share == PortShare::kAlone;
+  const bool listening = fd.get() >= 0 && set(SO_REUSEADDR) && (alone || set(SO_REUSEPORT)) &&
+                         ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
+                         ::listen(fd.get(), kBacklog) == 0 && (!alone || set(SO_REUSEPORT));
+  if (!listening) return Trouble("`" + name + "`", errno);
   return AdoptListening(fd.Release());
 }
 

@@ -1,4 +1,4 @@
-// Opens listening sockets: TCP with SO_REUSEPORT, Unix with a mode, or inherited from systemd.
+// Opens listening sockets: TCP, one a core on one port, Unix with a mode, or inherited from systemd.
 // Threading: start-up only. Failure: kConfig or kIo, naming the address and what to do.
 #pragma once
 
@@ -16,7 +16,11 @@ struct ListeningSocket {
   bool is_unix = false;
 };
 
-Result<ListeningSocket> ListenTcp(const boost::asio::ip::address& address, uint16_t port);
+// SO_REUSEPORT shares a port with every process of the same user, so the first socket of a port takes
+// it alone: a second gateway is told that the port is in use instead of getting half of the calls.
+enum class PortShare { kAlone, kWithOurs };
+Result<ListeningSocket> ListenTcp(const boost::asio::ip::address& address, uint16_t port,
+                                  PortShare share = PortShare::kAlone);
 Result<ListeningSocket> ListenUnix(const std::filesystem::path& path, unsigned mode);
 Result<ListeningSocket> AdoptListening(int fd);
 

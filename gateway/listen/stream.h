@@ -8,6 +8,8 @@
 
 #include "gateway/listen/peer.h"
 
+struct ssl_ctx_st;
+
 namespace portcullis::gateway {
 
 class Stream {
@@ -26,6 +28,8 @@ class Stream {
   virtual Outcome CloseNotify() = 0;
   // Adds what the handshake proved.
   virtual void Describe(Peer& peer) const = 0;
+  // Would the client's certificate pass under these settings too? True where none was shown.
+  virtual bool TrustedBy(ssl_ctx_st& context) const = 0;
 };
 
 }  // namespace portcullis::gateway

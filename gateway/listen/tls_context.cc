@@ -19,6 +19,7 @@ namespace portcullis::gateway {
 namespace {
 
 constexpr size_t kMaxPem = 1 << 20;
+constexpr int kVerifyDepth = 3;
 
 using Digest = std::array<unsigned char, 32>;
 using X509Ptr = std::unique_ptr<X509, decltype(&X509_free)>;
@@ -104,16 +105,20 @@ bool IsAllowedIssuer(const Issuers& issuers, const X509* issuer) {
   return std::find(issuers.begin(), issuers.end(), digest) != issuers.end();
 }
 
+bool HasAllowedIssuer(const SSL_CTX& context, X509_STORE_CTX& store) {
+  const auto* const issuers =
+      static_cast<Issuers*>(SSL_CTX_get_ex_data(&context, IssuersIndex()));
+  if (issuers == nullptr) return true;
+  const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(&store);
+  return sk_X509_num(chain) >= 2 && IsAllowedIssuer(*issuers, sk_X509_value(chain, 1));
+}
+
 // Called by OpenSSL for every certificate of the built chain, the leaf last.
 int VerifyIssuer(int ok, X509_STORE_CTX* store) {
   if (ok != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return ok;
   const auto* const ssl = static_cast<SSL*>(
       X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  const auto* const issuers =
-      static_cast<Issuers*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), IssuersIndex()));
-  if (issuers == nullptr) return 1;
-  const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(store);
-  if (sk_X509_num(chain) >= 2 && IsAllowedIssuer(*issuers, sk_X509_value(chain, 1))) return 1;
+  if (HasAllowedIssuer(*SSL_get_SSL_CTX(ssl), *store)) return 1;
   X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
 }
@@ -171,7 +176,7 @@ Result<void> LoadClientTrust(SSL_CTX* context, const TlsOptions& options) {
   }
   const int required = options.client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | required, VerifyIssuer);
-  SSL_CTX_set_verify_depth(context, 3);
+  SSL_CTX_set_verify_depth(context, kVerifyDepth);
   return boost::outcome_v2::success();
 }
 
@@ -230,6 +235,20 @@ Result<TlsContext::SnapshotPtr> Build(const TlsOptions& options) {
 
 }  // namespace
 
+bool TrustsClient(ssl_ctx_st& context, const ssl_st& ssl) {
+  const X509Ptr leaf(SSL_get1_peer_certificate(&ssl), X509_free);
+  if (!leaf) return true;
+  const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> store(
+      X509_STORE_CTX_new(), X509_STORE_CTX_free);
+  bool good = store && X509_STORE_CTX_init(store.get(), SSL_CTX_get_cert_store(&context), leaf.get(),
+                                           SSL_get_peer_cert_chain(&ssl)) == 1;
+  good = good && X509_STORE_CTX_set_default(store.get(), "ssl_client") == 1;
+  if (good) X509_STORE_CTX_set_depth(store.get(), kVerifyDepth);
+  good = good && X509_verify_cert(store.get()) == 1 && HasAllowedIssuer(context, *store);
+  ERR_clear_error();
+  return good;
+}
+
 bool PostQuantumAvailable() {
   static const bool available = [] {
     const TlsContext::SnapshotPtr context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
@@ -258,12 +277,29 @@ Result<bool> TlsContext::ReloadIfChanged() {
   return true;
 }
 
+Result<TlsContext::Loaded> TlsContext::Load() const {
+  Loaded loaded;
+  loaded.fingerprint = Fingerprint();
+  BOOST_OUTCOME_TRY(loaded.snapshot, Build(options_));
+  return loaded;
+}
+
+void TlsContext::Use(Loaded loaded) {
+  const std::lock_guard lock(reload_mutex_);
+  fingerprint_ = std::move(loaded.fingerprint);
+  Replace(std::move(loaded.snapshot));
+}
+
 Result<void> TlsContext::ReloadLocked() {
   fingerprint_ = Fingerprint();
   BOOST_OUTCOME_TRY(SnapshotPtr fresh, Build(options_));
+  Replace(std::move(fresh));
+  return boost::outcome_v2::success();
+}
+
+void TlsContext::Replace(SnapshotPtr fresh) {
   const std::lock_guard lock(snapshot_mutex_);
   snapshot_.swap(fresh);
-  return boost::outcome_v2::success();
 }
 
 TlsContext::SnapshotPtr TlsContext::Snapshot() const {

@@ -15,6 +15,7 @@
 #include "gateway/error.h"
 
 struct ssl_ctx_st;
+struct ssl_st;
 
 namespace portcullis::gateway {
 
@@ -37,6 +38,13 @@ class TlsContext {
 
   static Result<std::shared_ptr<TlsContext>> Open(TlsOptions options);
 
+  // What the files say now, not used yet: several listeners can be loaded before any changes.
+  struct Loaded {
+    SnapshotPtr snapshot;
+    std::string fingerprint;
+  };
+  Result<Loaded> Load() const;
+  void Use(Loaded loaded);
   // Loads all files again. On failure the last good snapshot stays.
   Result<void> Reload();
   // Reload() if a file's time or size changed since the last attempt; true when it reloaded.
@@ -47,6 +55,7 @@ class TlsContext {
  private:
   explicit TlsContext(TlsOptions options) : options_(std::move(options)) {}
   Result<void> ReloadLocked();
+  void Replace(SnapshotPtr fresh);
   std::string Fingerprint() const;
 
   TlsOptions options_;
@@ -55,6 +64,10 @@ class TlsContext {
   mutable std::mutex snapshot_mutex_;  // held for the copy of a pointer, once a handshake
   SnapshotPtr snapshot_;
 };
+
+// Whether the client's certificate of a finished handshake passes the CAs, CRLs and issuers of
+// `context`; true where none was shown.
+bool TrustsClient(ssl_ctx_st& context, const ssl_st& ssl);
 
 // Whether the linked OpenSSL has X25519MLKEM768.
 bool PostQuantumAvailable();

@@ -127,4 +127,8 @@ void TlsStream::Describe(Peer& peer) const {
   X509_free(certificate);
 }
 
+bool TlsStream::TrustedBy(ssl_ctx_st& context) const {
+  return &context == context_.get() || TrustsClient(context, *ssl_);
+}
+
 }  // namespace portcullis::gateway

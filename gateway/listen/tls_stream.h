@@ -22,6 +22,7 @@ class TlsStream final : public Stream {
   Outcome Write(const char* data, size_t size) override;
   Outcome CloseNotify() override;
   void Describe(Peer& peer) const override;
+  bool TrustedBy(ssl_ctx_st& context) const override;
 
  private:
   struct Free {

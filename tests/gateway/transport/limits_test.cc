@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <arpa/inet.h>
 
+#include "gateway/listen/sockets.h"
 #include "tests/gateway/transport/harness.h"
 
 namespace portcullis::gateway::test {
@@ -54,6 +55,17 @@ TEST(Connections, TheTotalIsCapped) {
   Client c(server, Via::kUnix);
   EXPECT_TRUE(c.AtEnd());
   EXPECT_EQ(server.counters().refused_total, 1u);
+}
+
+TEST(Listening, APortBelongsToOneGateway) {
+  TestServer server;  // two cores: two sockets on one port
+  const auto second = ListenTcp(boost::asio::ip::address_v4::loopback(), server.port());
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another program uses it"), std::string::npos)
+      << second.error().message;
+  Client client(server, Via::kTls);
+  client.Send(kGet);
+  EXPECT_EQ(StatusOf(client.ReceiveResponse()), 200);
 }
 
 TEST(Connections, RunningOutOfDescriptorsIsSurvived) {

@@ -153,20 +153,45 @@ TEST(MutualTls, StrangersAreRefused) {
   EXPECT_EQ(Ask(client), "");
 }
 
-TEST(MutualTls, RevocationBitesTheNextHandshake) {
+TEST(MutualTls, RevocationBitesTheNextHandshakeAndTheOpenConnection) {
   TestServer server(WhoAmI, {}, MutualTls());
   const auto base = IssueClient(certs::Branch::kUsers, "leaver");
   Client open(server, Via::kTls, {.certificate = base});
   EXPECT_TRUE(Ask(open).ends_with("leaver"));
+  Client stays(server, Via::kTls, {.certificate = IssueClient(certs::Branch::kUsers, "stays")});
+  EXPECT_TRUE(Ask(stays).ends_with("stays"));
+  Client nobody(server, Via::kTls);
+  EXPECT_TRUE(Ask(nobody).ends_with("nobody"));
   const auto authority = certs::Authority::Open(SharedPki().dir);
   ASSERT_TRUE(certs::Revoke(authority.value(), base.string() + ".pem"));
   const auto reloaded = server.tls().ReloadIfChanged();
   ASSERT_TRUE(reloaded) << reloaded.error().message;
   EXPECT_TRUE(reloaded.value());
   EXPECT_FALSE(server.tls().ReloadIfChanged().value());
-  EXPECT_TRUE(Ask(open).ends_with("leaver")) << "reloading must not drop connections";
   Client late(server, Via::kTls, {.certificate = base});
   EXPECT_EQ(Ask(late), "");
+  server.server().Recheck();
+  EXPECT_TRUE(open.AtEnd()) << "who is revoked has no connection left";
+  EXPECT_TRUE(Ask(stays).ends_with("stays")) << "reloading must not drop others";
+  EXPECT_TRUE(Ask(nobody).ends_with("nobody"));
+}
+
+TEST(TlsReload, WhatIsLoadedIsNotInUseYet) {
+  const auto dir = FreshFolder();
+  TlsOptions options = ServerTls();
+  for (const char* name : {"server.pem", "server.key"}) {
+    std::filesystem::copy_file(SharedPki().base(name), dir / name);
+  }
+  options.chain_file = dir / "server.pem";
+  options.key_file = dir / "server.key";
+  TestServer server(WhoAmI, {}, options);
+  const auto before = server.tls().Snapshot();
+  auto loaded = server.tls().Load();
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(server.tls().Snapshot(), before);
+  server.tls().Use(std::move(loaded.value()));
+  EXPECT_NE(server.tls().Snapshot(), before);
+  EXPECT_FALSE(server.tls().ReloadIfChanged().value()) << "what was taken is not taken again";
 }
 
 TEST(TlsReload, KeepsTheLastGoodCertificate) {
