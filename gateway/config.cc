@@ -209,6 +209,7 @@ void ReadPolicy(Table& top, Config& config, const std::filesystem::path& base,
     Table table(top.FindTable("probation"), "probation.", file, error);
     table.ReadInteger("minutes", config.probation.minutes, 1, 43200);
     table.ReadInteger("min_calls", config.probation.min_calls, 1, 1'000'000);
+    table.ReadInteger("min_callers", config.probation.min_callers, 2, 1000);
     table.ReadInteger("error_percent", config.probation.error_percent, 0, 100);
     table.ReadInteger("refusal_rise_percent", config.probation.refusal_rise_percent, 0, 100);
     table.RefuseUnknown();

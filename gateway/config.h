@@ -67,6 +67,7 @@ struct OfficerConfig {
 struct ProbationConfig {
   uint32_t minutes = 60;
   uint32_t min_calls = 50;            // before that many nothing is judged
+  uint32_t min_callers = 10;          // nor before that many have called
   uint32_t error_percent = 1;         // of calls in which a policy could not be evaluated
   uint32_t refusal_rise_percent = 20; // points above the revision before
 };

@@ -13,12 +13,6 @@ std::string AddressOf(const Peer& peer) {
   return address.substr(0, address.find('%'));
 }
 
-void Count(DecisionCounters& counters, const policy::revise::Outcome& outcome) {
-  counters.decided.fetch_add(1, std::memory_order_relaxed);
-  if (!outcome.allowed()) counters.refused.fetch_add(1, std::memory_order_relaxed);
-  if (!outcome.errors.empty()) counters.errored.fetch_add(1, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 Decider::Decider(const Snapshot<PolicySnapshot>& policy, const Clock& clock, DeciderOptions options)
@@ -64,24 +58,47 @@ DecisionFacts Decider::FactsOf(const Identity& who, const Peer& peer, const Scan
   return facts;
 }
 
+bool Decider::Ask(const PolicySnapshot& snapshot, DecisionFacts facts,
+                  std::span<const std::string> sites, Decision& decision) {
+  for (const std::string& site : sites) {
+    if (!snapshot.withheld.contains(site)) facts.sites.push_back(site);
+  }
+  bool decided = false;
+  if (!snapshot.compiled) {
+    decision.outcome_.policies = {"no-policy-in-force"};
+  } else if (facts.sites.empty() && !sites.empty()) {
+    decision.outcome_.policies = {"site-facts-not-approved"};
+  } else {
+    decision.outcome_ = snapshot.compiled->Decide(facts);
+    decided = true;
+  }
+  decision.facts_ = std::make_shared<DecisionFacts>(std::move(facts));
+  return decided;
+}
+
 Decision Decider::DecideForward(const Identity& who, const Peer& peer, const ScanResult& found,
                                 std::string_view purpose,
                                 std::span<const std::string> sites) const {
   const std::shared_ptr<const PolicySnapshot> snapshot = policy_.Load();
   Decision decision = Begin(*snapshot);
-  auto facts = std::make_shared<DecisionFacts>(FactsOf(who, peer, found, purpose));
-  for (const std::string& site : sites) {
-    if (!snapshot->withheld.contains(site)) facts->sites.push_back(site);
+  if (Ask(*snapshot, FactsOf(who, peer, found, purpose), sites, decision)) {
+    snapshot->callers.Count(who.tenant().id, who.subject(), !decision.allowed(),
+                            !decision.errors().empty());
   }
-  if (!snapshot->compiled) {
-    decision.outcome_.policies = {"no-policy-in-force"};
-  } else if (facts->sites.empty() && !sites.empty()) {
-    decision.outcome_.policies = {"site-facts-not-approved"};
-  } else {
-    decision.outcome_ = snapshot->compiled->Decide(*facts);
+  return decision;
+}
+
+Decision Decider::DecideList(const Identity& who, const Peer& peer,
+                             std::span<const std::string> sites) const {
+  const std::shared_ptr<const PolicySnapshot> snapshot = policy_.Load();
+  Decision decision = Begin(*snapshot);
+  const DecisionFacts facts = FactsOf(who, peer, ScanResult(), "other");
+  if (!Ask(*snapshot, facts, sites, decision)) return decision;
+  for (const std::string& site : decision.facts_->sites) {
+    DecisionFacts one = facts;
+    one.sites = {site};
+    if (snapshot->compiled->Decide(one).allowed()) decision.sites_.push_back(site);
   }
-  Count(snapshot->counters, decision.outcome_);
-  decision.facts_ = std::move(facts);
   return decision;
 }
 

@@ -38,11 +38,18 @@ class Decider {
   Decision DecideForward(const Identity& who, const Peer& peer, const ScanResult& found,
                          std::string_view purpose, std::span<const std::string> sites) const;
 
+  // Which of these sites may this caller use at all? Decided site by site, so that a list shows
+  // what calls would reach; not heard in a probation, as it moves no data.
+  Decision DecideList(const Identity& who, const Peer& peer, std::span<const std::string> sites) const;
+
   // Administration is decided by role; the policy set governs data.
   Decision DecideAdmin(const Identity& who) const;
 
  private:
   Decision Begin(const PolicySnapshot& snapshot) const;
+  // Puts the question to the policy; true when the set itself has decided.
+  static bool Ask(const PolicySnapshot& snapshot, DecisionFacts facts,
+                  std::span<const std::string> sites, Decision& decision);
   DecisionFacts FactsOf(const Identity& who, const Peer& peer, const ScanResult& found,
                         std::string_view purpose) const;
 

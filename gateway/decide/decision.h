@@ -24,6 +24,8 @@ class Decision {
   bool allowed() const { return outcome_.allowed(); }
   Treatment treatment() const { return outcome_.treatment; }
   const std::string& site() const { return outcome_.site; }  // empty when refused
+  // Of a decision about a list: all that the caller may use, in order of preference.
+  const std::vector<std::string>& sites() const { return sites_; }
   const std::vector<std::string>& policies() const { return outcome_.policies; }  // @id of deciders
   const std::vector<std::string>& errors() const {
     return outcome_.errors;
@@ -41,6 +43,7 @@ class Decision {
   Decision() = default;
 
   policy::revise::Outcome outcome_;
+  std::vector<std::string> sites_;
   std::string revision_;
   uint64_t revision_number_ = 0;
   std::array<uint8_t, 32> policy_hash_{};

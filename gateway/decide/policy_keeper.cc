@@ -1,6 +1,7 @@
 #include "gateway/decide/policy_keeper.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "gateway/decide/site_facts.h"
 
@@ -12,12 +13,11 @@ namespace {
 
 constexpr std::string_view kNoted = "policy_noted:";
 constexpr std::string_view kAnchor = "policy_anchor:";
+constexpr std::string_view kBefore = "policy_before:";  // "NUMBER PERCENT", see RefusedPercentBefore
 
 policy::Error ToPolicy(const Error& error) { return {policy::Code::kStorage, error.message}; }
 
-uint32_t Percent(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<uint32_t>(part * 100 / whole);
-}
+std::string Rounded(double percent) { return std::to_string(std::lround(percent)); }
 
 }  // namespace
 
@@ -63,33 +63,66 @@ Result<void> PolicyKeeper::Open() {
   return boost::outcome_v2::success();
 }
 
+std::optional<std::string> PolicyKeeper::ApprovedFacts(uint64_t number) const {
+  const auto content = store_->ContentOf(number);
+  if (!content) return std::nullopt;
+  return content.value().facts;
+}
+
 void PolicyKeeper::Publish() {
   const revise::InForce now = store_->in_force();
   const auto before = snapshot_.Load();
-  if (before->number == now.number && before->compiled == now.compiled && now.number != 0) return;
+  const bool same = before->number == now.number && before->compiled == now.compiled;
+  if (same && now.number != 0 && !before->facts_unread) return;
   auto next = PolicySnapshot::Of(now.compiled, now.number);
   if (now.compiled) {
-    const auto content = store_->ContentOf(now.number);
-    const std::string approved = content ? content.value().facts : std::string();
+    const std::optional<std::string> approved = ApprovedFacts(now.number);
+    next->facts_unread = !approved;
     next->withheld = ChangedSites(approved, material_.facts, config_.sites);
   }
-  const uint64_t decided = before->counters.decided.load();
-  refused_percent_before_ = Percent(before->counters.refused.load(), decided);
+  if (before->number != now.number) {
+    refused_percent_before_ = RefusedPercentBefore(*before, now.number);
+  }
   snapshot_.Store(std::move(next));
 }
 
-std::string PolicyKeeper::Misbehaviour(const PolicySnapshot& now) const {
-  const uint64_t decided = now.counters.decided.load();
-  if (decided < config_.probation.min_calls) return {};
-  const uint32_t errored = Percent(now.counters.errored.load(), decided);
-  if (errored > config_.probation.error_percent) {
-    return "policies could not be evaluated in " + std::to_string(errored) + " % of " +
-           std::to_string(decided) + " calls";
+bool PolicyKeeper::EnoughToJudge(const CallerTally::Result& tally) const {
+  return tally.calls >= config_.probation.min_calls &&
+         tally.callers >= config_.probation.min_callers;
+}
+
+uint32_t PolicyKeeper::RefusedPercentBefore(const PolicySnapshot& before, uint64_t number) {
+  const std::string setting = std::string(kBefore) + store_->store_id();
+  if (!before.compiled) {  // a start, perhaps in the middle of a probation
+    const auto kept = state_.GetSetting(setting);
+    const std::string text = kept && kept.value() ? *kept.value() : std::string();
+    const std::string prefix = std::to_string(number) + " ";
+    uint32_t percent = kUnknownPercent;
+    if (text.starts_with(prefix)) {
+      std::from_chars(text.data() + prefix.size(), text.data() + text.size(), percent);
+    }
+    return percent;
   }
-  const uint32_t refused = Percent(now.counters.refused.load(), decided);
-  if (refused > refused_percent_before_ + config_.probation.refusal_rise_percent) {
-    return std::to_string(refused) + " % of " + std::to_string(decided) +
-           " calls were refused, before it were " + std::to_string(refused_percent_before_) + " %";
+  const CallerTally::Result tally = before.callers.Read();
+  const uint32_t percent = EnoughToJudge(tally)
+                               ? static_cast<uint32_t>(std::ceil(tally.refused.percent))
+                               : kUnknownPercent;
+  // Where this is not kept, the next start knows nothing, and accuses nobody.
+  (void)state_.PutSetting(setting, std::to_string(number) + " " + std::to_string(percent));
+  return percent;
+}
+
+std::string PolicyKeeper::Misbehaviour(const PolicySnapshot& now) const {
+  const CallerTally::Result tally = now.callers.Read();
+  if (!EnoughToJudge(tally)) return {};
+  const std::string of = " % of the calls of " + std::to_string(tally.callers) + " callers";
+  if (tally.errored.without_any_one > config_.probation.error_percent) {
+    return "policies could not be evaluated in " + Rounded(tally.errored.percent) + of;
+  }
+  const uint32_t allowed = refused_percent_before_ + config_.probation.refusal_rise_percent;
+  if (tally.refused.without_any_one > allowed) {
+    return Rounded(tally.refused.percent) + of + " were refused, before it were " +
+           std::to_string(refused_percent_before_) + " %";
   }
   return {};
 }
@@ -98,11 +131,11 @@ Result<bool> PolicyKeeper::Watch(bool audit_failing) {
   if (!store_) return false;
   const auto now = snapshot_.Load();
   std::string why = Misbehaviour(*now);
-  if (audit_failing) why = "the audit log took no records";
+  if (audit_failing) why = "the audit log did not take the record of this change";
   auto changed = why.empty() ? store_->Tick() : store_->FailProbation(now->number, why);
   if (changed && !changed.value() && !why.empty()) changed = store_->Tick();
   if (!changed) return FromPolicy(changed.error());
-  if (changed.value()) Publish();
+  if (changed.value() || now->facts_unread) Publish();
   return changed.value();
 }
 
@@ -117,11 +150,13 @@ std::vector<std::string> PolicyKeeper::Complaints() const {
   if (!store_) return {};
   std::vector<std::string> all = store_->health().complaints;
   const auto snapshot = snapshot_.Load();
+  const std::string revision = "revision " + std::to_string(snapshot->number);
   for (const std::string& site : snapshot->withheld) {
-    all.push_back("site `" + site +
-                  "` is not used: what the configuration says of it is not what "
-                  "revision " +
-                  std::to_string(snapshot->number) + " was approved with; propose a new revision");
+    all.push_back("site `" + site + "` is not used: " +
+                  (snapshot->facts_unread
+                       ? "what " + revision + " was approved with cannot be read; see to the disk"
+                       : "what the configuration says of it is not what " + revision +
+                             " was approved with; propose a new revision"));
   }
   return all;
 }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,13 +43,13 @@ class PolicyKeeper {
     return result;
   }
 
-  // Rolls back what outlived its probation or behaves badly; `audit_failing`: the log takes no
-  // records. True when something changed.
+  // Rolls back what outlived its probation or behaves badly; `audit_failing`: the log has not taken
+  // the record of this change. True when something changed.
   Result<bool> Watch(bool audit_failing);
   // Reads a folder again; a store has nothing to read again.
   Result<void> Reload();
 
-  std::vector<std::string> Complaints() const;
+  std::vector<std::string> Complaints() const;  // waits for the revision store
 
   // Changes that the audit log does not have yet, oldest first; remembered over restarts.
   Result<std::vector<policy::revise::SealedEvent>> Unnoted();
@@ -57,7 +58,14 @@ class PolicyKeeper {
   std::atomic<bool>& noting() { return noting_; }
 
  private:
+  // Too few calls, or nobody remembers: an unknown past must not accuse.
+  static constexpr uint32_t kUnknownPercent = 100;
+
   void Publish();
+  std::optional<std::string> ApprovedFacts(uint64_t number) const;
+  bool EnoughToJudge(const CallerTally::Result& tally) const;
+  // The share of refusals that the revision `number` is measured by; remembered over restarts.
+  uint32_t RefusedPercentBefore(const PolicySnapshot& before, uint64_t number);
   std::string Misbehaviour(const PolicySnapshot& now) const;
 
   const Config& config_;
@@ -66,7 +74,7 @@ class PolicyKeeper {
   const Clock& clock_;
   std::unique_ptr<policy::revise::RevisionStore> store_;
   Snapshot<PolicySnapshot> snapshot_;
-  uint32_t refused_percent_before_ = 0;  // of the revision that was replaced
+  uint32_t refused_percent_before_ = kUnknownPercent;  // of the revision that was replaced
   std::atomic<bool> noting_{false};
 };
 

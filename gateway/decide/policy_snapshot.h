@@ -1,27 +1,20 @@
-// The policy in force as the cores see it: one compiled revision, its name, and counters of what it
-// decided. Immutable but for the counters; shared by all threads and replaced as a whole, so that
+// The policy in force as the cores see it: one compiled revision, its name, and a tally of what it
+// decided. Immutable but for the tally; shared by all threads and replaced as a whole, so that
 // every decision belongs to exactly one revision.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
 
+#include "gateway/decide/caller_tally.h"
 #include "gateway/error.h"
 #include "policy/revise/compiled.h"
 
 namespace portcullis::gateway {
-
-// What a revision did since it came into force; the probation is judged by it.
-struct DecisionCounters {
-  std::atomic<uint64_t> decided{0};
-  std::atomic<uint64_t> refused{0};
-  std::atomic<uint64_t> errored{0};  // a policy could not be evaluated
-};
 
 struct PolicySnapshot {
   std::shared_ptr<const policy::revise::Compiled> compiled;  // null: everything is refused
@@ -30,7 +23,8 @@ struct PolicySnapshot {
   uint64_t number = 0;             // 0: a folder, not a revision of the store
   // Sites whose facts in the configuration are not those that were approved: never used.
   std::set<std::string> withheld;
-  mutable DecisionCounters counters;
+  bool facts_unread = false;  // what was approved could not be read: all sites are withheld
+  mutable CallerTally callers;
 
   static std::shared_ptr<PolicySnapshot> Of(
       std::shared_ptr<const policy::revise::Compiled> compiled, uint64_t number);

@@ -78,11 +78,16 @@ std::string FactsOf(const Config& config) {
   return entities.empty() ? std::string() : json::serialize(entities);
 }
 
-std::set<std::string> ChangedSites(const std::string& approved, const std::string& configured,
+std::set<std::string> ChangedSites(const std::optional<std::string>& approved,
+                                   const std::string& configured,
                                    const std::vector<SiteConfig>& sites) {
-  const auto before = ById(approved);
-  const auto now = ById(configured);
   std::set<std::string> changed;
+  if (!approved) {
+    for (const SiteConfig& site : sites) changed.insert(site.id);
+    return changed;
+  }
+  const auto before = ById(*approved);
+  const auto now = ById(configured);
   for (const auto& [name, entity] : before) {
     const auto found = now.find(name);
     const bool same = found != now.end() && found->second == entity;

@@ -20,39 +20,36 @@ std::vector<std::string> AllSites(const SiteList& list) {
   return ids;
 }
 
+Decision Noted(Call& call, Decision decision) {
+  call.treatment = decision.treatment();
+  call.revision = decision.revision();
+  call.record_level = decision.obligations().log;
+  return decision;
+}
+
 }  // namespace
 
 Result<Decision> Decide(Call& call, const Identity& who, const ScanResult& found) {
   const Decider& decider = call.services.decider;
   if (call.route->access == Access::kAdmin) {
-    Decision decision = decider.DecideAdmin(who);
-    call.treatment = decision.treatment();
-    call.revision = decision.revision();
-    return decision;
+    return Noted(call, decider.DecideAdmin(who));
   }
   const auto list = call.services.sites.Load();
-  std::vector<std::string> sites;
-  std::string_view purpose = "other";
-  if (call.chat) {
-    purpose = call.chat->purpose;
-    sites = list->Serving(call.chat->model);
-    if (sites.empty() && !list->AnyUp()) {
-      return Error{Code::kUpstreamUnavailable, "no inference engine is ready", "", 1000};
-    }
-    if (sites.empty()) {
-      Error error{Code::kModelNotFound, "the model `" + Shortened(call.chat->model) +
-                                            "` is not served here; see GET /v1/models"};
-      error.param = "model";
-      return error;
-    }
-  } else {
-    sites = AllSites(*list);
+  const Peer& peer = call.exchange.peer();
+  if (!call.chat) {
+    return Noted(call, decider.DecideList(who, peer, AllSites(*list)));
   }
-  Decision decision = decider.DecideForward(who, call.exchange.peer(), found, purpose, sites);
-  call.treatment = decision.treatment();
-  call.revision = decision.revision();
-  call.record_level = decision.obligations().log;
-  return decision;
+  const std::vector<std::string> sites = list->Serving(call.chat->model);
+  if (sites.empty() && !list->AnyUp()) {
+    return Error{Code::kUpstreamUnavailable, "no inference engine is ready", "", 1000};
+  }
+  if (sites.empty()) {
+    Error error{Code::kModelNotFound, "the model `" + Shortened(call.chat->model) +
+                                          "` is not served here; see GET /v1/models"};
+    error.param = "model";
+    return error;
+  }
+  return Noted(call, decider.DecideForward(who, peer, found, call.chat->purpose, sites));
 }
 
 }  // namespace portcullis::gateway

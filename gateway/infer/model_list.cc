@@ -1,6 +1,8 @@
 #include "gateway/infer/model_list.h"
 
 #include <boost/json/array.hpp>
+#include <set>
+#include <string_view>
 
 namespace portcullis::gateway {
 namespace {
@@ -14,14 +16,17 @@ boost::json::object Entry(const ServedModel& model) {
 Result<Answer> ListModels(const Call& call, const Decision& decision) {
   Answer answer;
   boost::json::array data;
+  std::set<std::string_view> seen;  // several sites may serve one model
   const auto list = call.services.sites.Load();
-  const Site* site = list->Find(decision.site());
-  for (const ServedModel& model : site ? site->models : std::vector<ServedModel>()) {
-    if (call.route->operation == Operation::kModels) {
-      data.push_back(Entry(model));
-    } else if (model.id == call.argument) {
-      answer.document = Entry(model);
-      return answer;
+  for (const std::string& id : decision.sites()) {
+    const Site* site = list->Find(id);
+    if (!site) continue;
+    for (const ServedModel& model : site->models) {
+      if (call.route->operation == Operation::kModel && model.id == call.argument) {
+        answer.document = Entry(model);
+        return answer;
+      }
+      if (seen.insert(model.id).second) data.push_back(Entry(model));
     }
   }
   if (call.route->operation == Operation::kModel) {

@@ -110,6 +110,18 @@ class PolicyKeeperTest : public testing::Test {
     EXPECT_TRUE(done) << done.error().message;
   }
 
+  enum class Fate { kAllowed, kRefused, kErrored };
+
+  // `each` calls of each of so many callers, half of them of another tenant.
+  static void Calls(PolicyKeeper& keeper, int callers, int each, Fate fate = Fate::kAllowed) {
+    const auto snapshot = keeper.snapshot().Load();
+    for (int i = 0; i < callers * each; ++i) {
+      const int caller = i % callers;
+      snapshot->callers.Count(caller % 2 == 0 ? "default" : "other", "user" + std::to_string(caller),
+                              fate != Fate::kAllowed, fate == Fate::kErrored);
+    }
+  }
+
   static revise::DecisionFacts PlainCall() {
     revise::DecisionFacts facts;
     facts.principal = "alice";
@@ -177,21 +189,19 @@ TEST_F(PolicyKeeperTest, EachDecisionUnderASwapBelongsToOneRevision) {
 
 TEST_F(PolicyKeeperTest, ARevisionThatRefusesTooMuchOrErrsIsRolledBack) {
   auto keeper = Open();
-  for (int i = 0; i < 30; ++i) keeper->snapshot().Load()->counters.decided++;
+  Calls(*keeper, 10, 3);
   PutInForce(*keeper, kClosed);
-  const auto now = keeper->snapshot().Load();
-  now->counters.decided = 19;
-  now->counters.refused = 19;
-  EXPECT_FALSE(keeper->Watch(false).value());  // too few calls to judge
-  now->counters.decided = 20;
-  now->counters.refused = 20;
+  Calls(*keeper, 9, 3, Fate::kRefused);
+  EXPECT_FALSE(keeper->Watch(false).value());  // too few callers to judge
+  Calls(*keeper, 10, 1, Fate::kRefused);
   EXPECT_TRUE(keeper->Watch(false).value());
   EXPECT_EQ(keeper->snapshot().Load()->number, 1u);
-  EXPECT_THAT(keeper->store().state().Find(2)->detail, HasSubstr("100 % of 20 calls were refused"));
+  EXPECT_THAT(keeper->store().state().Find(2)->detail,
+              HasSubstr("100 % of the calls of 10 callers were refused, before it were 0 %"));
 
   PutInForce(*keeper, "// errs");
-  keeper->snapshot().Load()->counters.decided = 50;
-  keeper->snapshot().Load()->counters.errored = 1;
+  Calls(*keeper, 10, 20);
+  Calls(*keeper, 10, 1, Fate::kErrored);
   EXPECT_TRUE(keeper->Watch(false).value());
   EXPECT_THAT(keeper->store().state().Find(3)->detail, HasSubstr("could not be evaluated"));
 
@@ -199,6 +209,49 @@ TEST_F(PolicyKeeperTest, ARevisionThatRefusesTooMuchOrErrsIsRolledBack) {
   EXPECT_FALSE(keeper->Watch(false).value());
   EXPECT_TRUE(keeper->Watch(true).value());
   EXPECT_THAT(keeper->store().state().Find(4)->detail, HasSubstr("audit log"));
+}
+
+TEST_F(PolicyKeeperTest, OneCallerDoesNotEndAProbationByRefusalsNorByErrors) {
+  auto keeper = Open();
+  Calls(*keeper, 10, 3);
+  PutInForce(*keeper, kClosed);
+  for (int i = 0; i < 1000; ++i) {
+    keeper->snapshot().Load()->callers.Count("default", "mallory", true, true);
+  }
+  EXPECT_FALSE(keeper->Watch(false).value());  // alone
+  Calls(*keeper, 10, 3);
+  EXPECT_FALSE(keeper->Watch(false).value());  // among others, whose calls go through
+  EXPECT_EQ(keeper->snapshot().Load()->number, 2u);
+}
+
+TEST_F(PolicyKeeperTest, AnUnknownPastDoesNotAccuse) {
+  auto keeper = Open();
+  Calls(*keeper, 1, 2);  // nearly nothing is known of revision 1
+  PutInForce(*keeper, "// normal");
+  Calls(*keeper, 10, 3);
+  Calls(*keeper, 10, 3, Fate::kRefused);
+  EXPECT_FALSE(keeper->Watch(false).value());
+  keeper.reset();
+  keeper = Open();
+  Calls(*keeper, 10, 3);
+  Calls(*keeper, 10, 3, Fate::kRefused);
+  EXPECT_FALSE(keeper->Watch(false).value());
+  EXPECT_EQ(keeper->snapshot().Load()->number, 2u);
+}
+
+TEST_F(PolicyKeeperTest, ARestartDuringAProbationRemembersWhatWasNormalBefore) {
+  auto keeper = Open();
+  Calls(*keeper, 10, 3);
+  Calls(*keeper, 10, 1, Fate::kRefused);  // 25 % are refused here at all times
+  PutInForce(*keeper, "// normal");
+  keeper.reset();
+  keeper = Open();
+  Calls(*keeper, 10, 6);
+  Calls(*keeper, 10, 4, Fate::kRefused);
+  EXPECT_FALSE(keeper->Watch(false).value());  // 40 %
+  Calls(*keeper, 10, 10, Fate::kRefused);
+  EXPECT_TRUE(keeper->Watch(false).value());  // 70 %
+  EXPECT_THAT(keeper->store().state().Find(2)->detail, HasSubstr("before it were 25 %"));
 }
 
 TEST_F(PolicyKeeperTest, ADeadlineThatPassedWhileTheProcessWasDownCounts) {
@@ -245,6 +298,12 @@ TEST_F(PolicyKeeperTest, AFolderStillDoesForDevelopment) {
 TEST_F(PolicyKeeperTest, OfficersWithOneKeyAreRefused) {
   config_.officers[1].key = config_.officers[0].key;
   EXPECT_THAT(PolicyMaterial::Load(config_).error().message, HasSubstr("the same key"));
+}
+
+TEST(SiteFactsTest, WithoutKnowingWhatWasApprovedNoSiteIsUsed) {
+  std::vector<SiteConfig> sites{{"builtin", "b.sock", std::nullopt}, {"cloud", "c.sock", FactsIn("FR")}};
+  EXPECT_THAT(ChangedSites(std::nullopt, "", sites), testing::ElementsAre("builtin", "cloud"));
+  EXPECT_TRUE(ChangedSites("", "", sites).empty());
 }
 
 TEST(SiteFactsTest, BecomeEntitiesThatTheSchemaTakes) {
