@@ -28,7 +28,10 @@ boost::asio::awaitable<void> Walk(Exchange& exchange, Services& services) {
   if (!permit) co_return co_await Refuse(call, permit.error());
 
   auto answer = co_await Infer(call, who.value(), decision.value(), std::move(permit.value()));
-  if (!answer) co_return co_await Refuse(call, answer.error());
+  if (!answer) {
+    ticket.value().Settle(call.prompt_tokens, 0);  // what an engine has read for nothing
+    co_return co_await Refuse(call, answer.error());
+  }
 
   auto done = co_await Respond(call, ticket.value(), std::move(answer.value()));
   if (!done) co_return co_await Refuse(call, done.error());

@@ -72,7 +72,7 @@ struct Call {
   int64_t started_ns = 0;
   Listener listener = kApi;
   const Route* route = nullptr;
-  std::string argument;         // what stood for {id} in the path
+  std::string argument;         // what stood for {id} or {name} in the path
   std::string body;             // as received
   std::optional<ChatCall> chat;
   boost::json::value document;  // the body of an administrator's call
@@ -83,11 +83,12 @@ struct Call {
   uint16_t retention_days = 0;  // of what is recorded; 0: no limit
   std::string jurisdiction;     // whose auditors may read it; empty: those of all
   uint64_t request_seq = 0;     // of the REQ record; 0: none yet
+  uint64_t act_seq = 0;         // of the ADMIN record that allowed an act; 0: none
   Treatment treatment = Treatment::kRefused;
   RecordLevel record_level = RecordLevel::kSealed;
   ScanResult found;
   uint64_t completion_tokens = 0;
-  uint64_t prompt_tokens = 0;
+  uint64_t prompt_tokens = 0;   // counted; estimated where an engine worked and did not say
   std::vector<audit::Part> delivered;  // of an answer that broke off, for its ABORT record
 };
 

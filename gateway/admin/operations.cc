@@ -23,7 +23,7 @@ json::object KeyJson(const ApiKey& key) {
   return out;
 }
 
-json::object StatusJson(const Call& call) {
+json::object StatusJson(const Call& call, const std::vector<std::string>& said_of_policy) {
   const auto list = call.services.sites.Load();
   json::array sites;
   for (const Site& site : list->sites) {
@@ -31,8 +31,7 @@ json::object StatusJson(const Call& call) {
     for (const ServedModel& model : site.models) models.emplace_back(model.id);
     sites.push_back({{"id", site.id}, {"up", site.up}, {"models", std::move(models)}});
   }
-  json::array complaints;
-  for (const std::string& said : call.services.policy.Complaints()) complaints.emplace_back(said);
+  json::array complaints(said_of_policy.begin(), said_of_policy.end());
   const auto queue = call.services.queue.GetStats();
   const GatewayMetrics& metrics = call.services.metrics;
   return {{"schema", "portcullis.status.v1"},
@@ -158,8 +157,14 @@ asio::awaitable<Result<Answer>> Administer(Call& call) {
     default: break;
   }
   Answer answer;
-  if (call.route->operation == Operation::kMetrics) answer.text = call.services.metrics.Render();
-  else answer.document = StatusJson(call);
+  if (call.route->operation == Operation::kMetrics) {
+    answer.text = call.services.metrics.Render();
+  } else {
+    const PolicyKeeper& keeper = call.services.policy;
+    const std::vector<std::string> complaints =
+        co_await call.services.store.Run([&](Store&) { return keeper.Complaints(); });
+    answer.document = StatusJson(call, complaints);
+  }
   co_return answer;
 }
 

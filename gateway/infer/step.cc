@@ -59,6 +59,11 @@ asio::awaitable<Result<Answer>> Forward(Call& call, const Identity& who, const D
   });
   auto stream = co_await call.services.upstream.Open(request, std::move(permit), &opening);
   call.exchange.OnPeerGone({});
+  // A caller who leaves while an engine works owes what it has read; an engine computes all
+  // embeddings before it answers at all.
+  const bool accepted = stream.has_value();
+  const bool computing = call.chat->kind == CallKind::kEmbedding && call.exchange.peer_gone();
+  if (accepted || computing) call.prompt_tokens = call.chat->prompt_estimate;
   if (call.exchange.peer_gone()) co_return Error{Code::kPeerGone, "the client left"};
   if (!stream) co_return Filtered(call, stream.error());
   if (call.chat->kind == CallKind::kEmbedding) {

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "audit/auditors.h"
 #include "policy/revise/content.h"
 #include "policy/revise/facts_json.h"
 
@@ -64,6 +65,11 @@ audit::Event Begin(audit::Kind kind, const Call& call) {
 }
 
 }  // namespace
+
+std::string RecordJurisdiction(const Identity& who, const Config& config) {
+  const std::string& home = who.home().empty() ? config.jurisdiction : who.home();
+  return audit::ValidJurisdiction(home) ? home : std::string();
+}
 
 audit::Event RequestEvent(const Call& call, const Identity& who, const Decision& decision) {
   audit::Event event = Begin(audit::Kind::kReq, call);
@@ -142,6 +148,8 @@ audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLev
     metadata["completion_tokens"] = answer->usage().completion;
     metadata["found"] = Findings(answer->findings());
     event.parts = AnswerParts(*answer, level);
+  } else if (call.chat) {
+    metadata["prompt_tokens"] = call.prompt_tokens;
   }
   AddMetadata(event, metadata);
   return event;
@@ -174,6 +182,22 @@ audit::Event AdminEvent(const Call& call, const Identity& who, const Decision& d
                         {"argument", call.argument}};
   if (!call.document.is_null()) metadata["body"] = WithoutContent(call.document);
   AddMetadata(event, metadata);
+  return event;
+}
+
+audit::Event RefusedActEvent(const Call& call, const Error& error) {
+  audit::Event event = Begin(audit::Kind::kAdmin, call);
+  event.outcome = 2;
+  const std::string operation(Name(call.route->operation));
+  event.tags = {"user:" + call.subject, "operation:" + operation};
+  AddMetadata(event, {{"request", call.id_text},
+                      {"operation", operation},
+                      {"subject", call.subject},
+                      {"argument", call.argument},
+                      {"act", call.act_seq},
+                      {"code", static_cast<int>(error.code)},
+                      {"name", Info(error.code).name},
+                      {"why", error.message}});
   return event;
 }
 

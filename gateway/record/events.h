@@ -8,6 +8,10 @@
 
 namespace portcullis::gateway {
 
+// Whose auditors may read the records of this caller: those of his home, as policy decides by it;
+// empty where no auditor could be named for it.
+std::string RecordJurisdiction(const Identity& who, const Config& config);
+
 audit::Event RequestEvent(const Call& call, const Identity& who, const Decision& decision);
 audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResult& found,
                            const Decision& decision);
@@ -17,6 +21,8 @@ audit::Event ResponseEvent(const Call& call, const ChatAnswer* answer, RecordLev
 // With what was delivered before the end: leaving early must not keep an answer out of the log.
 audit::Event AbortEvent(const Call& call, const Error& error);
 audit::Event AdminEvent(const Call& call, const Identity& who, const Decision& decision);
+// An act that its role allowed and the gateway then refused.
+audit::Event RefusedActEvent(const Call& call, const Error& error);
 
 // The 403 of a decision: ids of the policies, their advice, the way to ask about it.
 Error PolicyRefusal(const Decision& decision, const std::string& request_id);

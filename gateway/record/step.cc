@@ -6,7 +6,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "audit/auditors.h"
 #include "gateway/record/events.h"
 #include "gateway/walk.h"
 
@@ -16,8 +15,7 @@ namespace asio = boost::asio;
 
 asio::awaitable<Result<AuditPermit>> Record(Call& call, const Identity& who, const ScanResult& found,
                                             const Decision& decision) {
-  // A jurisdiction that no auditor could be named for is none.
-  if (audit::ValidJurisdiction(who.home())) call.jurisdiction = who.home();
+  call.jurisdiction = RecordJurisdiction(who, call.services.config);
   if (const auto days = decision.obligations().retention_days) {
     call.retention_days = static_cast<uint16_t>(std::min<uint32_t>(*days, UINT16_MAX));
   }
@@ -42,7 +40,8 @@ asio::awaitable<Result<AuditPermit>> Record(Call& call, const Identity& who, con
   auto permit = co_await call.services.recorder.Permit(std::move(events));
   call.services.metrics.audit_seconds.ObserveNs(call.services.clock.MonotonicNs() - asked_ns);
   if (!permit) co_return permit.error();
-  if (call.route->access != Access::kAdmin) call.request_seq = permit.value().request_seq();
+  (call.route->access == Access::kAdmin ? call.act_seq : call.request_seq) =
+      permit.value().request_seq();
   call.receipt = permit.value().receipt();
   co_return std::move(permit.value());
 }

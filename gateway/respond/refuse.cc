@@ -49,6 +49,10 @@ asio::awaitable<void> Refuse(Call& call, Error error) {
     events.push_back(AbortEvent(call, error));
     // A failure to record the end leaves the request open; auditd closes it when it recovers.
     (void)co_await call.services.recorder.Note(std::move(events));
+  } else if (call.act_seq > 0) {
+    std::vector<audit::Event> events;
+    events.push_back(RefusedActEvent(call, error));
+    (void)co_await call.services.recorder.Note(std::move(events));
   } else if (error.code != Code::kForbidden) {
     call.services.refusals.Count(error.code, !stranger);
   }

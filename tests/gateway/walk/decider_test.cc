@@ -9,6 +9,7 @@
 
 #include "gateway/identify/identifier.h"
 #include "gateway/identify/issue_key.h"
+#include "gateway/record/events.h"
 #include "gateway/state/sqlite_store.h"
 
 namespace portcullis::gateway {
@@ -139,6 +140,52 @@ TEST_F(DeciderTest, ASetThatCannotBeObeyedIsNotLoaded) {
     ASSERT_FALSE(set) << policy;
     EXPECT_EQ(set.error().code, Code::kConfig);
   }
+}
+
+TEST_F(DeciderTest, OnlyWhatTheSetDecidedIsTallied) {
+  const auto shipped = Shipped();
+  (void)Ask(shipped, "What is 17 + 25?");
+  (void)Ask(shipped, "NATO SECRET\nthe plan");
+  EXPECT_EQ(shipped->callers.Read().calls, 2u);
+  EXPECT_EQ(shipped->callers.Read().callers, 1u);
+  EXPECT_DOUBLE_EQ(shipped->callers.Read().refused.percent, 50);
+
+  auto withheld = PolicySnapshot::Of(shipped->compiled, 0);
+  withheld->withheld.insert("builtin");
+  EXPECT_FALSE(Ask(withheld, "What is 17 + 25?").allowed());
+  EXPECT_EQ(withheld->callers.Read().calls, 0u);
+}
+
+TEST_F(DeciderTest, AListNamesEachSiteThatMayBeUsedAndIsNotTallied) {
+  auto set = Own("permit(principal, action, resource);\n"
+                 "forbid(principal, action, resource == Gw::Backend::\"closed\");\n");
+  ASSERT_TRUE(set) << set.error().message;
+  Snapshot<PolicySnapshot> snapshot(set.value());
+  const Decider decider(snapshot, clock_, {.zone = "intranet", .jurisdiction = "EU"});
+  const std::string sites[] = {"closed", "builtin", "second"};
+  const Decision decision = decider.DecideList(Alice(), peer_, sites);
+  EXPECT_TRUE(decision.allowed());
+  EXPECT_EQ(decision.sites(), (std::vector<std::string>{"builtin", "second"}));
+  EXPECT_EQ(set.value()->callers.Read().calls, 0u);
+  const Decision none = decider.DecideList(Alice(), peer_, std::span(sites, 1));
+  EXPECT_FALSE(none.allowed());
+  EXPECT_TRUE(none.sites().empty());
+}
+
+TEST_F(DeciderTest, RecordsGoToTheAuditorsOfTheJurisdictionThatPolicyDecidedBy) {
+  Config config;
+  config.jurisdiction = "DE";
+  EXPECT_EQ(Alice().home(), "");
+  EXPECT_EQ(RecordJurisdiction(Alice(), config), "DE");
+  config.jurisdiction = "the whole European Union";  // no auditor can have it
+  EXPECT_EQ(RecordJurisdiction(Alice(), config), "");
+  Principal principal;
+  principal.id = "alice";
+  principal.tenant = "default";
+  principal.home = "FR";
+  ASSERT_TRUE(store_->PutPrincipal(principal));
+  config.jurisdiction = "DE";
+  EXPECT_EQ(RecordJurisdiction(Alice(), config), "FR");
 }
 
 TEST_F(DeciderTest, AdministrationNeedsTheRole) {
