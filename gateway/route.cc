@@ -22,8 +22,8 @@ constexpr std::array kRoutes = {
     Route{"POST", "/embeddings", kApi, Access::kUser, Operation::kEmbedding, kChatBody},
     Route{"GET", "/v1/models", kApi, Access::kUser, Operation::kModels, 0},
     Route{"GET", "/models", kApi, Access::kUser, Operation::kModels, 0},
-    Route{"GET", "/v1/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
-    Route{"GET", "/models/{id}", kApi, Access::kUser, Operation::kModel, 0},
+    Route{"GET", "/v1/models/{name}", kApi, Access::kUser, Operation::kModel, 0},
+    Route{"GET", "/models/{name}", kApi, Access::kUser, Operation::kModel, 0},
     Route{"GET", "/v1/audit/receipts/{id}", kApi, Access::kUser, Operation::kReceipt, 0},
     Route{"GET", "/audit/receipts/{id}", kApi, Access::kUser, Operation::kReceipt, 0},
     Route{"GET", "/admin/v1/status", kAdminBoth, Access::kAdmin, Operation::kStatus, 0},
@@ -64,6 +64,10 @@ bool PathMatches(std::string_view pattern, std::string_view path, std::string& a
   while (!pattern.empty() && !path.empty()) {
     if (pattern.front() != '/' || path.front() != '/') return false;
     const std::string_view want = NextSegment(pattern);
+    if (want == "{name}") {
+      argument = path.substr(1);
+      return !argument.empty();
+    }
     const std::string_view got = NextSegment(path);
     if (want == "{id}") {
       if (got.empty()) return false;

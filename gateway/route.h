@@ -1,7 +1,8 @@
 // The route table: method, path, who may call, on which listener, how large a body, what it does.
 // This page is the whole attack surface of the gateway's protocols: what is not in the table does
 // not exist, and every row is served by the one walk of walk.cc. Matching is exact, segment by
-// segment; `{id}` takes one segment. Constant data, any thread.
+// segment; `{id}` takes one segment, `{name}` all that are left (models have names with slashes).
+// Constant data, any thread.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,7 @@ struct Route {
 
 struct Match {
   const Route* route = nullptr;
-  std::string argument;  // what stood for {id}
+  std::string argument;  // what stood for {id} or {name}
 };
 
 std::span<const Route> Routes();

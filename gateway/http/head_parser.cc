@@ -54,7 +54,7 @@ bool IsUtf8(std::string_view text) {
 }
 
 // Decodes and validates the path so that the router and the log see the one possible reading.
-Result<std::string> DecodePath(std::string_view raw) {
+Result<std::string> DecodePath(std::string_view raw, std::optional<size_t>& encoded_slash) {
   std::string path;
   path.reserve(raw.size());
   for (size_t i = 0; i < raw.size(); ++i) {
@@ -65,7 +65,8 @@ Result<std::string> DecodePath(std::string_view raw) {
       if (high < 0 || low < 0) return Bad("bad percent-encoding in the path");
       c = static_cast<char>(high * 16 + low);
       i += 2;
-      if (c == '/' || c == '\\') return Bad("encoded slash in the path");
+      if (c == '\\') return Bad("encoded backslash in the path");
+      if (c == '/' && !encoded_slash) encoded_slash = path.size();
       if (c == '%') return Bad("doubly encoded path");
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
         return Bad("encoded control byte in the path");
@@ -118,7 +119,7 @@ Result<void> ParseRequestLine(std::string_view line, RequestHead& head) {
   }
   if (target.find('#') != std::string_view::npos) return Bad("target holds a fragment");
   const size_t question = target.find('?');
-  BOOST_OUTCOME_TRY(head.path, DecodePath(target.substr(0, question)));
+  BOOST_OUTCOME_TRY(head.path, DecodePath(target.substr(0, question), head.encoded_slash));
   if (question != std::string_view::npos) head.query = target.substr(question + 1);
   return boost::outcome_v2::success();
 }

@@ -20,6 +20,7 @@ struct Field {
 struct RequestHead {
   std::string method;          // GET HEAD POST PUT PATCH DELETE OPTIONS
   std::string path;            // percent-decoded, starts with '/', no dot or empty segments
+  std::optional<size_t> encoded_slash;  // where the first '/' of `path` stands that came as %2F
   std::string query;           // raw, without '?'
   std::vector<Field> fields;   // in order of arrival
   int minor_version = 1;       // HTTP/1.x

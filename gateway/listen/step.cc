@@ -38,6 +38,12 @@ Result<void> FindCall(Call& call) {
   }
   const http::RequestHead& head = call.exchange.head().value();
   BOOST_OUTCOME_TRY(auto match, FindRoute(call.listener, head.method, head.path));
+  // One reading of a path for every proxy on the way: %2F is a letter of a name or nothing.
+  const bool in_name = match.route->path.ends_with("{name}") &&
+                       head.encoded_slash >= head.path.size() - match.argument.size();
+  if (head.encoded_slash && !in_name) {
+    return Error{Code::kBadRequest, "encoded slash in the path"};
+  }
   if (match.route->body_limit == 0 && head.has_body()) {
     return Error{Code::kTooLarge, "this path takes no body"};
   }

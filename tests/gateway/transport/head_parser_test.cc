@@ -54,11 +54,22 @@ TEST(HeadParser, RefusesBadHosts) {
 
 TEST(HeadParser, RefusesPathsWithTwoReadings) {
   for (const char* path :
-       {"/a/../b", "/a/./b", "/..", "/%2e%2e/x", "/a%2fb", "/a%5cb", "/a\\b", "/a%00", "/a%0a", "//a",
+       {"/a/../b", "/a/./b", "/..", "/%2e%2e/x", "/a%5cb", "/a\\b", "/a%00", "/a%0a", "//a",
         "/a//b", "/a%", "/a%4", "/a%zz", "/%252e", "/%c0%ae", "/%ff", "/%ed%a0%80", "/a#b"}) {
     const auto head = ParseHead(Head("GET " + std::string(path) + " HTTP/1.1"));
     ASSERT_FALSE(head) << path;
     EXPECT_EQ(head.error().code, Code::kBadRequest) << path;
+  }
+}
+
+TEST(HeadParser, SaysWhereAnEncodedSlashStands) {
+  const auto head = ParseHead(Head("GET /m/a%2Fb%2fc HTTP/1.1"));
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head.value().path, "/m/a/b/c");
+  EXPECT_EQ(head.value().encoded_slash, 4u);
+  EXPECT_FALSE(ParseHead(Head("GET /m/a HTTP/1.1")).value().encoded_slash);
+  for (const char* path : {"/m%2F", "/m/%2Fa", "/m/%2E%2E%2Fa", "/m/a%2F..", "/m/a%252Fb"}) {
+    EXPECT_FALSE(ParseHead(Head("GET " + std::string(path) + " HTTP/1.1"))) << path;
   }
 }
 

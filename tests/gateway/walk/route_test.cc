@@ -44,12 +44,15 @@ TEST(Route, MatchesExactlyAndCapturesOneSegment) {
   auto model = FindRoute(kApi, "GET", "/v1/models/portcullis-nano");
   ASSERT_TRUE(model);
   EXPECT_EQ(model.value().argument, "portcullis-nano");
-  for (const char* path : {"/v1/models/", "/v1/models/a/b", "/v1/modelsx", "/V1/models", "/", "",
+  for (const char* path : {"/v1/models/", "/v1/modelsx", "/v1/audit/receipts/1/2", "/V1/models", "/", "",
                            "/v1", "/v1/chat/completions/", "/admin/v1/keys"}) {
     auto match = FindRoute(kApi, "GET", path);
     ASSERT_FALSE(match) << path;
     EXPECT_EQ(match.error().code, Code::kNotFound) << path;
   }
+  auto slashed = FindRoute(kApi, "GET", "/models/org/model");
+  ASSERT_TRUE(slashed);
+  EXPECT_EQ(slashed.value().argument, "org/model");
   auto wrong_method = FindRoute(kApi, "DELETE", "/v1/models");
   ASSERT_FALSE(wrong_method);
   EXPECT_EQ(wrong_method.error().code, Code::kMethodNotAllowed);
