@@ -7,8 +7,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr uint32_t kMaxLogprobTokens = 16384;  // some kilobytes of memory each, over all choices
-
 // A string or a list of text parts; parts are joined, so that nothing hides between two of them.
 Result<std::string> Content(const json::value& content, const std::string& param) {
   if (const auto* text = content.if_string()) return std::string(*text);
@@ -122,16 +120,10 @@ Result<void> Logprobs(const json::object& from, ChatCall& call) {
   BOOST_OUTCOME_TRY(auto top, Integer(from, "top_logprobs", 0, 20));
   call.logprobs = wanted.value_or(false);
   if (top && !call.logprobs) return Wrong("top_logprobs", "absent unless `logprobs` is true");
-  if (call.logprobs && call.body.contains("logit_bias")) {
-    return Wrong("logit_bias", "absent when `logprobs` is true: together they read out the model");
-  }
-  if (call.logprobs && uint64_t{call.max_tokens} * call.choices > kMaxLogprobTokens) {
-    return Wrong("max_tokens", "at most " + std::to_string(kMaxLogprobTokens / call.choices) +
-                                   " when `logprobs` is true: they are held until the end");
-  }
-  if (call.logprobs) call.body["logprobs"] = true;
+  if (!call.logprobs) return boost::outcome_v2::success();
+  call.body["logprobs"] = true;
   if (top) call.body["top_logprobs"] = *top;
-  return boost::outcome_v2::success();
+  return LimitLogprobs(call);
 }
 
 Result<void> Reasoning(const json::object& from, json::object& to) {

@@ -5,6 +5,8 @@
 #include <boost/json/object.hpp>
 #include <cmath>
 
+#include "policy/revise/ladder.h"
+
 namespace portcullis::gateway {
 namespace {
 
@@ -92,7 +94,8 @@ void ScanResult::MergeClasses(const ScanResult& other) {
 
 std::set<std::string> ScanResult::Unredactable() const {
   std::set<std::string> left;
-  if (classes.contains("Classified")) left.insert("Classified");
+  const std::string irremovable(policy::revise::kIrremovableClass);
+  if (classes.contains(irremovable)) left.insert(irremovable);
   return left;
 }
 

@@ -60,6 +60,8 @@ Result<std::optional<bool>> Boolean(const json::object& from, const char* key) {
 
 namespace {
 
+constexpr uint32_t kMaxLogprobTokens = 16384;  // some kilobytes of memory each, over all choices
+
 Result<void> Stop(const json::object& from, json::object& to) {
   const auto* stop = Given(from, "stop");
   if (!stop) return boost::outcome_v2::success();
@@ -140,6 +142,17 @@ Result<void> StreamOptions(const json::object& from, ChatCall& call) {
   }
   call.body["stream"] = true;
   call.body["stream_options"] = {{"include_usage", true}};
+  return boost::outcome_v2::success();
+}
+
+Result<void> LimitLogprobs(const ChatCall& call) {
+  if (call.body.contains("logit_bias")) {
+    return Wrong("logit_bias", "absent beside `logprobs`: together they read out the model");
+  }
+  if (uint64_t{call.max_tokens} * call.choices > kMaxLogprobTokens) {
+    return Wrong("max_tokens", "at most " + std::to_string(kMaxLogprobTokens / call.choices) +
+                                   " with `logprobs`: they are held until the end");
+  }
   return boost::outcome_v2::success();
 }
 

@@ -28,6 +28,9 @@ Result<std::string> ReadModel(const boost::json::object& from);
 Result<void> Sampling(const boost::json::object& from, boost::json::object& to);
 Result<void> MaxTokens(const boost::json::object& from, const ChatLimits& limits, ChatCall& call);
 Result<void> StreamOptions(const boost::json::object& from, ChatCall& call);
+// What holds where the texts of tokens are asked for: they are held until the end, and must not be
+// steered. After MaxTokens and Sampling.
+Result<void> LimitLogprobs(const ChatCall& call);
 // `user` and `metadata`.
 Result<void> CallerFacts(const boost::json::object& from, ChatCall& call);
 uint64_t StringBytes(const boost::json::value& value);

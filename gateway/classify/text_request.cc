@@ -12,7 +12,6 @@ namespace json = boost::json;
 
 constexpr size_t kMaxInputs = 256;
 constexpr uint32_t kMaxAnswers = 64;
-constexpr uint32_t kMaxLogprobTokens = 16384;
 constexpr int64_t kMaxToken = 4'000'000;
 
 bool IsTokens(const json::value& value) {
@@ -68,14 +67,7 @@ Result<void> TextLogprobs(const json::object& from, ChatCall& call) {
   if (!wanted) return boost::outcome_v2::success();
   call.logprobs = true;
   call.body["logprobs"] = *wanted;
-  if (call.body.contains("logit_bias")) {
-    return Wrong("logit_bias", "absent beside `logprobs`: together they read out the model");
-  }
-  if (uint64_t{call.max_tokens} * call.choices > kMaxLogprobTokens) {
-    return Wrong("max_tokens", "at most " + std::to_string(kMaxLogprobTokens / call.choices) +
-                                   " with `logprobs`: they are held until the end");
-  }
-  return boost::outcome_v2::success();
+  return LimitLogprobs(call);
 }
 
 }  // namespace
@@ -94,7 +86,8 @@ Result<ChatCall> ParseText(const json::value& document, const ChatLimits& limits
   if (echo.value_or(false)) call.body["echo"] = true;
   for (const char* key : {"suffix", "best_of"}) {
     const auto* value = Given(from, key);
-    if (value && *value != 1) return Wrong(key, "absent: it is not supported");
+    const bool harmless = value && std::string_view(key) == "best_of" && *value == 1;
+    if (value && !harmless) return Wrong(key, "absent: it is not supported");
   }
   return call;
 }

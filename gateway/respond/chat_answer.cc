@@ -19,6 +19,8 @@ constexpr std::array<std::string_view, 5> kFinishReasons = {
 
 constexpr size_t kMaxWords = 1024;         // of an engine's error, a tool's name or id
 constexpr uint64_t kMaxAnswer = 32u << 20;  // bytes of text; one audit record must hold it
+// Bytes of events whose token texts are held: 16384 tokens with 20 candidates each need half.
+constexpr uint64_t kMaxHeld = 64u << 20;
 
 Error Broken(const std::string& what) {
   return Error{Code::kUpstreamError, "the inference engine sent " + what};
@@ -64,6 +66,8 @@ std::vector<std::string> ChatAnswer::Head() {
 }
 
 Result<std::vector<std::string>> ChatAnswer::Feed(std::string_view event) {
+  if (options_.logprobs) held_ += event.size();
+  if (held_ > kMaxHeld) return Broken("more token texts than an answer may have");
   http::JsonLimits limits;
   limits.bytes = 1u << 20;
   auto document = http::ReadJson(event, limits);
@@ -121,7 +125,9 @@ Result<void> ChatAnswer::FeedDelta(Choice& choice, const json::object& delta,
   if (logprobs && options_.logprobs && logprobs->is_object()) {
     TakeTextLogprobs(choice, logprobs->get_object());
     if (const auto* content = Field(logprobs->get_object(), "content"); content && content->is_array()) {
-      for (const auto& entry : content->get_array()) choice.logprobs.push_back(entry);
+      for (const auto& entry : content->get_array()) {
+        if (entry.is_object()) choice.logprobs.push_back(entry);
+      }
     }
   }
   const std::string reasoning = StringField(delta, "reasoning_content");

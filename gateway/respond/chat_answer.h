@@ -95,6 +95,7 @@ class ChatAnswer {
   TokenUsage usage_;
   uint64_t pieces_ = 0;
   uint64_t received_ = 0;  // bytes of text, over all choices
+  uint64_t held_ = 0;      // bytes of events, where token texts are held until the end
 };
 
 }  // namespace portcullis::gateway

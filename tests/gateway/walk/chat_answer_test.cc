@@ -179,5 +179,23 @@ TEST(ChatAnswer, PlainCompletionsAreFilteredToo) {
   EXPECT_EQ(choices[1].at("finish_reason"), "length");
 }
 
+TEST(ChatAnswer, TokenTextsThatAreHeldHaveABound) {
+  json::object entry{{"token", std::string(900'000, 'x')}, {"logprob", -1.0}};
+  const std::string event = json::serialize(json::object{
+      {"choices", {json::object{{"index", 0},
+                                {"delta", {{"content", ""}}},
+                                {"logprobs", {{"content", {entry}}}}}}}});
+  ChatAnswer answer = Make(true, true);
+  Result<std::vector<std::string>> fed = std::vector<std::string>();
+  int events = 0;
+  for (; fed && events < 200; ++events) fed = answer.Feed(event);
+  ASSERT_FALSE(fed);
+  EXPECT_EQ(fed.error().code, Code::kUpstreamError);
+  EXPECT_GT(events, 50);  // honest answers stay far below
+  // Without logprobs nothing of it is kept.
+  ChatAnswer plain = Make();
+  for (int i = 0; i < 80; ++i) ASSERT_TRUE(plain.Feed(event));
+}
+
 }  // namespace
 }  // namespace portcullis::gateway

@@ -46,7 +46,11 @@ TEST(TextRequest, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(Wrong(Text(R"(,"prompt":[-1])")), "prompt");
   EXPECT_EQ(Wrong(Text(R"(,"prompt":{"a":1})")), "prompt");
   EXPECT_EQ(Wrong(Text(R"(,"prompt":"x","suffix":"y")")), "suffix");
+  EXPECT_EQ(Wrong(Text(R"(,"prompt":"x","suffix":1)")), "suffix");
+  EXPECT_EQ(Wrong(Text(R"(,"prompt":"x","best_of":2)")), "best_of");
+  EXPECT_TRUE(Text(R"(,"prompt":"x","best_of":1)"));
   EXPECT_EQ(Wrong(Text(R"(,"prompt":"x","temperature":3)")), "temperature");
+  EXPECT_EQ(Wrong(Text(R"(,"prompt":"x","logprobs":1,"max_tokens":16385)")), "max_tokens");
   EXPECT_EQ(Wrong(Text(R"(,"prompt":"x","logprobs":1,"logit_bias":{"1":2})")), "logit_bias");
   EXPECT_EQ(Wrong(Embedding(R"(,"input":7)")), "input");
   EXPECT_EQ(Wrong(Embedding(R"(,"input":"x","dimensions":0)")), "dimensions");
