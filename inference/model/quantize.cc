@@ -25,6 +25,7 @@ BlockFunction FunctionOf(DataType type) {
   switch (type) {
     case DataType::kQ8_0: return quantize::BlockQ8_0;
     case DataType::kQ4_0: return quantize::BlockQ4_0;
+    case DataType::kQ5_0: return quantize::BlockQ5_0;
     case DataType::kQ4_K: return quantize::BlockQ4K;
     case DataType::kQ5_K: return quantize::BlockQ5K;
     case DataType::kQ6_K: return quantize::BlockQ6K;

@@ -280,6 +280,9 @@ PORTCULLIS_INLINE float BestHalf(const float* x, const float* w, float scale, fl
 float FitQ4_0(const float* x, const float* w) {
   return BestHalf(x, w, SymmetricScale<kBlock>(x, w, -8, 7, 14, 0.1f), -8, 7);
 }
+float FitQ5_0(const float* x, const float* w) {
+  return BestHalf(x, w, SymmetricScale<kBlock>(x, w, -16, 15, 14, 0.1f), -16, 15);
+}
 float FitQ8_0(const float* x, const float* w) {
   return BestHalf(x, w, SymmetricScale<kBlock>(x, w, -127, 127, 3, 0.25f), -127, 127);
 }
@@ -301,6 +304,22 @@ void BlockQ4_0(const float* x, const float* w, std::byte* out) {
   Store16(FloatToHalf(scale), out);
   for (int i = 0; i < kBlock / 2; ++i) {
     out[2 + i] = static_cast<std::byte>((q[i] + 8) | (q[i + kBlock / 2] + 8) << 4);
+  }
+}
+
+void BlockQ5_0(const float* x, const float* w, std::byte* out) {
+  const float scale = FitQ5_0(x, w);
+  int q[kBlock];
+  RoundAll<kBlock>(x, scale, 0, -16, 15, q);
+  uint32_t fifths = 0;
+  for (int i = 0; i < kBlock; ++i) {
+    q[i] += 16;
+    fifths |= static_cast<uint32_t>(q[i] >> 4) << i;
+  }
+  Store16(FloatToHalf(scale), out);
+  std::memcpy(out + 2, &fifths, sizeof fifths);
+  for (int i = 0; i < kBlock / 2; ++i) {
+    out[6 + i] = static_cast<std::byte>((q[i] & 15) | (q[i + kBlock / 2] & 15) << 4);
   }
 }
 

@@ -9,6 +9,7 @@ namespace portcullis::inference::quantize {
 
 void BlockQ8_0(const float* x, const float* w, std::byte* out);  // 32 values
 void BlockQ4_0(const float* x, const float* w, std::byte* out);  // 32 values
+void BlockQ5_0(const float* x, const float* w, std::byte* out);  // 32 values
 void BlockQ4K(const float* x, const float* w, std::byte* out);   // 256 values
 void BlockQ5K(const float* x, const float* w, std::byte* out);   // 256 values
 void BlockQ6K(const float* x, const float* w, std::byte* out);   // 256 values

@@ -54,7 +54,8 @@ bool StaysF32(std::string_view name, std::span<const int64_t> shape) {
 DataType Fitting(DataType type, int64_t columns) {
   while (columns % LayoutOf(type).elements != 0) {
     switch (type) {
-      case DataType::kQ4_K: type = DataType::kQ4_0; break;
+      // Q4_0 has as many bits but no offsets: it would lose more than Q4_K does.
+      case DataType::kQ4_K: type = DataType::kQ5_0; break;
       case DataType::kQ5_K: case DataType::kQ6_K: type = DataType::kQ8_0; break;
       default: return DataType::kF16;
     }

@@ -15,8 +15,8 @@
 namespace portcullis::inference {
 namespace {
 
-constexpr DataType kTypes[] = {DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_K, DataType::kQ5_K,
-                               DataType::kQ6_K};
+constexpr DataType kTypes[] = {DataType::kQ8_0, DataType::kQ4_0, DataType::kQ5_0,
+                               DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K};
 
 std::vector<float> RoundTrip(DataType type, std::span<const float> values,
                              std::span<const float> importance = {}) {
@@ -70,6 +70,8 @@ TEST(QuantizeTest, ErrorsAreBelowThoseOfPlainRounding) {
   const auto values = Normal(1 << 16, false);
   EXPECT_LT(RelativeError(values, RoundTrip(DataType::kQ4_0, values)),
             0.96 * RelativeError(values, PlainRounding(values, 8)));
+  EXPECT_LT(RelativeError(values, RoundTrip(DataType::kQ5_0, values)),
+            0.96 * RelativeError(values, PlainRounding(values, 16)));
   EXPECT_LT(RelativeError(values, RoundTrip(DataType::kQ8_0, values)),
             0.96 * RelativeError(values, PlainRounding(values, 128)));
   // A little above what was measured: a change that makes the search worse is to be seen.
@@ -108,6 +110,19 @@ TEST(QuantizeTest, ImportantValuesAreKeptBetter) {
     }
     EXPECT_LT(weighted_error, 0.8 * plain_error) << NameOf(type);
   }
+}
+
+TEST(QuantizeTest, RowsThatAreNoWholeBlocksGetATypeThatLosesLess) {
+  const auto type = [](const char* mix, int64_t columns) {
+    const std::vector<int64_t> shape = {64, columns};
+    return QuantMix::Named(mix).value().TypeFor("blk.9.ffn_up.weight", shape, 24, false);
+  };
+  EXPECT_EQ(type("Q4_K_M", 1024), DataType::kQ4_K);
+  EXPECT_EQ(type("Q4_K_M", 896), DataType::kQ5_0);
+  EXPECT_EQ(type("Q5_K_M", 896), DataType::kQ8_0);
+  EXPECT_EQ(type("Q6_K", 896), DataType::kQ8_0);
+  EXPECT_EQ(type("Q4_0", 896), DataType::kQ4_0);
+  EXPECT_EQ(type("Q4_K_M", 80), DataType::kF16);
 }
 
 TEST(QuantizeTest, HalvesRoundToNearestEven) {
