@@ -41,7 +41,7 @@ audit::Result<audit::Witness> OpenWitness(const WitnessArguments& arguments) {
 void Serve(Context& context, const WitnessArguments& arguments) {
   auto witness = OpenWitness(arguments);
   if (!witness) return Fail(context, kUsage, witness.error().message);
-  const auto error = ServeWitness(witness.value(), arguments.listen, [](const std::string& address) {
+  const auto error = ServeWitness(witness.value(), arguments.listen, {}, [](const std::string& address) {
     std::cout << "witness at " << address << std::endl;
   });
   Fail(context, kUsage, error.message);

@@ -1,21 +1,20 @@
 #include "gateway/cli/witness_http.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <boost/asio/connect.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <chrono>
 #include <ctime>
-#include <memory>
-#include <mutex>
-#include <thread>
+#include <exception>
+#include <vector>
 
 namespace portcullis::cli {
 namespace {
@@ -23,44 +22,17 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
+using Local = asio::local::stream_protocol;
+using Tcp = asio::ip::tcp;
 
+constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kMaxBody = 64 << 10;
 constexpr uint32_t kMaxHead = 8 << 10;
-constexpr int kMaxConnections = 16;
-constexpr timeval kTimeout{10, 0};
 constexpr const char* kUnix = "unix:";
 constexpr const char* kHttp = "http://";
 
 audit::Error Trouble(const std::string& what, const error_code& error) {
   return {audit::Code::kIo, what + ": " + error.message()};
-}
-
-template <class Socket>
-void LimitTime(Socket& socket) {
-  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
-  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_SNDTIMEO, &kTimeout, sizeof kTimeout);
-}
-
-template <class Socket>
-audit::Result<audit::WitnessReply> Ask(Socket& socket, http::request<http::string_body>& request,
-                                       const std::string& host) {
-  LimitTime(socket);
-  error_code error;
-  request.version(11);
-  request.set(http::field::host, host);
-  request.set(http::field::connection, "close");
-  request.prepare_payload();
-  http::write(socket, request, error);
-  if (error) return Trouble("the witness does not take the request", error);
-  boost::beast::flat_buffer buffer(kMaxBody + kMaxHead);
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(kMaxBody);
-  parser.header_limit(kMaxHead);
-  http::read(socket, buffer, parser, error);
-  if (error) return Trouble("no answer from the witness", error);
-  const auto& reply = parser.get();
-  return audit::WitnessReply{static_cast<int>(reply.result_int()),
-                             std::string(reply[http::field::content_type]), reply.body()};
 }
 
 struct Address {
@@ -78,35 +50,91 @@ audit::Result<Address> ParseAddress(std::string text) {
   return Address{text.substr(0, colon), text.substr(colon + 1)};
 }
 
-audit::Result<audit::WitnessReply> Exchange(const std::string& url, http::request<http::string_body> request) {
-  asio::io_context io;
-  error_code error;
-  if (url.starts_with(kUnix)) {
-    asio::local::stream_protocol::socket socket(io);
-    socket.connect(asio::local::stream_protocol::endpoint(url.substr(std::string(kUnix).size())), error);
-    if (error) return Trouble("cannot reach the witness at `" + url + "`", error);
-    return Ask(socket, request, "witness");
+struct Question {
+  std::string url;
+  std::string host;
+  http::request<http::string_body> request;
+  WitnessLimits limits;
+};
+
+template <class Protocol>
+asio::awaitable<audit::Result<audit::WitnessReply>> Ask(asio::io_context& io, Question& question,
+                                                        std::vector<typename Protocol::endpoint> where) {
+  boost::beast::basic_stream<Protocol> stream(io);
+  error_code failure = asio::error::host_not_found;
+  for (const auto& endpoint : where) {
+    stream.expires_after(question.limits.message);
+    auto [error] = co_await stream.async_connect(endpoint, kQuiet);
+    failure = error;
+    if (!error) break;
   }
-  BOOST_OUTCOME_TRY(const Address address, ParseAddress(url));
-  asio::ip::tcp::resolver resolver(io);
-  const auto found = resolver.resolve(address.host, address.port, error);
-  asio::ip::tcp::socket socket(io);
-  if (!error) asio::connect(socket, found, error);
-  if (error) return Trouble("cannot reach the witness at `" + url + "`", error);
-  return Ask(socket, request, address.host);
+  if (failure) co_return Trouble("cannot reach the witness at `" + question.url + "`", failure);
+  auto& request = question.request;
+  request.version(11);
+  request.set(http::field::host, question.host);
+  request.set(http::field::connection, "close");
+  request.prepare_payload();
+  stream.expires_after(question.limits.message);
+  auto [sending, sent] = co_await http::async_write(stream, request, kQuiet);
+  if (sending) co_return Trouble("the witness does not take the request", sending);
+  boost::beast::flat_buffer buffer(kMaxBody + kMaxHead);
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kMaxBody);
+  parser.header_limit(kMaxHead);
+  stream.expires_after(question.limits.message);
+  auto [reading, read] = co_await http::async_read(stream, buffer, parser, kQuiet);
+  if (reading) co_return Trouble("no answer from the witness", reading);
+  const auto& reply = parser.get();
+  co_return audit::WitnessReply{static_cast<int>(reply.result_int()),
+                                std::string(reply[http::field::content_type]), reply.body()};
 }
 
-// The witness behind its lock, shared by the connections.
+template <class Protocol>
+asio::awaitable<void> AskInto(asio::io_context& io, Question& question,
+                              std::vector<typename Protocol::endpoint> where,
+                              audit::Result<audit::WitnessReply>& reply) {
+  reply = co_await Ask<Protocol>(io, question, std::move(where));
+}
+
+template <class Protocol>
+audit::Result<audit::WitnessReply> RunAsk(asio::io_context& io, Question question,
+                                          std::vector<typename Protocol::endpoint> where) {
+  audit::Result<audit::WitnessReply> reply = audit::Error{audit::Code::kIo, "the witness was not asked"};
+  std::exception_ptr trouble;
+  asio::co_spawn(io, AskInto<Protocol>(io, question, std::move(where), reply),
+                 [&trouble](std::exception_ptr thrown) { trouble = thrown; });
+  io.run();
+  if (trouble) return audit::Error{audit::Code::kIo, "the witness's answer is not HTTP"};
+  return reply;
+}
+
+audit::Result<audit::WitnessReply> Exchange(const std::string& url,
+                                            http::request<http::string_body> request,
+                                            const WitnessLimits& limits) {
+  asio::io_context io;
+  if (url.starts_with(kUnix)) {
+    std::vector<Local::endpoint> where{Local::endpoint(url.substr(std::string(kUnix).size()))};
+    return RunAsk<Local>(io, Question{url, "witness", std::move(request), limits}, std::move(where));
+  }
+  BOOST_OUTCOME_TRY(const Address address, ParseAddress(url));
+  error_code error;
+  Tcp::resolver resolver(io);
+  const auto found = resolver.resolve(address.host, address.port, error);
+  if (error) return Trouble("cannot find the witness at `" + url + "`", error);
+  std::vector<Tcp::endpoint> where;
+  for (const auto& entry : found) where.push_back(entry.endpoint());
+  return RunAsk<Tcp>(io, Question{url, address.host, std::move(request), limits}, std::move(where));
+}
+
 struct Service {
   audit::Witness& witness;
-  std::mutex mutex;
-  std::atomic<int> connections = 0;
+  WitnessLimits limits;
+  int connections = 0;
 };
 
 audit::WitnessReply Answer(Service& service, const http::request<http::string_body>& request) {
   constexpr std::string_view kLatest = "/checkpoint/";
   const std::string_view target(request.target().data(), request.target().size());
-  const std::lock_guard guard(service.mutex);
   if (request.method() == http::verb::post && target == "/add-checkpoint") {
     return service.witness.Add(request.body(), static_cast<uint64_t>(std::time(nullptr)));
   }
@@ -119,91 +147,98 @@ audit::WitnessReply Answer(Service& service, const http::request<http::string_bo
 }
 
 template <class Socket>
-void Converse(Socket socket, Service& service) {
-  LimitTime(socket);
+asio::awaitable<void> Converse(Socket socket, Service& service) {
+  boost::beast::basic_stream<typename Socket::protocol_type> stream(std::move(socket));
   boost::beast::flat_buffer buffer(kMaxBody + kMaxHead);
   for (;;) {
-    error_code error;
     http::request_parser<http::string_body> parser;
     parser.body_limit(kMaxBody);
     parser.header_limit(kMaxHead);
-    http::read(socket, buffer, parser, error);
-    if (error) break;
+    stream.expires_after(service.limits.message);
+    auto [reading, read] = co_await http::async_read(stream, buffer, parser, kQuiet);
+    if (reading) co_return;
     const audit::WitnessReply answer = Answer(service, parser.get());
     http::response<http::string_body> response(static_cast<http::status>(answer.status), 11);
     response.set(http::field::content_type, answer.content_type);
     response.body() = answer.body;
     response.keep_alive(parser.get().keep_alive());
     response.prepare_payload();
-    http::write(socket, response, error);
-    if (error || !response.keep_alive()) break;
+    stream.expires_after(service.limits.message);
+    auto [sending, sent] = co_await http::async_write(stream, response, kQuiet);
+    if (sending || !response.keep_alive()) co_return;
   }
 }
 
 template <class Acceptor>
-audit::Error AcceptAll(Acceptor& acceptor, Service& service) {
+asio::awaitable<void> AcceptAll(Acceptor& acceptor, Service& service, error_code& ended) {
   for (;;) {
-    error_code error;
-    auto socket = acceptor.accept(error);
-    if (error == boost::system::errc::interrupted) continue;
-    if (error) return Trouble("cannot accept", error);
-    if (service.connections >= kMaxConnections) continue;
+    auto [error, socket] = co_await acceptor.async_accept(kQuiet);
+    if (error == asio::error::connection_aborted || error == asio::error::interrupted) continue;
+    if (error) {
+      ended = error;
+      co_return;
+    }
+    if (service.connections >= service.limits.connections) continue;
     ++service.connections;
-    std::thread([socket = std::move(socket), &service]() mutable {
-      try {
-        Converse(std::move(socket), service);
-      } catch (const std::exception&) {
-        // A peer's bytes must not end the witness.
-      }
-      --service.connections;
-    }).detach();
+    // What a peer's bytes throw ends this conversation, never the witness.
+    asio::co_spawn(acceptor.get_executor(), Converse(std::move(socket), service),
+                   [&service](std::exception_ptr) { --service.connections; });
   }
+}
+
+template <class Acceptor>
+audit::Error Run(asio::io_context& io, Acceptor& acceptor, Service& service) {
+  error_code ended;
+  asio::co_spawn(io, AcceptAll(acceptor, service, ended), asio::detached);
+  io.run();
+  return Trouble("cannot accept", ended);
 }
 
 }  // namespace
 
 audit::Result<audit::WitnessReply> WitnessPost(const std::string& url, const std::string& target,
-                                               const std::string& body) {
+                                               const std::string& body, const WitnessLimits& limits) {
   http::request<http::string_body> request(http::verb::post, target, 11);
   request.body() = body;
   request.set(http::field::content_type, "text/plain; charset=utf-8");
-  return Exchange(url, std::move(request));
+  return Exchange(url, std::move(request), limits);
 }
 
-audit::Result<audit::WitnessReply> WitnessGet(const std::string& url, const std::string& target) {
-  return Exchange(url, http::request<http::string_body>(http::verb::get, target, 11));
+audit::Result<audit::WitnessReply> WitnessGet(const std::string& url, const std::string& target,
+                                              const WitnessLimits& limits) {
+  return Exchange(url, http::request<http::string_body>(http::verb::get, target, 11), limits);
 }
 
-audit::Error ServeWitness(audit::Witness& witness, const std::string& listen,
+audit::Error ServeWitness(audit::Witness& witness, const std::string& listen, const WitnessLimits& limits,
                           const std::function<void(const std::string&)>& ready) {
   asio::io_context io;
-  Service service{witness, {}, 0};
+  Service service{witness, limits};
   error_code error;
   if (listen.starts_with(kUnix)) {
     const std::string path = listen.substr(std::string(kUnix).size());
     ::unlink(path.c_str());
-    asio::local::stream_protocol::acceptor acceptor(io);
-    acceptor.open(asio::local::stream_protocol(), error);
-    if (!error) acceptor.bind(asio::local::stream_protocol::endpoint(path), error);
+    Local::acceptor acceptor(io);
+    acceptor.open(Local(), error);
+    if (!error) acceptor.bind(Local::endpoint(path), error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) return Trouble("cannot listen on `" + listen + "`", error);
     ready(listen);
-    return AcceptAll(acceptor, service);
+    return Run(io, acceptor, service);
   }
   const auto address = ParseAddress(listen);
   if (!address) return address.error();
-  asio::ip::tcp::resolver resolver(io);
+  Tcp::resolver resolver(io);
   const auto found = resolver.resolve(address.value().host, address.value().port, error);
   if (error) return Trouble("cannot listen on `" + listen + "`", error);
-  asio::ip::tcp::acceptor acceptor(io);
-  const asio::ip::tcp::endpoint endpoint = found.begin()->endpoint();
+  Tcp::acceptor acceptor(io);
+  const Tcp::endpoint endpoint = found.begin()->endpoint();
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return Trouble("cannot listen on `" + listen + "`", error);
   ready("http://" + address.value().host + ":" + std::to_string(acceptor.local_endpoint().port()));
-  return AcceptAll(acceptor, service);
+  return Run(io, acceptor, service);
 }
 
 }  // namespace portcullis::cli
