@@ -4,6 +4,8 @@
 #include <boost/json/parse.hpp>
 #include <utility>
 
+#include "inference/tokenizer/jinja/builtins.h"
+
 namespace portcullis::inference {
 namespace {
 
@@ -42,9 +44,9 @@ Value ArgumentsValue(const std::string& text) {
   limits.max_depth = 64;
   const boost::json::value parsed = boost::json::parse(text, error, {}, limits);
   if (error || !parsed.is_object()) return Value::Of(Theirs(text));
-  Value value = Value::FromJson(parsed);
-  value.dict()->source = text;
-  return value;
+  Dict dict = Value::DictFromJson(parsed.get_object());
+  dict.source = text;
+  return Value::Of(std::move(dict));
 }
 
 Value CallValue(const ToolCall& call) {
@@ -88,12 +90,13 @@ bool Conversation::has_calls() const {
                      [](const Message& message) { return !message.from.tool_calls.empty(); });
 }
 
-void Conversation::WriteCallsAsText() {
+Result<void> Conversation::WriteCallsAsText() {
   for (Message& message : messages_) {
     for (const ToolCall& call : message.from.tool_calls) {
       if (!message.content.bytes.empty()) message.content.Append(Own("\n"));
       message.content.Append(Own("<tool_call>\n{\"name\": "));
-      message.content.Append(jinja::ToJson(Value::Of(Theirs(call.name)), kOneLine));
+      BOOST_OUTCOME_TRY(const Text name, jinja::ToJson(Value::Of(Theirs(call.name)), kOneLine, meter_));
+      message.content.Append(name);
       message.content.Append(Own(", \"arguments\": "));
       message.content.Append(Theirs(call.arguments));
       message.content.Append(Own("}\n</tool_call>"));
@@ -106,14 +109,16 @@ void Conversation::WriteCallsAsText() {
     result.Append(Own("\n</tool_response>"));
     message.content = std::move(result);
   }
+  return boost::outcome_v2::success();
 }
 
-void Conversation::DescribeTools(ToolFormat format) {
-  if (options_.tools.empty()) return;
+Result<void> Conversation::DescribeTools(ToolFormat format) {
+  if (options_.tools.empty()) return boost::outcome_v2::success();
   tools_told_ = true;
   Text words = Own("These functions can be called, one described on each line:\n");
   for (const boost::json::value& tool : options_.tools) {
-    words.Append(jinja::ToJson(Value::FromJson(tool), kOneLine));
+    BOOST_OUTCOME_TRY(const Text json, jinja::ToJson(Value::FromJson(tool), kOneLine, meter_));
+    words.Append(json);
     words.Append(Own("\n"));
   }
   words.Append(Own("To call one, answer with nothing but:\n"));
@@ -124,6 +129,7 @@ void Conversation::DescribeTools(ToolFormat format) {
   } else {
     messages_.insert(messages_.begin(), Message{ChatMessage{MessageRole::kSystem}, words});
   }
+  return boost::outcome_v2::success();
 }
 
 Dict Conversation::Variables(const Tokenizer& tokenizer, bool empty_content) const {

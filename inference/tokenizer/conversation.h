@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "inference/tokenizer/jinja/meter.h"
 #include "inference/tokenizer/jinja/value.h"
 #include "inference/tokenizer/message.h"
 #include "inference/tokenizer/tokenizer.h"
@@ -16,9 +17,9 @@ class Conversation {
   Conversation(std::span<const ChatMessage> messages, const ChatOptions& options);
 
   // For templates that know no calls: they become text in the answers, results become the user's.
-  void WriteCallsAsText();
+  Result<void> WriteCallsAsText();
   // Puts the tools and the format of a call into the system message.
-  void DescribeTools(ToolFormat format);
+  Result<void> DescribeTools(ToolFormat format);
   bool has_calls() const;
 
   // `empty_content`: an answer of calls alone has the content "" instead of none.
@@ -31,6 +32,7 @@ class Conversation {
   };
   std::vector<Message> messages_;
   const ChatOptions& options_;
+  jinja::Meter meter_;
   bool tools_told_ = false;
 };
 

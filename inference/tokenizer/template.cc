@@ -206,8 +206,12 @@ Result<jinja::Text> ChatTemplate::RenderText(const Tokenizer& tokenizer,
                                              std::span<const ChatMessage> messages,
                                              const ChatOptions& options) const {
   Conversation conversation(messages, options);
-  if (!takes_calls_) conversation.WriteCallsAsText();
-  if (!takes_tools_) conversation.DescribeTools(tool_format_);
+  if (!takes_calls_) {
+    BOOST_OUTCOME_TRY(conversation.WriteCallsAsText());
+  }
+  if (!takes_tools_) {
+    BOOST_OUTCOME_TRY(conversation.DescribeTools(tool_format_));
+  }
   const std::time_t now = options.now.value_or(std::time(nullptr));
   auto text = jinja::Run(*program_, conversation.Variables(tokenizer, false), now);
   // Some templates cannot do without a content, others tell a call by its absence.

@@ -6,6 +6,7 @@ portcullis_test(inference_serve_test
     caller_test.cc
     generate_test.cc
     grammar_test.cc
+    jinja_test.cc
     pretokenize_test.cc
     sampler_test.cc
     serve_helpers.cc

@@ -1,23 +1,22 @@
 #include "inference/tokenizer/jinja/evaluate.h"
 
-#include <algorithm>
-
 #include "inference/tokenizer/jinja/builtins.h"
+#include "inference/tokenizer/jinja/scopes.h"
 
 namespace portcullis::inference::jinja {
 namespace {
 
-constexpr uint64_t kMaxSteps = 5'000'000;
 constexpr size_t kMaxOutput = 32 * 1024 * 1024;
 constexpr int kMaxDepth = 200;
+// Of containers in containers: what walks over values, and what frees them, may recurse.
+constexpr uint32_t kMaxHeight = 128;
 
 enum class Flow { kOn, kBreak, kContinue };
-constexpr std::string_view kFunctions[] = {"raise_exception", "strftime_now", "range", "namespace",
-                                           "dict"};
 
 class Evaluator {
  public:
-  Evaluator(const Dict& variables, std::time_t now) : now_(now), scopes_{variables} {}
+  Evaluator(const Dict& variables, std::time_t now, Meter& meter)
+      : now_(now), scopes_(variables), meter_(meter) {}
 
   Result<Text> Run(const Node& root) {
     Text out;
@@ -26,15 +25,21 @@ class Evaluator {
   }
 
  private:
-  static Error At(const Node& node, const std::string& what) { return BadTemplate(node.line, what); }
-
-  Result<void> Count(const Node& node) {
-    if (++steps_ > kMaxSteps) return At(node, "it takes too many steps");
-    return boost::outcome_v2::success();
+  static Error At(const Node& node, const std::string& what) {
+    return BadTemplate(node.line, what);
   }
 
-  Result<void> Write(const Node& node, const Text& text, Text& out) {
-    if (out.bytes.size() + text.bytes.size() > kMaxOutput) return At(node, "it writes more than 32 MiB");
+  Result<void> Count(const Node& node) {
+    meter_.set_line(node.line);
+    return meter_.Steps(1);
+  }
+
+  Result<void> Write(const Node& node, const Value& value, Text& out) {
+    BOOST_OUTCOME_TRY(const Value printed, Printed(value, meter_));
+    const TextView text = *printed.text();
+    if (out.bytes.size() + text.bytes.size() > kMaxOutput)
+      return At(node, "it writes more than 32 MiB");
+    BOOST_OUTCOME_TRY(meter_.MakeText(text.bytes.size()));
     out.Append(text);
     return boost::outcome_v2::success();
   }
@@ -57,19 +62,19 @@ class Evaluator {
         }
         return Flow::kOn;
       case Kind::kLiteral: {
-        BOOST_OUTCOME_TRY(Write(node, *node.value.text(), out));
+        BOOST_OUTCOME_TRY(Write(node, node.value, out));
         return Flow::kOn;
       }
       case Kind::kOutput: {
         BOOST_OUTCOME_TRY(const Value value, Evaluate(*node.children[0]));
         if (!value.Is<None>()) {
-          BOOST_OUTCOME_TRY(Write(node, value.ToText(), out));
+          BOOST_OUTCOME_TRY(Write(node, value, out));
         }
         return Flow::kOn;
       }
       case Kind::kSet: {
-        BOOST_OUTCOME_TRY(auto value, SetValue(*node.children[1]));
-        BOOST_OUTCOME_TRY(Assign(*node.children[0], std::move(value)));
+        BOOST_OUTCOME_TRY(const Value value, SetValue(*node.children[1]));
+        BOOST_OUTCOME_TRY(Assign(*node.children[0], value));
         return Flow::kOn;
       }
       case Kind::kIf: {
@@ -83,7 +88,7 @@ class Evaluator {
       case Kind::kMacro: {
         Callable macro;
         macro.macro = &node;
-        scopes_.back().Set(Text(node.name, false), Value(Value::Data(macro)));
+        BOOST_OUTCOME_TRY(scopes_.Set(node.name, Value(Value::Data(macro)), meter_));
         return Flow::kOn;
       }
       case Kind::kBreak:
@@ -102,27 +107,30 @@ class Evaluator {
     return Value::Of(std::move(text));
   }
 
-  Result<void> Assign(const Node& target, Value value) {
-    if (target.kind == Kind::kName) {
-      scopes_.back().Set(Text(target.name, false), std::move(value));
-    } else if (target.kind == Kind::kMember) {
+  Result<void> Assign(const Node& target, const Value& value) {
+    BOOST_OUTCOME_TRY(Count(target));
+    if (target.kind == Kind::kName) return scopes_.Set(target.name, value, meter_);
+    if (target.kind == Kind::kMember) {
       BOOST_OUTCOME_TRY(const Value object, Evaluate(*target.children[0]));
-      if (object.dict() == nullptr) return At(target, "only a namespace has members to set");
-      object.dict()->Set(Text(target.name, false), std::move(value));
-    } else {
-      const List* list = value.list();
-      if (list == nullptr || list->size() != target.children.size()) {
-        return At(target, "a value cannot be taken apart into these names");
-      }
-      const List parts = *list;
-      for (size_t i = 0; i < parts.size(); ++i) {
-        BOOST_OUTCOME_TRY(Assign(*target.children[i], parts[i]));
-      }
+      Namespace* space = object.space();
+      if (space == nullptr) return At(target, "only a namespace has members to set");
+      if (value.shape().holds_namespace) return At(target, "a namespace cannot hold a namespace");
+      BOOST_OUTCOME_TRY(meter_.Steps(space->members.items.size() / 16));
+      space->members.Set(Text(target.name, false), value);
+      return boost::outcome_v2::success();
+    }
+    const List* list = value.list();
+    if (list == nullptr || list->size() != target.children.size()) {
+      return At(target, "a value cannot be taken apart into these names");
+    }
+    for (size_t i = 0; i < target.children.size(); ++i) {
+      const Value part = i < list->size() ? (*list)[i] : Value();
+      BOOST_OUTCOME_TRY(Assign(*target.children[i], part));
     }
     return boost::outcome_v2::success();
   }
 
-  static Value LoopState(const List& items, size_t i) {
+  static Value LoopState(const List& items, size_t count, size_t i) {
     const auto number = [](size_t n) { return Value::Of(static_cast<int64_t>(n)); };
     Dict loop;
     const auto set = [&](std::string_view name, Value value) {
@@ -131,40 +139,49 @@ class Evaluator {
     set("index", number(i + 1));
     set("index0", number(i));
     set("first", Value::Of(i == 0));
-    set("last", Value::Of(i + 1 == items.size()));
-    set("length", number(items.size()));
-    set("revindex", number(items.size() - i));
-    set("revindex0", number(items.size() - i - 1));
+    set("last", Value::Of(i + 1 == count));
+    set("length", number(count));
+    set("revindex", number(count - i));
+    set("revindex0", number(count - i - 1));
     set("previtem", i == 0 ? Value() : items[i - 1]);
-    set("nextitem", i + 1 == items.size() ? Value() : items[i + 1]);
+    set("nextitem", i + 1 == count ? Value() : items[i + 1]);
     return Value::Of(std::move(loop));
   }
 
+  // The elements that the condition lets through.
+  Result<Value> Filtered(const Node& node, const Value& all) {
+    const Node* condition = node.children[2].get();
+    if (condition == nullptr) return all;
+    List wanted;
+    for (size_t i = 0; i < all.list()->size(); ++i) {
+      const Value item = (*all.list())[i];
+      BOOST_OUTCOME_TRY(Assign(*node.children[0], item));
+      BOOST_OUTCOME_TRY(const Value good, Evaluate(*condition));
+      BOOST_OUTCOME_TRY(meter_.Make(sizeof(Value)));
+      if (good.truthy()) wanted.push_back(item);
+    }
+    return Value::Of(std::move(wanted));
+  }
+
+  // A list that grows meanwhile is gone through as far as it reached at first.
   Result<Flow> For(const Node& node, Text& out) {
     BOOST_OUTCOME_TRY(const Value iterable, Evaluate(*node.children[1]));
-    auto elements = Elements(iterable);
-    if (!elements) return At(node, elements.error().message);
-    List items;
-    const Node* condition = node.children[2].get();
-    scopes_.emplace_back();
-    for (Value& item : elements.value()) {
-      if (condition != nullptr) {
-        BOOST_OUTCOME_TRY(Assign(*node.children[0], item));
-        BOOST_OUTCOME_TRY(const Value wanted, Evaluate(*condition));
-        if (!wanted.truthy()) continue;
-      }
-      items.push_back(std::move(item));
-    }
-    for (size_t i = 0; i < items.size(); ++i) {
+    BOOST_OUTCOME_TRY(const Value all, Elements(iterable, meter_));
+    scopes_.Push();
+    BOOST_OUTCOME_TRY(const Value chosen, Filtered(node, all));
+    const List& items = *chosen.list();
+    const size_t count = items.size();
+    for (size_t i = 0; i < count; ++i) {
       BOOST_OUTCOME_TRY(Count(node));
-      scopes_.back() = Dict{};
-      scopes_.back().Set(Text("loop", false), LoopState(items, i));
-      BOOST_OUTCOME_TRY(Assign(*node.children[0], items[i]));
+      scopes_.Clear();
+      const Value item = items[i];
+      BOOST_OUTCOME_TRY(scopes_.Set("loop", LoopState(items, count, i), meter_));
+      BOOST_OUTCOME_TRY(Assign(*node.children[0], item));
       BOOST_OUTCOME_TRY(const Flow flow, Execute(*node.children[3], out));
       if (flow == Flow::kBreak) break;
     }
-    scopes_.pop_back();
-    if (items.empty() && node.children.size() > 4) return Execute(*node.children[4], out);
+    scopes_.Pop();
+    if (count == 0 && node.children.size() > 4) return Execute(*node.children[4], out);
     return Flow::kOn;
   }
 
@@ -174,6 +191,9 @@ class Evaluator {
     ++depth_;
     auto result = EvaluateAt(node);
     --depth_;
+    if (result && result.value().shape().height > kMaxHeight) {
+      return At(node, "its values are nested too deeply");
+    }
     return result;
   }
 
@@ -201,19 +221,24 @@ class Evaluator {
         for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
           BOOST_OUTCOME_TRY(const Value key, Evaluate(*node.children[i]));
           BOOST_OUTCOME_TRY(auto value, Evaluate(*node.children[i + 1]));
-          dict.Set(key.ToText(), std::move(value));
+          BOOST_OUTCOME_TRY(const Value name, Printed(key, meter_));
+          BOOST_OUTCOME_TRY(meter_.MakeText(name.text()->bytes.size()));
+          BOOST_OUTCOME_TRY(meter_.Steps(dict.items.size() / 16));
+          Text text;
+          text.Append(*name.text());
+          dict.Set(text, std::move(value));
         }
         return Value::Of(std::move(dict));
       }
       case Kind::kMember:
       case Kind::kIndex:
-        return Member(node);
+        return MemberOrItem(node);
       case Kind::kSlice: {
         BOOST_OUTCOME_TRY(const Value object, Evaluate(*node.children[0]));
         BOOST_OUTCOME_TRY(const Value begin, OrAbsent(node.children[1]));
         BOOST_OUTCOME_TRY(const Value end, OrAbsent(node.children[2]));
         BOOST_OUTCOME_TRY(const Value step, OrAbsent(node.children[3]));
-        return SliceOf(object, begin, end, step);
+        return SliceOf(object, begin, end, step, meter_);
       }
       case Kind::kCall:
         return Call(node);
@@ -221,8 +246,8 @@ class Evaluator {
       case Kind::kTest: {
         BOOST_OUTCOME_TRY(const Value input, Evaluate(*node.children[0]));
         BOOST_OUTCOME_TRY(const Arguments arguments, ReadArguments(node));
-        if (node.kind == Kind::kFilter) return ApplyFilter(node.name, input, arguments);
-        BOOST_OUTCOME_TRY(const bool good, ApplyTest(node.name, input, arguments));
+        if (node.kind == Kind::kFilter) return ApplyFilter(node.name, input, arguments, meter_);
+        BOOST_OUTCOME_TRY(const bool good, ApplyTest(node.name, input, arguments, meter_));
         return Value::Of(good);
       }
       case Kind::kNot: {
@@ -231,7 +256,11 @@ class Evaluator {
       }
       case Kind::kNegate: {
         BOOST_OUTCOME_TRY(const Value value, Evaluate(*node.children[0]));
-        if (value.Is<int64_t>()) return Value::Of(int64_t{0} - std::get<int64_t>(value.data));
+        const auto* whole = std::get_if<int64_t>(&value.data);
+        int64_t negated = 0;
+        if (whole != nullptr && !__builtin_sub_overflow(int64_t{0}, *whole, &negated)) {
+          return Value::Of(negated);
+        }
         return Value(Value::Data(-value.number()));
       }
       case Kind::kBinary:
@@ -245,36 +274,31 @@ class Evaluator {
     }
   }
 
-  Value Lookup(const std::string& name) const {
-    for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-      if (const Value* found = scope->Find(name)) return *found;
-    }
-    for (const std::string_view function : kFunctions) {
-      if (name == function) {
-        Callable callable;
-        callable.name = name;
-        return Value(Value::Data(callable));
-      }
-    }
-    return {};
+  Result<Value> Lookup(const std::string& name) const {
+    BOOST_OUTCOME_TRY(auto found, scopes_.Find(name, meter_));
+    const auto function = FindFunction(name);
+    if (!found.Is<Undefined>() || !function) return found;
+    Callable callable;
+    callable.name = *function;
+    return Value(Value::Data(callable));
   }
 
-  Result<Value> Member(const Node& node) {
+  Result<Value> MemberOrItem(const Node& node) {
     BOOST_OUTCOME_TRY(const Value object, Evaluate(*node.children[0]));
-    const bool by_name = node.kind == Kind::kMember;
-    Value key = Value::Of(Text(node.name, false));
-    if (!by_name) {
-      BOOST_OUTCOME_TRY(key, Evaluate(*node.children[1]));
+    if (node.kind == Kind::kIndex) {
+      BOOST_OUTCOME_TRY(const Value key, Evaluate(*node.children[1]));
+      return Item(object, key, meter_);
     }
-    Value found = Item(object, key);
-    if (!found.Is<Undefined>() || !by_name) return found;
-    if (HasMethod(object, node.name)) {
-      Callable method;
-      method.name = node.name;
-      method.self = std::make_shared<Value>(object);
-      return Value(Value::Data(method));
-    }
-    return found;
+    return MemberOf(object, node);
+  }
+
+  Result<Value> MemberOf(const Value& object, const Node& node) {
+    BOOST_OUTCOME_TRY(auto found, Member(object, node.name, meter_));
+    if (!found.Is<Undefined>() || !HasMethod(object, node.name)) return found;
+    Callable method;
+    method.name = node.name;
+    method.is_method = true;
+    return Value(Value::Data(method));
   }
 
   // The children after the first.
@@ -294,23 +318,31 @@ class Evaluator {
   }
 
   Result<Value> Call(const Node& node) {
-    BOOST_OUTCOME_TRY(const Value function, Evaluate(*node.children[0]));
+    const Node& target = *node.children[0];
+    Value self;
+    Value function;
+    if (target.kind == Kind::kMember) {
+      BOOST_OUTCOME_TRY(self, Evaluate(*target.children[0]));
+      BOOST_OUTCOME_TRY(function, MemberOf(self, target));
+    } else {
+      BOOST_OUTCOME_TRY(function, Evaluate(target));
+    }
     const auto* callable = std::get_if<Callable>(&function.data);
-    if (callable == nullptr) {
-      return At(node, "`" + node.children[0]->name.substr(0, 40) + "` is no function here");
+    const bool bound = callable != nullptr && callable->is_method && target.kind == Kind::kMember &&
+                       callable->name == target.name && HasMethod(self, target.name);
+    if (callable == nullptr || (callable->is_method && !bound)) {
+      return At(node, "`" + target.name.substr(0, 40) + "` is no function here");
     }
     BOOST_OUTCOME_TRY(const Arguments arguments, ReadArguments(node));
     if (callable->macro != nullptr) return CallMacro(*callable->macro, arguments);
-    if (callable->self) return CallMethod(*callable->self, callable->name, arguments);
-    return CallFunction(node, callable->name, arguments);
+    if (bound) return CallMethod(self, callable->name, arguments, meter_);
+    return CallFunction(callable->name, arguments, now_, meter_);
   }
 
   Result<Value> CallMacro(const Node& macro, const Arguments& arguments) {
-    std::vector<Dict> outer;
-    outer.swap(scopes_);
-    scopes_ = {outer.front(), Dict{}};
+    const size_t outer = scopes_.EnterMacro();
     Result<Value> result = MacroBody(macro, arguments);
-    scopes_.swap(outer);
+    if (result) scopes_.LeaveMacro(outer);
     return result;
   }
 
@@ -323,48 +355,11 @@ class Evaluator {
       } else if (!parameter.children.empty()) {
         BOOST_OUTCOME_TRY(value, Evaluate(*parameter.children[0]));
       }
-      scopes_.back().Set(Text(parameter.name, false), std::move(value));
+      BOOST_OUTCOME_TRY(scopes_.Set(parameter.name, value, meter_));
     }
     Text out;
     BOOST_OUTCOME_TRY(Execute(*macro.children.back(), out));
     return Value::Of(std::move(out));
-  }
-
-  Result<Value> CallFunction(const Node& node, std::string_view name, const Arguments& arguments) {
-    const Value* first = arguments.Get(0);
-    if (name == "raise_exception") {
-      const Text words = first == nullptr ? Text() : first->ToText();
-      return Error{Code::kBadTemplate,
-                   "the model's chat template cannot express these messages: " +
-                       (words.any_from_data() ? std::string("it refuses them") : words.bytes.substr(0, 200))};
-    }
-    if (name == "strftime_now") {
-      const std::string format = first == nullptr ? "%Y-%m-%d" : first->ToText().bytes;
-      std::tm parts = {};
-      gmtime_r(&now_, &parts);
-      char text[128] = {};
-      std::strftime(text, sizeof text, format.c_str(), &parts);
-      return Value::Of(Text(text, false));
-    }
-    if (name == "range") {
-      const auto whole = [&](size_t i, double absent) {
-        const Value* value = arguments.Get(i);
-        return static_cast<int64_t>(std::clamp(value == nullptr ? absent : value->number(), -1e6, 1e6));
-      };
-      const bool two = arguments.values.size() > 1;
-      const int64_t end = whole(two ? 1 : 0, 0);
-      const int64_t step = whole(2, 1);
-      if (step == 0) return At(node, "range with step 0");
-      List list;
-      for (int64_t i = two ? whole(0, 0) : 0; step > 0 ? i < end : i > end; i += step) {
-        BOOST_OUTCOME_TRY(Count(node));
-        list.push_back(Value::Of(i));
-      }
-      return Value::Of(std::move(list));
-    }
-    Dict dict;  // namespace(…) and dict(…)
-    for (const auto& [key, value] : arguments.named) dict.Set(Text(key, false), value);
-    return Value::Of(std::move(dict));
   }
 
   Result<Value> Binary(const Node& node) {
@@ -374,19 +369,24 @@ class Evaluator {
     if (sign == "or" && left.truthy()) return left;
     BOOST_OUTCOME_TRY(const Value right, Evaluate(*node.children[1]));
     if (sign == "and" || sign == "or") return right;
-    return Combine(node, left, right);
+    return Combine(node, left, right, meter_);
   }
 
   std::time_t now_;
-  std::vector<Dict> scopes_;  // the template's own variables first
-  uint64_t steps_ = 0;
+  Scopes scopes_;
+  Meter& meter_;
   int depth_ = 0;
 };
 
 }  // namespace
 
+Result<Text> Run(const Node& root, const Dict& variables, std::time_t now, Meter& meter) {
+  return Evaluator(variables, now, meter).Run(root);
+}
+
 Result<Text> Run(const Node& root, const Dict& variables, std::time_t now) {
-  return Evaluator(variables, now).Run(root);
+  Meter meter;
+  return Run(root, variables, now, meter);
 }
 
 }  // namespace portcullis::inference::jinja

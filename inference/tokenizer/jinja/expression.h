@@ -311,10 +311,12 @@ class ExpressionParser {
     int64_t whole = 0;
     double real = 0;
     if (text.find('.') == std::string::npos) {
-      if (std::from_chars(text.data(), end, whole).ptr != end) return Bad("a number is too large");
+      const auto [stop, error] = std::from_chars(text.data(), end, whole);
+      if (stop != end || error != std::errc()) return Bad("a number is too large");
       node->value = Value::Of(whole);
     } else {
-      if (std::from_chars(text.data(), end, real).ptr != end) return Bad("a number is malformed");
+      const auto [stop, error] = std::from_chars(text.data(), end, real);
+      if (stop != end || error != std::errc()) return Bad("a number is malformed");
       node->value = Value(Value::Data(real));
     }
     return node;

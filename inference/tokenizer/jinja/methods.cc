@@ -1,138 +1,188 @@
 #include <algorithm>
+#include <array>
 
 #include "inference/tokenizer/jinja/builtins.h"
-#include "inference/tokenizer/utf8.h"
 
 namespace portcullis::inference::jinja {
 namespace {
 
 constexpr std::string_view kTextMethods[] = {
-    "strip", "lstrip", "rstrip", "split", "startswith", "endswith", "replace",
-    "upper", "lower",  "title",  "capitalize", "find", "join", "removeprefix", "removesuffix"};
+    "strip", "lstrip", "rstrip",     "split", "startswith", "endswith",     "replace",     "upper",
+    "lower", "title",  "capitalize", "find",  "join",       "removeprefix", "removesuffix"};
 constexpr std::string_view kDictMethods[] = {"items", "get", "keys", "values"};
 constexpr std::string_view kListMethods[] = {"append", "index"};
+constexpr std::string_view kBlank = " \t\r\n\f\v";
 
 char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 bool IsLetter(char c) { return Lower(c) >= 'a' && Lower(c) <= 'z'; }
 
-Text Cased(Text text, std::string_view name) {
+Result<Value> Cased(const TextView& from, std::string_view name, Meter& meter) {
+  BOOST_OUTCOME_TRY(meter.MakeText(from.bytes.size()));
+  Text text;
+  text.Append(from);
   bool begin = true;
   for (char& c : text.bytes) {
     const bool up = name == "upper" || (name != "lower" && begin);
     begin = name == "title" ? !IsLetter(c) : false;
     c = up ? Upper(c) : Lower(c);
   }
-  return text;
+  return Value::Of(std::move(text));
 }
 
-std::vector<Text> SplitText(const Text& text, std::string_view separator, int64_t most) {
-  std::vector<Text> parts;
+Result<List> SplitText(const Value& text, std::string_view separator, int64_t most, Meter& meter) {
+  const std::string_view bytes = text.text()->bytes;
+  List parts;
   size_t from = 0;
   while (most < 0 || static_cast<int64_t>(parts.size()) < most) {
-    const size_t at = text.bytes.find(separator, from);
-    if (at == std::string::npos) break;
-    parts.push_back(text.Slice(from, at - from));
+    BOOST_OUTCOME_TRY(meter.Make(sizeof(Value)));
+    const size_t at = SearchText(bytes, separator, from);
+    if (at == std::string_view::npos) break;
+    parts.push_back(text.Part(from, at - from));
     from = at + separator.size();
   }
-  parts.push_back(text.Slice(from));
+  parts.push_back(text.Part(from));
   return parts;
 }
 
-std::vector<Text> SplitBlank(const Text& text) {
-  std::vector<Text> parts;
-  constexpr std::string_view kBlank = " \t\r\n\f\v";
-  for (size_t from = text.bytes.find_first_not_of(kBlank); from != std::string::npos;) {
-    const size_t end = std::min(text.bytes.find_first_of(kBlank, from), text.bytes.size());
-    parts.push_back(text.Slice(from, end - from));
-    from = text.bytes.find_first_not_of(kBlank, end);
+Result<List> SplitBlank(const Value& text, Meter& meter) {
+  const std::string_view bytes = text.text()->bytes;
+  List parts;
+  for (size_t from = bytes.find_first_not_of(kBlank); from != std::string_view::npos;) {
+    BOOST_OUTCOME_TRY(meter.Make(sizeof(Value)));
+    const size_t end = std::min(bytes.find_first_of(kBlank, from), bytes.size());
+    parts.push_back(text.Part(from, end - from));
+    from = bytes.find_first_not_of(kBlank, end);
   }
   return parts;
 }
 
-Text ReplaceText(const Text& text, const Text& from, const Text& to, int64_t most) {
+Result<Value> ReplaceText(const Value& text, const TextView& from, const TextView& to, int64_t most,
+                          Meter& meter) {
   if (from.bytes.empty()) return text;
-  const std::vector<Text> parts = SplitText(text, from.bytes, most);
-  Text out = parts.front();
-  for (size_t i = 1; i < parts.size(); ++i) {
-    out.Append(to);
-    out.Append(parts[i]);
+  const TextView all = *text.text();
+  Text out;
+  size_t at = 0;
+  const auto take = [&](const TextView& part) -> Result<void> {
+    BOOST_OUTCOME_TRY(meter.MakeText(part.bytes.size()));
+    out.Append(part);
+    return boost::outcome_v2::success();
+  };
+  for (int64_t done = 0; most < 0 || done < most; ++done) {
+    const size_t found = SearchText(all.bytes, from.bytes, at);
+    if (found == std::string_view::npos) break;
+    BOOST_OUTCOME_TRY(meter.Steps(1));
+    BOOST_OUTCOME_TRY(take(all.Slice(at, found - at)));
+    BOOST_OUTCOME_TRY(take(to));
+    at = found + from.bytes.size();
   }
-  return out;
+  if (at == 0) return text;
+  BOOST_OUTCOME_TRY(take(all.Slice(at)));
+  return Value::Of(std::move(out));
 }
 
 int64_t IntOr(const Value* value, int64_t absent) {
   return value != nullptr && value->Is<int64_t>() ? std::get<int64_t>(value->data) : absent;
 }
 
-Result<Value> TextMethod(const Text& text, std::string_view name, const Arguments& arguments) {
-  const Value* first = arguments.Get(0);
-  const Text* word = first == nullptr ? nullptr : first->text();
-  if (name == "strip" || name == "lstrip" || name == "rstrip") {
-    const Side side = name == "strip" ? Side::kBoth : name == "lstrip" ? Side::kLeft : Side::kRight;
-    return Value::Of(Strip(text, word == nullptr ? "" : word->bytes, side));
+// startswith and endswith, of one word or of several.
+Result<Value> HasEnd(const TextView& text, bool start, const Value* words, Meter& meter) {
+  const auto has = [&](std::string_view word) {
+    return start ? text.bytes.starts_with(word) : text.bytes.ends_with(word);
+  };
+  const auto one = words == nullptr ? std::nullopt : words->text();
+  if (one) {
+    BOOST_OUTCOME_TRY(meter.Read(one->bytes.size()));
+    return Value::Of(has(one->bytes));
   }
-  if (name == "split") {
-    if (word != nullptr && word->bytes.empty()) return Misuse("split by an empty string");
-    const int64_t most = IntOr(arguments.Get(1, "maxsplit"), -1);
-    List list;
-    for (Text& part : word == nullptr ? SplitBlank(text) : SplitText(text, word->bytes, most)) {
-      list.push_back(Value::Of(std::move(part)));
-    }
+  const List* list = words == nullptr ? nullptr : words->list();
+  if (list == nullptr) return Misuse("`startswith` and `endswith` need a string");
+  for (const Value& item : *list) {
+    const auto word = item.text();
+    if (!word) return Misuse("`startswith` and `endswith` need strings");
+    BOOST_OUTCOME_TRY(meter.Steps(1 + word->bytes.size() / Meter::kBytesPerStep));
+    if (has(word->bytes)) return Value::Of(true);
+  }
+  return Value::Of(false);
+}
+
+Result<Value> Split(const Value& self, const Arguments& arguments, Meter& meter) {
+  const Value* first = arguments.Get(0);
+  const auto word = first == nullptr ? std::nullopt : first->text();
+  if (!word) {
+    BOOST_OUTCOME_TRY(meter.Read(self.text()->bytes.size()));
+    BOOST_OUTCOME_TRY(List list, SplitBlank(self, meter));
     return Value::Of(std::move(list));
   }
+  if (word->bytes.empty()) return Misuse("split by an empty string");
+  // A search charges for the whole text, and finds whether there is anything to split.
+  BOOST_OUTCOME_TRY(const size_t at, FindText(self.text()->bytes, word->bytes, meter));
+  if (at == std::string_view::npos) return Value::Of(List{self});
+  BOOST_OUTCOME_TRY(List list,
+                    SplitText(self, word->bytes, IntOr(arguments.Get(1, "maxsplit"), -1), meter));
+  return Value::Of(std::move(list));
+}
+
+Result<Value> TextMethod(const Value& self, std::string_view name, const Arguments& arguments,
+                         Meter& meter) {
+  const TextView text = *self.text();
+  const Value* first = arguments.Get(0);
+  const auto word = first == nullptr ? std::nullopt : first->text();
+  if (word) {
+    BOOST_OUTCOME_TRY(meter.Read(word->bytes.size()));
+  }
+  if (name == "strip" || name == "lstrip" || name == "rstrip") {
+    BOOST_OUTCOME_TRY(meter.Read(text.bytes.size()));
+    const Side side = name == "strip" ? Side::kBoth : name == "lstrip" ? Side::kLeft : Side::kRight;
+    return Strip(self, word ? word->bytes : "", side);
+  }
+  if (name == "split") return Split(self, arguments, meter);
   if (name == "upper" || name == "lower" || name == "title" || name == "capitalize") {
-    return Value::Of(Cased(text, name));
+    return Cased(text, name, meter);
   }
   if (name == "join") {
     Arguments separator;
-    separator.values.push_back(Value::Of(text));
+    separator.values.push_back(self);
     if (first == nullptr) return Misuse("join needs a list");
-    return ApplyFilter("join", *first, separator);
+    return ApplyFilter("join", *first, separator, meter);
   }
-  if (word == nullptr) {
-    // startswith and endswith take several words too.
-    const List* list = first == nullptr ? nullptr : first->list();
-    if (list == nullptr || (name != "startswith" && name != "endswith")) {
-      return Misuse("`" + std::string(name) + "` needs a string");
-    }
-    for (const Value& item : *list) {
-      Arguments one;
-      one.values.push_back(item);
-      BOOST_OUTCOME_TRY(const Value found, TextMethod(text, name, one));
-      if (found.truthy()) return found;
-    }
-    return Value::Of(false);
+  if (name == "startswith" || name == "endswith") {
+    return HasEnd(text, name == "startswith", first, meter);
   }
-  if (name == "startswith") return Value::Of(text.bytes.starts_with(word->bytes));
-  if (name == "endswith") return Value::Of(text.bytes.ends_with(word->bytes));
-  if (name == "find") {
-    const size_t at = text.bytes.find(word->bytes);
-    return Value::Of(at == std::string::npos ? int64_t{-1} : static_cast<int64_t>(at));
-  }
+  if (!word) return Misuse("`" + std::string(name) + "` needs a string");
   if (name == "removeprefix") {
-    return Value::Of(text.bytes.starts_with(word->bytes) ? text.Slice(word->bytes.size()) : text);
+    return text.bytes.starts_with(word->bytes) ? self.Part(word->bytes.size()) : self;
   }
   if (name == "removesuffix") {
     const bool ends = text.bytes.ends_with(word->bytes);
-    return Value::Of(ends ? text.Slice(0, text.bytes.size() - word->bytes.size()) : text);
+    return ends ? self.Part(0, text.bytes.size() - word->bytes.size()) : self;
+  }
+  BOOST_OUTCOME_TRY(const size_t at, FindText(text.bytes, word->bytes, meter));
+  const bool found = at != std::string_view::npos;
+  if (name == "find") {
+    return Value::Of(found ? static_cast<int64_t>(CountCharacters(text.bytes.substr(0, at)))
+                           : int64_t{-1});
   }
   const Value* to = arguments.Get(1);
-  if (to == nullptr || to->text() == nullptr) return Misuse("`replace` needs two strings");
-  return Value::Of(ReplaceText(text, *word, *to->text(), IntOr(arguments.Get(2, "count"), -1)));
+  if (to == nullptr || !to->text()) return Misuse("`replace` needs two strings");
+  if (!found) return self;
+  return ReplaceText(self, *word, *to->text(), IntOr(arguments.Get(2, "count"), -1), meter);
 }
 
-Result<Value> DictMethod(const Dict& dict, std::string_view name, const Arguments& arguments) {
+Result<Value> DictMethod(const Dict& dict, std::string_view name, const Arguments& arguments,
+                         Meter& meter) {
+  BOOST_OUTCOME_TRY(meter.Steps(dict.items.size() / 16));
   if (name == "get") {
     const Value* key = arguments.Get(0);
-    const Text* word = key == nullptr ? nullptr : key->text();
-    const Value* found = word == nullptr ? nullptr : dict.Find(word->bytes);
+    const auto word = key == nullptr ? std::nullopt : key->text();
+    const Value* found = word ? dict.Find(word->bytes) : nullptr;
     if (found != nullptr) return *found;
     const Value* absent = arguments.Get(1, "default");
     return absent == nullptr ? Value::Null() : *absent;
   }
   List list;
   for (const auto& [key, value] : dict.items) {
+    BOOST_OUTCOME_TRY(meter.MakeText(key.bytes.size() + 2 * sizeof(Value)));
     if (name == "keys") {
       list.push_back(Value::Of(key));
     } else if (name == "values") {
@@ -144,19 +194,28 @@ Result<Value> DictMethod(const Dict& dict, std::string_view name, const Argument
   return Value::Of(std::move(list));
 }
 
+Result<Value> ListMethod(Value self, std::string_view name, const Arguments& arguments,
+                         Meter& meter) {
+  const Value* first = arguments.Get(0);
+  if (self.list() == nullptr || first == nullptr) {
+    return Misuse("`" + std::string(name) + "` needs a list");
+  }
+  if (name == "append") {
+    BOOST_OUTCOME_TRY(meter.Make(sizeof(Value)));
+    if (self.Append(*first)) return Value::Null();
+    return Misuse("`append` to a list that is part of another value, or of what would hold itself");
+  }
+  const List& list = *self.list();
+  for (size_t i = 0; i < list.size(); ++i) {
+    BOOST_OUTCOME_TRY(const bool same, Equal(list[i], *first, meter));
+    if (same) return Value::Of(static_cast<int64_t>(i));
+  }
+  return Misuse("`index` finds nothing");
+}
+
 template <size_t N>
 bool Known(const std::string_view (&names)[N], std::string_view name) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-List Characters(const Text& text) {
-  List list;
-  for (size_t at = 0; at < text.bytes.size();) {
-    const size_t n = std::max<size_t>(1, CharacterLength(std::string_view(text.bytes).substr(at)));
-    list.push_back(Value::Of(text.Slice(at, n)));
-    at += n;
-  }
-  return list;
 }
 
 }  // namespace
@@ -169,108 +228,33 @@ const Value* Arguments::Get(size_t index, std::string_view name) const {
   return nullptr;
 }
 
-Error Misuse(const std::string& what) { return Error{Code::kBadTemplate, "chat template: " + what}; }
+Error Misuse(const std::string& what) {
+  return Error{Code::kBadTemplate, "chat template: " + what};
+}
 
-Text Strip(const Text& text, std::string_view set, Side side) {
-  if (set.empty()) set = " \t\r\n\f\v";
+Value Strip(const Value& text, std::string_view set, Side side) {
+  std::array<bool, 256> wanted{};
+  for (const char c : set.empty() ? kBlank : set) wanted[static_cast<unsigned char>(c)] = true;
+  const std::string_view bytes = text.text()->bytes;
+  const auto strips = [&](size_t at) { return wanted[static_cast<unsigned char>(bytes[at])]; };
   size_t begin = 0;
-  size_t end = text.bytes.size();
-  if (side != Side::kRight) begin = std::min(text.bytes.find_first_not_of(set), end);
-  if (side != Side::kLeft) {
-    const size_t last = text.bytes.find_last_not_of(set);
-    end = last == std::string::npos ? begin : std::max(begin, last + 1);
-  }
-  return text.Slice(begin, end - begin);
+  size_t end = bytes.size();
+  while (side != Side::kRight && begin < end && strips(begin)) ++begin;
+  while (side != Side::kLeft && end > begin && strips(end - 1)) --end;
+  return text.Part(begin, end - begin);
 }
 
 bool HasMethod(const Value& self, std::string_view name) {
-  if (self.text() != nullptr) return Known(kTextMethods, name);
+  if (self.text()) return Known(kTextMethods, name);
   if (self.dict() != nullptr) return Known(kDictMethods, name);
   return self.list() != nullptr && Known(kListMethods, name);
 }
 
-Result<Value> CallMethod(const Value& self, std::string_view name, const Arguments& arguments) {
-  if (const Text* text = self.text()) return TextMethod(*text, name, arguments);
-  if (const Dict* dict = self.dict()) return DictMethod(*dict, name, arguments);
-  List* list = self.list();
-  const Value* first = arguments.Get(0);
-  if (list == nullptr || first == nullptr) return Misuse("`" + std::string(name) + "` needs a list");
-  if (name == "append") {
-    if (list->size() >= 100'000) return Misuse("a list grows too long");
-    list->push_back(*first);
-    return Value::Null();
-  }
-  for (size_t i = 0; i < list->size(); ++i) {
-    if ((*list)[i].Equals(*first)) return Value::Of(static_cast<int64_t>(i));
-  }
-  return Misuse("`index` finds nothing");
-}
-
-Result<List> Elements(const Value& value) {
-  if (const List* list = value.list()) return *list;
-  if (const Text* text = value.text()) return Characters(*text);
-  List out;
-  if (const Dict* dict = value.dict()) {
-    for (const auto& [key, unused] : dict->items) out.push_back(Value::Of(key));
-    return out;
-  }
-  if (value.Is<Undefined>()) return out;
-  return Misuse(std::string("a loop over ") + value.type_name());
-}
-
-Value Item(const Value& object, const Value& key) {
-  if (const Dict* dict = object.dict()) {
-    const Value* found = key.text() == nullptr ? nullptr : dict->Find(key.text()->bytes);
-    return found == nullptr ? Value() : *found;
-  }
-  if (!key.Is<int64_t>()) return {};
-  const bool is_text = object.text() != nullptr;
-  const List characters = is_text ? Characters(*object.text()) : List{};
-  const List* list = is_text ? &characters : object.list();
-  if (list == nullptr) return {};
-  const auto size = static_cast<int64_t>(list->size());
-  int64_t index = std::get<int64_t>(key.data);
-  if (index < 0) index += size;
-  return index >= 0 && index < size ? (*list)[static_cast<size_t>(index)] : Value();
-}
-
-Result<Value> SliceOf(const Value& object, const Value& begin, const Value& end, const Value& step) {
-  const bool is_text = object.text() != nullptr;
-  if (!is_text && object.list() == nullptr) return Misuse(std::string("a slice of ") + object.type_name());
-  BOOST_OUTCOME_TRY(const List all, Elements(object));
-  const auto size = static_cast<int64_t>(all.size());
-  const int64_t by = IntOr(&step, 1);
-  if (by == 0) return Misuse("a slice with step 0");
-  const auto clamp = [&](const Value& value, int64_t absent) {
-    if (!value.Is<int64_t>()) return absent;
-    int64_t index = std::get<int64_t>(value.data);
-    if (index < 0) index = std::max<int64_t>(index + size, by < 0 ? -1 : 0);
-    return std::min(index, by < 0 ? size - 1 : size);
-  };
-  List out;
-  Text text;
-  const int64_t last = clamp(end, by < 0 ? -1 : size);
-  for (int64_t i = clamp(begin, by < 0 ? size - 1 : 0); by > 0 ? i < last : i > last; i += by) {
-    const Value& item = all[static_cast<size_t>(i)];
-    if (is_text) {
-      text.Append(*item.text());
-    } else {
-      out.push_back(item);
-    }
-    if (by > size || by < -size) break;
-  }
-  return is_text ? Value::Of(std::move(text)) : Value::Of(std::move(out));
-}
-
-bool Contains(const Value& container, const Value& element) {
-  const Text* word = element.text();
-  if (const Text* text = container.text()) {
-    return word != nullptr && text->bytes.find(word->bytes) != std::string::npos;
-  }
-  if (const Dict* dict = container.dict()) return word != nullptr && dict->Find(word->bytes) != nullptr;
-  const List* list = container.list();
-  return list != nullptr && std::any_of(list->begin(), list->end(),
-                                        [&](const Value& item) { return item.Equals(element); });
+Result<Value> CallMethod(const Value& self, std::string_view name, const Arguments& arguments,
+                         Meter& meter) {
+  if (self.text()) return TextMethod(self, name, arguments, meter);
+  if (const Dict* dict = self.dict()) return DictMethod(*dict, name, arguments, meter);
+  return ListMethod(self, name, arguments, meter);
 }
 
 }  // namespace portcullis::inference::jinja

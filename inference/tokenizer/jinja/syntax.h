@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inference/error.h"
+#include "inference/tokenizer/jinja/meter.h"
 #include "inference/tokenizer/jinja/value.h"
 
 namespace portcullis::inference::jinja {
@@ -63,6 +64,5 @@ struct Token {
 
 Result<std::vector<Token>> Scan(std::string_view source);
 Result<NodePtr> Parse(std::string_view source);
-Error BadTemplate(uint32_t line, const std::string& what);
 
 }  // namespace portcullis::inference::jinja
