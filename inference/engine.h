@@ -43,6 +43,7 @@ class Engine {
   // kContextLength where the prompt leaves too little.
   Result<int64_t> AnswerRoom(size_t prompt_tokens, int64_t wanted) const;
 
+  bool Admits(const Caller& caller) { return scheduler_.Admits(caller); }
   // See Scheduler::Submit.
   Result<std::vector<Generation>> Generate(std::vector<GenerateRequest> requests,
                                            std::vector<std::shared_ptr<Sink>> sinks);

@@ -19,25 +19,27 @@ class Door {
   // All `count` or none.
   bool Enter(const Caller& caller, size_t count) {
     const std::lock_guard lock(mutex_);
-    const auto own = tenants_.find(caller.tenant);
-    const size_t waiting = own == tenants_.end() ? 0 : own->second;
-    if (inside_ + count > Limit(caller.priority) || waiting + count > (limit_ + 1) / 2) {
-      ++refused_;
-      return false;
-    }
+    if (!HasRoom(caller, count)) return false;
     inside_ += count;
     tenants_[caller.tenant] += count;
     classes_[static_cast<size_t>(caller.priority)] += count;
     return true;
   }
 
-  // One who entered has its place to run, or has gone.
-  void Leave(const Caller& caller) {
+  // Whether one more could enter now; a no counts as a refusal.
+  bool Admits(const Caller& caller) {
     const std::lock_guard lock(mutex_);
-    --inside_;
-    --classes_[static_cast<size_t>(caller.priority)];
+    return HasRoom(caller, 1);
+  }
+
+  // Those who entered have their place to run, or have gone.
+  void Leave(const Caller& caller, size_t count = 1) {
+    const std::lock_guard lock(mutex_);
+    inside_ -= count;
+    classes_[static_cast<size_t>(caller.priority)] -= count;
     const auto own = tenants_.find(caller.tenant);
-    if (--own->second == 0) tenants_.erase(own);
+    own->second -= count;
+    if (own->second == 0) tenants_.erase(own);
   }
 
   std::array<size_t, kPriorities> classes() const {
@@ -60,6 +62,15 @@ class Door {
         break;
     }
     return (limit_ + 1) / 2;
+  }
+
+  bool HasRoom(const Caller& caller, size_t count) {
+    const auto own = tenants_.find(caller.tenant);
+    const size_t waiting = own == tenants_.end() ? 0 : own->second;
+    const bool room =
+        inside_ + count <= Limit(caller.priority) && waiting + count <= (limit_ + 1) / 2;
+    if (!room) ++refused_;
+    return room;
   }
 
   const size_t limit_;

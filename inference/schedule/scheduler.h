@@ -44,6 +44,8 @@ class Scheduler {
   Scheduler(Model& model, const Tokenizer& tokenizer, const SchedulerOptions& options);
   ~Scheduler();  // ends everything at once with kShuttingDown
 
+  // False where one more generation of this caller would be refused: nothing need be prepared for it.
+  bool Admits(const Caller& caller) { return door_.Admits(caller); }
   // All or none; they are of one caller. kQueueFull: the waiting list has no room; kContextLength:
   // it can never fit.
   Result<std::vector<Generation>> Submit(std::vector<GenerateRequest> requests,

@@ -1,5 +1,7 @@
 #include "inference/serve/connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
@@ -11,6 +13,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/json/serialize.hpp>
+#include <cerrno>
 #include <charconv>
 #include <utility>
 
@@ -168,6 +171,24 @@ net::awaitable<bool> Connection::Write(std::string bytes) {
   stream_.expires_after(kWriteTime);
   const auto [error, count] = co_await net::async_write(stream_, net::buffer(bytes), kTuple);
   co_return !error;
+}
+
+void Connection::WatchLeaving(std::function<void()> gone) {
+  const auto readable = [self = shared_from_this(),
+                         call = std::move(gone)](const boost::system::error_code& error) {
+    if (error) return;
+    char byte = 0;
+    const ssize_t n =
+        recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return self->WatchLeaving(call);
+    if (n <= 0) call();
+  };
+  stream_.socket().async_wait(net::local::stream_protocol::socket::wait_read, readable);
+}
+
+void Connection::StopWatching() {
+  boost::system::error_code ignored;
+  stream_.socket().cancel(ignored);
 }
 
 void Connection::WatchClient(std::shared_ptr<Mailbox> box) {

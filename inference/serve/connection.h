@@ -12,6 +12,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/json/object.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,6 +42,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<bool> SendEvents(std::string text);
   boost::asio::awaitable<bool> EndEvents();
 
+  // Calls `gone` when the client goes away, until StopWatching. Reads nothing: what the client sends
+  // meanwhile is its next request, and ends the watch.
+  void WatchLeaving(std::function<void()> gone);
+  void StopWatching();
   // Closes `box` as soon as the client goes away, until Close.
   void WatchClient(std::shared_ptr<Mailbox> box);
   void Close();

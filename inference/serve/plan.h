@@ -1,6 +1,6 @@
 // From a call to what its answer must keep to: the sampler's guide and the parser of tool calls.
 // Grammars are compiled here, before anything is queued, so that a schema that cannot be enforced is
-// a 400 that names its place. The vocabulary's tree is built when first needed. Io thread only.
+// a 400 that names its place. The vocabulary's tree is built when first needed. One thread.
 #pragma once
 
 #include <memory>

@@ -20,6 +20,8 @@ std::string TextOf(const Engine& engine, const std::vector<TokenId>& tokens) {
 
 }  // namespace
 
+ApiError ClientLeft() { return {499, "the client left", "", "client_left"}; }
+
 ApiResult<std::vector<TokenId>> InputTokens(const Engine& engine, const TextInput& input,
                                             const char* field) {
   if (!input.is_tokens) {
@@ -44,11 +46,12 @@ ApiResult<std::vector<TokenId>> InputTokens(const Engine& engine, const TextInpu
 }
 
 ApiResult<Prepared> Prepare(const Engine& engine, Planner& planner, const Call& call,
-                            const Caller& caller) {
+                            const Caller& caller, const std::stop_token& gone) {
   Prepared out;
   const char* field = call.chat ? "messages" : "prompt";
   const size_t prompts = call.chat ? 1 : call.prompts.size();
   for (size_t p = 0; p < prompts; ++p) {
+    if (gone.stop_requested()) return ClientLeft();
     Prompt prompt;
     if (call.chat) {
       auto rendered = engine.RenderChat(call.messages, call.chat_options);
@@ -68,6 +71,7 @@ ApiResult<Prepared> Prepare(const Engine& engine, Planner& planner, const Call& 
     request.answer.at_start = call.chat;
     request.answer.report_tokens = call.sampling.logprobs;
     request.answer.stops = call.stops;
+    if (gone.stop_requested()) return ClientLeft();
     BOOST_OUTCOME_TRY(planner.Plan(call, prompt, request.sampling, request.answer));
     std::string echo;
     if (call.echo) echo = call.prompts[p].is_tokens ? TextOf(engine, prompt.tokens) : call.prompts[p].text;

@@ -33,6 +33,15 @@ std::string CleanId(std::string_view id) {
   return good ? std::string(id) : std::string();
 }
 
+ApiError Stopping() { return ToApiError({Code::kShuttingDown, "the engine is stopping"}); }
+ApiError Full(const char* what) {
+  return ToApiError({Code::kQueueFull, std::string(what) + "; try again later"});
+}
+ApiError Late() { return ToApiError({Code::kTimeout, "the request waited beyond its time"}); }
+ApiError Unprepared() {
+  return ToApiError({Code::kOutOfMemory, "the engine could not prepare the request"});
+}
+
 }  // namespace
 
 // Everything that a client can reach.
@@ -54,12 +63,17 @@ Server::Server(net::io_context& context, int listening_socket, Engine& engine,
       planner_(engine),
       options_(options),
       log_(std::move(log)),
-      started_(std::time(nullptr)) {}
+      started_(std::time(nullptr)),
+      preparing_(context.get_executor(), options.prepare_places) {}
 
-void Server::Start() { net::co_spawn(context_, Accept(), net::detached); }
+void Server::Start() {
+  preparing_.Start();
+  net::co_spawn(context_, Accept(), net::detached);
+}
 
 void Server::StopAccepting() {
   stopping_ = true;
+  preparing_.Stop();
   boost::system::error_code ignored;
   acceptor_.close(ignored);
 }
@@ -103,7 +117,7 @@ net::awaitable<void> Server::Serve(std::shared_ptr<Connection> connection) {
 }
 
 net::awaitable<bool> Server::Dispatch(std::shared_ptr<Connection> connection,
-                                      const HttpRequest& request) {
+                                      HttpRequest& request) {
   const std::string_view target = request.target();
   const std::string_view path = target.substr(0, target.find('?'));
   bool known = false;
@@ -126,13 +140,13 @@ net::awaitable<bool> Server::Dispatch(std::shared_ptr<Connection> connection,
   co_return keep;
 }
 
-net::awaitable<bool> Server::Health(std::shared_ptr<Connection> c, const HttpRequest&) {
+net::awaitable<bool> Server::Health(std::shared_ptr<Connection> c, HttpRequest&) {
   const boost::json::object body{{"status", "ok"}};
   const bool keep = co_await c->SendJson(200, body, true);
   co_return keep;
 }
 
-net::awaitable<bool> Server::Ready(std::shared_ptr<Connection> c, const HttpRequest&) {
+net::awaitable<bool> Server::Ready(std::shared_ptr<Connection> c, HttpRequest&) {
   const SchedulerCounters counters = engine_.counters();
   boost::json::object body{{"status", stopping_ ? "stopping" : "ready"}};
   body["running"] = counters.running;
@@ -142,80 +156,128 @@ net::awaitable<bool> Server::Ready(std::shared_ptr<Connection> c, const HttpRequ
   co_return keep;
 }
 
-net::awaitable<bool> Server::Status(std::shared_ptr<Connection> c, const HttpRequest&) {
-  const boost::json::object body = StatusBody(engine_.counters());
+net::awaitable<bool> Server::Status(std::shared_ptr<Connection> c, HttpRequest&) {
+  boost::json::object body = StatusBody(engine_.counters());
+  body["preparing"] = preparing_.waiting();
   const bool keep = co_await c->SendJson(200, body, true);
   co_return keep;
 }
 
-net::awaitable<bool> Server::Models(std::shared_ptr<Connection> c, const HttpRequest&) {
+net::awaitable<bool> Server::Models(std::shared_ptr<Connection> c, HttpRequest&) {
   const boost::json::object body = ModelList(engine_, started_);
   const bool keep = co_await c->SendJson(200, body, true);
   co_return keep;
 }
 
-net::awaitable<bool> Server::Chat(std::shared_ptr<Connection> c, const HttpRequest& request) {
-  auto call = ReadChatCall(request.body(), options_.defaults);
-  const bool keep = co_await Generate(c, request, std::move(call));
+net::awaitable<bool> Server::Chat(std::shared_ptr<Connection> c, HttpRequest& request) {
+  const bool keep = co_await Generate(c, request, ReadChatCall);
   co_return keep;
 }
 
-net::awaitable<bool> Server::Complete(std::shared_ptr<Connection> c, const HttpRequest& request) {
-  auto call = ReadTextCall(request.body(), options_.defaults);
-  const bool keep = co_await Generate(c, request, std::move(call));
+net::awaitable<bool> Server::Complete(std::shared_ptr<Connection> c, HttpRequest& request) {
+  const bool keep = co_await Generate(c, request, ReadTextCall);
   co_return keep;
 }
 
-net::awaitable<bool> Server::Generate(std::shared_ptr<Connection> c, const HttpRequest& request,
-                                      ApiResult<Call> read) {
+template <class T>
+net::awaitable<ApiResult<T>> Server::Prepared(
+    std::shared_ptr<Connection> c, Caller caller, size_t bytes,
+    std::function<ApiResult<T>(const std::stop_token&)> work) {
+  if (stopping_) co_return Stopping();
+  // Asked before anything is done for the request; the scheduler's own door has the last word.
+  if (!engine_.Admits(caller)) co_return Full("the engine's waiting list is full");
+  const auto result = std::make_shared<std::optional<ApiResult<T>>>();
+  Preparation::Work prepare = [result, work = std::move(work), deadline = caller.deadline,
+                               hook =
+                                   options_.before_prepare_for_test](const std::stop_token& gone) {
+    if (hook) hook();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      result->emplace(Late());
+    } else {
+      result->emplace(work(gone));
+    }
+  };
+  const auto task = preparing_.Enter(caller, bytes, std::move(prepare));
+  if (!task) co_return Full("too many requests wait to be prepared");
+  std::function<void()> leave = [task] { task->Leave(); };
+  c->WatchLeaving(std::move(leave));
+  const Preparation::End end = co_await task->Wait();
+  c->StopWatching();
+  switch (end) {
+    case Preparation::End::kDone:
+      co_return std::move(**result);
+    case Preparation::End::kLeft:
+      co_return ClientLeft();
+    case Preparation::End::kStopped:
+      co_return Stopping();
+    case Preparation::End::kFailed:
+      break;
+  }
+  co_return Unprepared();
+}
+
+ApiResult<Server::Accepted<Call>> Server::AcceptGeneration(ReadCall read, const std::string& body,
+                                                           const Caller& caller,
+                                                           const std::shared_ptr<Mailbox>& box,
+                                                           const std::stop_token& gone) {
+  Accepted<Call> out;
+  BOOST_OUTCOME_TRY(out.call, read(body, options_.defaults));
+  if (out.call.model != engine_.name()) return WrongModel();
+  BOOST_OUTCOME_TRY(auto prepared, Prepare(engine_, planner_, out.call, caller, gone));
+  std::vector<std::shared_ptr<Sink>> sinks;
+  for (size_t i = 0; i < prepared.requests.size(); ++i) {
+    sinks.push_back(box->SinkFor(static_cast<int>(i)));
+  }
+  auto running = engine_.Generate(std::move(prepared.requests), std::move(sinks));
+  if (!running) return ToApiError(running.error());
+  out.running = std::move(running).value();
+  out.echoes = std::move(prepared.echoes);
+  // What the answer does not need is freed here, not on the io thread.
+  out.call.messages = {};
+  out.call.chat_options.tools = {};
+  out.call.schema = nullptr;
+  for (TextInput& prompt : out.call.prompts) prompt = {};
+  return out;
+}
+
+net::awaitable<bool> Server::Refuse(std::shared_ptr<Connection> c, std::string id,
+                                    ApiError refusal) {
+  log_->info("refused id={} status={} code={}", id, refusal.status, refusal.code);
+  if (refusal.status == ClientLeft().status) co_return false;
+  const bool keep = co_await c->SendError(refusal, true);
+  co_return keep;
+}
+
+net::awaitable<bool> Server::Generate(std::shared_ptr<Connection> c, HttpRequest& request,
+                                      ReadCall read) {
   const auto begin = std::chrono::steady_clock::now();
   const std::string id = CleanId(request["x-request-id"]);
-  std::optional<ApiError> refusal;
-  std::vector<Generation> generations;
-  auto box = std::make_shared<Mailbox>(context_.get_executor());
   const auto caller = ReadCaller(request);
-
-  if (!read) {
-    refusal = read.error();
-  } else if (read.value().model != engine_.name()) {
-    refusal = WrongModel();
-  } else if (!caller) {
-    refusal = caller.error();
+  if (!caller) {
+    const bool keep = co_await Refuse(c, id, caller.error());
+    co_return keep;
   }
-  std::vector<std::string> echoes;
-  if (!refusal) {
-    auto prepared = Prepare(engine_, planner_, read.value(), caller.value());
-    if (prepared) {
-      std::vector<std::shared_ptr<Sink>> sinks;
-      for (size_t i = 0; i < prepared.value().requests.size(); ++i) {
-        sinks.push_back(box->SinkFor(static_cast<int>(i)));
-      }
-      auto accepted = engine_.Generate(std::move(prepared.value().requests), std::move(sinks));
-      if (accepted) {
-        generations = std::move(accepted).value();
-        echoes = std::move(prepared.value().echoes);
-      } else {
-        refusal = ToApiError(accepted.error());
-      }
-    } else {
-      refusal = prepared.error();
-    }
-  }
-  if (refusal) {
-    log_->info("refused id={} status={} code={}", id, refusal->status, refusal->code);
-    const bool keep = co_await c->SendError(*refusal, true);
+  const auto box = std::make_shared<Mailbox>(context_.get_executor());
+  const size_t bytes = request.body().size();
+  std::function<ApiResult<Accepted<Call>>(const std::stop_token&)> work =
+      [this, read, body = std::move(request.body()), who = caller.value(),
+       box](const std::stop_token& gone) { return AcceptGeneration(read, body, who, box, gone); };
+  auto accepted = co_await Prepared<Accepted<Call>>(c, caller.value(), bytes, std::move(work));
+  if (!accepted) {
+    const bool keep = co_await Refuse(c, id, accepted.error());
     co_return keep;
   }
 
-  const Call& call = read.value();
+  const Call& call = accepted.value().call;
   const Reply reply(engine_, call);
   Outcome outcome;
   if (call.stream) {
-    outcome = co_await AnswerStream(c, box, reply, call, echoes, options_.keep_alive);
+    outcome =
+        co_await AnswerStream(c, box, reply, call, accepted.value().echoes, options_.keep_alive);
   } else {
-    outcome = co_await AnswerWhole(c, box, reply, call, echoes);
+    outcome = co_await AnswerWhole(c, box, reply, call, accepted.value().echoes);
   }
-  generations.clear();
+  accepted.value().running.clear();
   Log(id, outcome, std::chrono::steady_clock::now() - begin);
   co_return false;
 }
@@ -227,44 +289,50 @@ void Server::Log(const std::string& id, const Outcome& outcome,
              std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
 }
 
-net::awaitable<bool> Server::Embed(std::shared_ptr<Connection> c, const HttpRequest& request) {
+ApiResult<Server::Accepted<EmbedCall>> Server::AcceptEmbedding(
+    const std::string& body, const Caller& caller, const std::shared_ptr<Mailbox>& box) {
+  Accepted<EmbedCall> out;
+  BOOST_OUTCOME_TRY(out.call, ReadEmbedCall(body));
+  if (out.call.model != engine_.name()) return WrongModel();
+  BOOST_OUTCOME_TRY(auto prepared, PrepareEmbedding(engine_, out.call, caller));
+  std::vector<std::shared_ptr<EmbedSink>> sinks;
+  for (size_t i = 0; i < prepared.requests.size(); ++i) {
+    sinks.push_back(box->EmbedSinkFor(static_cast<int>(i)));
+  }
+  auto running = engine_.Embed(std::move(prepared.requests), std::move(sinks));
+  if (!running) {
+    ApiError refusal = ToApiError(running.error());
+    if (refusal.param == "messages") refusal.param = "input";
+    return refusal;
+  }
+  out.running = std::move(running).value();
+  out.tokens = prepared.tokens;
+  for (TextInput& input : out.call.inputs) input = {};
+  return out;
+}
+
+net::awaitable<bool> Server::Embed(std::shared_ptr<Connection> c, HttpRequest& request) {
   const auto begin = std::chrono::steady_clock::now();
   const std::string id = CleanId(request["x-request-id"]);
-  const auto read = ReadEmbedCall(request.body());
   const auto caller = ReadCaller(request);
-  auto box = std::make_shared<Mailbox>(context_.get_executor());
-  std::optional<ApiError> refusal;
-  std::vector<Generation> running;
-  int64_t tokens = 0;
-  if (!read) {
-    refusal = read.error();
-  } else if (read.value().model != engine_.name()) {
-    refusal = WrongModel();
-  } else if (!caller) {
-    refusal = caller.error();
-  } else if (auto prepared = PrepareEmbedding(engine_, read.value(), caller.value()); !prepared) {
-    refusal = prepared.error();
-  } else {
-    std::vector<std::shared_ptr<EmbedSink>> sinks;
-    for (size_t i = 0; i < prepared.value().requests.size(); ++i) {
-      sinks.push_back(box->EmbedSinkFor(static_cast<int>(i)));
-    }
-    tokens = prepared.value().tokens;
-    auto accepted = engine_.Embed(std::move(prepared.value().requests), std::move(sinks));
-    if (accepted) {
-      running = std::move(accepted).value();
-    } else {
-      refusal = ToApiError(accepted.error());
-      if (refusal->param == "messages") refusal->param = "input";
-    }
-  }
-  if (refusal) {
-    log_->info("refused id={} status={} code={}", id, refusal->status, refusal->code);
-    const bool keep = co_await c->SendError(*refusal, true);
+  if (!caller) {
+    const bool keep = co_await Refuse(c, id, caller.error());
     co_return keep;
   }
-  const Outcome outcome = co_await AnswerEmbedding(c, box, engine_, read.value(), tokens);
-  running.clear();
+  const auto box = std::make_shared<Mailbox>(context_.get_executor());
+  const size_t bytes = request.body().size();
+  std::function<ApiResult<Accepted<EmbedCall>>(const std::stop_token&)> work =
+      [this, body = std::move(request.body()), who = caller.value(), box](const std::stop_token&) {
+        return AcceptEmbedding(body, who, box);
+      };
+  auto accepted = co_await Prepared<Accepted<EmbedCall>>(c, caller.value(), bytes, std::move(work));
+  if (!accepted) {
+    const bool keep = co_await Refuse(c, id, accepted.error());
+    co_return keep;
+  }
+  Accepted<EmbedCall>& made = accepted.value();
+  const Outcome outcome = co_await AnswerEmbedding(c, box, engine_, made.call, made.tokens);
+  made.running.clear();
   Log(id, outcome, std::chrono::steady_clock::now() - begin);
   co_return false;
 }
