@@ -125,10 +125,9 @@ TEST(Jinja, ReadingIsPaidFor) {
     const Rendering made = Render(once, large);
     EXPECT_EQ(made.text, "") << body;
     EXPECT_GE(made.meter.steps(), (1u << 20) / Meter::kBytesPerStep) << body;
-    EXPECT_THAT(Render("{% for i in range(1000000) %}" + once + "{% endfor %}", large).text,
-                testing::StartsWith("refused: "))
-        << body;
   }
+  EXPECT_THAT(Render("{% for i in range(1000000) %}{% set x = 'y' in s %}{% endfor %}", large).text,
+              testing::HasSubstr("too many steps"));
 }
 
 TEST(Jinja, SortingIsPaidForBeforeItBegins) {
