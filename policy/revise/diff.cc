@@ -48,6 +48,8 @@ class Comparison {
       report_.same = true;
       return std::move(report_);
     }
+    const Names sites = IdsOf(before_, after_, "Gw::Backend");
+    report_.sites.assign(sites.begin(), sites.end());
     for (const Space& space : plan_.spaces) Walk(space);
     std::ranges::stable_sort(report_.changes, std::greater<>(), &Change::cells);
     for (const RuleChange& rule : changed_.rules) {
@@ -137,6 +139,11 @@ std::string ToText(const DiffReport& report) {
            " kinds of call that were compared are decided differently, told in " +
            std::to_string(report.changes.size()) + " sentences";
   }
+  out += "\ncompared for the sites that the sets know: ";
+  for (const std::string& site : report.sites) {
+    out += (&site == &report.sites.front() ? "" : ", ") + site;
+  }
+  if (report.sites.empty()) out += "none";
   out += Lines("unless a sentence says otherwise: ", UsualCases(report.changes), kMostLines);
   out += Lines("rule ", report.rules, kMostLines);
   out += Lines("entity ", report.entities, kMostLines);
@@ -165,6 +172,7 @@ json::object ToJson(const DiffReport& report) {
           {"same", report.same},
           {"calls", report.cells},
           {"changed", report.changed},
+          {"sites", list(report.sites)},
           {"changes", std::move(changes)},
           {"rules", list(report.rules)},
           {"entities", list(report.entities)},

@@ -19,6 +19,7 @@ struct DiffReport {
   bool same = false;                      // no rule and no entity differs: nothing was compared
   size_t cells = 0;                       // calls compared
   size_t changed = 0;                     // with another outcome
+  std::vector<std::string> sites;         // to which calls were compared; others are not known
   std::vector<Change> changes;            // most calls first
   std::vector<std::string> rules;         // "added: `gdpr-ch5` (policy.cedar:12)"
   std::vector<std::string> entities;      // what differs besides rules

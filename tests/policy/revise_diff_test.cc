@@ -57,6 +57,8 @@ TEST(Diff, OnlyEqualSetsAreSaidToDecideEveryCallAlike) {
   EXPECT_THAT(ToText(report), AllOf(HasSubstr("none of the " + std::to_string(report.cells) +
                                               " kinds of call that were compared"),
                                     HasSubstr("rule added: `again` (site.cedar:1)"),
+                                    HasSubstr("for the sites that the sets know: builtin, "
+                                              "cloud-fr, cloud-us\n"),
                                     Not(HasSubstr("no call is decided"))));
 }
 
