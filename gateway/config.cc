@@ -262,6 +262,7 @@ Result<Config> LoadConfig(const std::filesystem::path& file) {
   }
   top.Read("audit_socket", config.audit_socket, base);
   top.ReadInteger("audit_wait_ms", config.audit_wait_ms, 10, 60000);
+  top.ReadInteger("audit_disk_wait_ms", config.audit_disk_wait_ms, 10, 60000);
   top.ReadInteger("audit_end_wait_ms", config.audit_end_wait_ms, 10, 60000);
   top.Read("state", config.state, base);
   top.Read("pepper", config.pepper, base);

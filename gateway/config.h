@@ -98,7 +98,8 @@ struct Config {
   std::filesystem::path admin_socket;
   std::vector<uint32_t> admin_uids;    // besides root and the gateway's own
   std::filesystem::path audit_socket;
-  uint32_t audit_wait_ms = 60;         // longest wait for the record that opens a call; then 503
+  uint32_t audit_wait_ms = 60;         // longest wait of a call's opening for an auditd that does not answer
+  uint32_t audit_disk_wait_ms = 250;   // and for one that says it is writing; then 503
   uint32_t audit_end_wait_ms = 1000;   // for the record of an answer that is made already
   std::filesystem::path state;         // state.db
   std::filesystem::path pepper;        // key file of the API-key hash

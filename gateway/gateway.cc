@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -101,7 +102,9 @@ struct Core {
   Core(asio::io_context& io, const Config& config)
       : context(io),
         audit(io, config.audit_socket,
-              {std::chrono::milliseconds(config.audit_wait_ms), std::chrono::milliseconds(config.audit_end_wait_ms)}),
+              {std::chrono::milliseconds(config.audit_wait_ms),
+               std::chrono::milliseconds(std::max(config.audit_disk_wait_ms, config.audit_wait_ms)),
+               std::chrono::milliseconds(config.audit_end_wait_ms)}),
         recorder(audit),
         upstream(io) {}
 

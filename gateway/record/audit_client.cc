@@ -270,13 +270,27 @@ asio::awaitable<Result<audit::Ack>> AuditClient::Append(std::span<const audit::E
     co_return Error{Code::kTooLarge, "this call does not fit one audit record: " + frame.error().message};
   }
   Link::Waiter waiter(core_);
-  waiter.timer.expires_after(waits_.open);
+  waiter.timer.expires_after(manner.patient ? waits_.open : waits_.open / 2);
   link->Await(correlation, waiter);
   if (!link->SendAppend(std::move(frame.value()))) {
     link->Forget(correlation);
     co_return Error{Code::kAuditUnavailable, "the audit log is not keeping up", "", 1000};
   }
   co_await waiter.timer.async_wait(kQuiet);
+  if (!waiter.reply && link->open() && !manner.patient) {
+    Link::Waiter answer(core_);
+    const uint64_t question = next_correlation_++;
+    link->Await(question, answer);
+    (void)link->Send(audit::EncodeStatusRequest(question));
+    waiter.timer.expires_after(waits_.open - waits_.open / 2);
+    co_await waiter.timer.async_wait(kQuiet);
+    link->Forget(question);
+    const auto* status = answer.reply ? std::get_if<audit::Status>(&*answer.reply) : nullptr;
+    if (!waiter.reply && link->open() && status != nullptr && status->writable) {
+      waiter.timer.expires_after(waits_.disk - waits_.open);
+      co_await waiter.timer.async_wait(kQuiet);
+    }
+  }
   if (!waiter.reply && link->open()) Stall();
   if (!waiter.reply && link->open() && manner.patient && waits_.end > waits_.open) {
     waiter.timer.expires_after(waits_.end - waits_.open);

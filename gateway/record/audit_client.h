@@ -1,9 +1,10 @@
 // The connection of one core to portcullis-auditd: frames of audit/protocol.h over a Unix socket,
 // many appends in flight, answered in any order. Connects when needed and again after a failure.
 // Threading: one core; nothing here is shared. Failure: kAuditUnavailable, always within the waits
-// given at construction; the caller then refuses, it never goes on without a record. Once auditd let
-// the wait of an opening run out it is taken for stalled: openings are refused at once, so that nobody
-// queues behind a hanging disk, until an acknowledgement comes or, on a new connection, a status.
+// given at construction; the caller then refuses, it never goes on without a record. An opening that is
+// not acknowledged in time waits on only where auditd itself says that it is at work: then its disk is slow.
+// Otherwise auditd is taken for stalled: openings are refused at once, so that nobody queues behind a
+// log that hangs, until an acknowledgement comes or, on a new connection, a status.
 // Records that end a call are sent even then; that of an answer, which is made already, may wait longer.
 #pragma once
 
@@ -21,7 +22,8 @@
 namespace portcullis::gateway {
 
 struct AuditWaits {
-  std::chrono::milliseconds open;  // for what opens a call or refuses it
+  std::chrono::milliseconds open;  // for what opens a call or refuses it, where auditd does not answer
+  std::chrono::milliseconds disk;  // the same, where auditd says that it is writing
   std::chrono::milliseconds end;   // for RESP, and for what no caller waits for
 };
 

