@@ -157,7 +157,7 @@ void Writer::Run() {
       proofs_.erase(proofs_.begin(), some);
       acts.swap(acts_);
       finished.swap(finished_);
-      stop = stopping_ && queue_.empty() && jobs.empty();
+      stop = stopping_ && queue_.empty() && jobs.empty() && proofs_.empty();
       busy_since_ = steady_clock::now();
     }
     ProcessBatch(std::move(jobs));
