@@ -286,6 +286,10 @@ Result<void> Writer::CommitBatch() {
   }
   composer_->Settle();
   stopped_ = false;
+  {
+    const std::lock_guard guard(mutex_);
+    if (busy_since_) busy_since_ = steady_clock::now();  // the disk has answered
+  }
   UpdateStatus();
   return done;
 }

@@ -24,7 +24,8 @@ constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kMaxOutbox = 128u << 20;
 constexpr size_t kMaxOrphans = 1u << 16;
 constexpr std::chrono::milliseconds kProbeInterval{100};
-constexpr uint64_t kUnawaited = uint64_t{1} << 63;  // correlations that nobody waits for
+constexpr uint64_t kLate = uint64_t{1} << 63;  // correlations of late ends
+constexpr std::chrono::milliseconds kLateRetry{500};
 
 // How an append that begins with this kind goes with a log that is slow.
 struct Manner {
@@ -167,11 +168,33 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
     const auto found = orphans_.find(ack.correlation);
     if (found == orphans_.end()) return;
     if (ack.durable && !ack.seqs.empty()) {
-      const std::vector<audit::Event> events{LateAbort(found->second, ack.seqs.front())};
-      auto frame = audit::EncodeAppend(ack.correlation | kUnawaited, events);
-      if (frame) SendAppend(std::move(frame.value()));
+      asio::co_spawn(core_, SendLate(shared_from_this(), ack.correlation | kLate,
+                                     LateAbort(found->second, ack.seqs.front())), asio::detached);
     }
     orphans_.erase(found);
+  }
+
+  // Until it is durable: a log that has just come back may still refuse.
+  static asio::awaitable<void> SendLate(std::shared_ptr<Link> self, uint64_t correlation,
+                                        audit::Event event) {
+    const std::vector<audit::Event> events{std::move(event)};
+    Waiter waiter(self->core_);
+    while (self->open_) {
+      auto frame = audit::EncodeAppend(correlation, events);
+      if (!frame) co_return;
+      waiter.reply.reset();
+      waiter.timer.expires_at(asio::steady_timer::time_point::max());
+      self->Await(correlation, waiter);
+      if (self->SendAppend(std::move(frame.value()))) {
+        co_await waiter.timer.async_wait(kQuiet);
+        const auto* ack = waiter.reply ? std::get_if<audit::Ack>(&*waiter.reply) : nullptr;
+        if (ack == nullptr || ack->durable) break;
+      }
+      self->Forget(correlation);
+      waiter.timer.expires_after(kLateRetry);
+      co_await waiter.timer.async_wait(kQuiet);
+    }
+    self->Forget(correlation);
   }
 
   static asio::awaitable<void> Write(std::shared_ptr<Link> self) {

@@ -86,6 +86,9 @@ test('propose, approve by another, apply, traffic changes, roll back', async () 
   const back = await policy('rollback', '--why', 'too strict', ...officer('olga'));
   assert.equal(back.code, 0, back.stderr);
   assert.equal((await ask()).status, 200);
+  // Within the same second it would be the statement of before, and refused as a used one.
+  const second = (await status()).now;
+  await until(async () => (await status()).now > second, {what: 'the next second'});
   const stale = await policy('apply', '2', ...officer('paul'));
   assert.notEqual(stale.code, 0);
   assert.match(stale.stderr, /rolled back/);

@@ -37,7 +37,7 @@ test('every route asks for proof, and leaves records when it is given', async ()
   const own = Buffer.from(headers.get('x-portcullis-receipt').slice(5), 'base64url').readBigUInt64BE(4);
   for (const route of routes) {
     const id = route.path.includes('models') ? box.model : route.path.includes('receipts') ? own : 'key_0000000000000000';
-    const path = route.path.replace('{id}', id);
+    const path = route.path.replace(/\{(id|name)\}/, id);
     const body = bodyOf(route);
     const name = `${route.method} ${route.path}`;
     if (!route.listeners.includes('api')) {
