@@ -23,7 +23,7 @@ p{margin:.4rem 0}
 .bad{border-color:var(--bad)}.bad strong{color:var(--bad)}
 table{border-collapse:collapse;width:100%;margin:.6rem 0;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.32rem .55rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-th{background:var(--head);font-weight:600}
+th{background:var(--head);font-weight:600;overflow-wrap:normal}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.bar{width:30%;white-space:nowrap;font-size:0}
 td.bar i{display:inline-block;height:.85rem;vertical-align:middle}
