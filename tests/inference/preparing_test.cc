@@ -267,6 +267,7 @@ TEST_F(PreparingTest, TheServerMayGoWhileItPrepares) {
   ASSERT_TRUE(WaitForWaiting(1));
   context_.stop();
   thread_.join();
+  server_->StopAccepting();  // before the gate opens: the second must not slip through
   gate_.Open();
   server_.reset();
   EXPECT_EQ(gate_.entered(), 1);
