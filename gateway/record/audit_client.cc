@@ -49,6 +49,9 @@ audit::Event LateAbort(const audit::Event& request, uint64_t seq) {
   event.kind = audit::Kind::kAbort;
   event.request_id = request.request_id;
   event.subject = request.subject;
+  event.tenant = request.tenant;
+  event.jurisdiction = request.jurisdiction;
+  event.retention_days = request.retention_days;
   event.parent_seq = seq;
   event.outcome = static_cast<uint16_t>(info.http_status);
   event.parts.push_back({audit::PartType::kMetadata,
@@ -116,6 +119,9 @@ class AuditClient::Link : public std::enable_shared_from_this<Link> {
     audit::Event& kept = orphans_[correlation];
     kept.request_id = request.request_id;
     kept.subject = request.subject;
+    kept.tenant = request.tenant;
+    kept.jurisdiction = request.jurisdiction;
+    kept.retention_days = request.retention_days;
   }
 
   // Wakes everybody: without an acknowledgement that means "not known to be durable".
