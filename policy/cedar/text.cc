@@ -146,10 +146,16 @@ std::string Located(std::string_view file, std::string_view text, size_t offset,
     while (end > begin && end < text.size() && IsContinuation(text[end])) --end;
   }
   if (end < begin) return out;
-  const std::string_view line = text.substr(begin, end - begin);
+  std::string line(text.substr(begin, end - begin));
+  const bool whole = IsValidUtf8(line);
   std::string caret;
   for (size_t i = begin; i < offset; ++i) {
-    if (!IsContinuation(text[i])) caret += text[i] == '\t' ? '\t' : ' ';
+    if (!whole || !IsContinuation(text[i])) caret += text[i] == '\t' ? '\t' : ' ';
+  }
+  // Foreign bytes: what they are shown in must stay UTF-8, and terminals must not obey them.
+  for (char& c : line) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7F || (byte >= 0x80 && !whole)) c = '?';
   }
   out += "\n  ";
   out += line;
