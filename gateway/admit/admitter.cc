@@ -180,7 +180,12 @@ Result<void> Admitter::TakeTokens(Ticket& ticket, Ticket::Share& share, const Us
     }
     share.tokens_rate = rate;
   }
-  if (tokens == 0) return Ok();
+  if (tokens == 0) {  // nothing to refuse, but what is used after all counts
+    constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
+    share.day = share.account->day.Add(ticket.day_index_, 0, kNoLimit);
+    share.month = share.account->month.Add(ticket.month_index_, 0, kNoLimit);
+    return Ok();
+  }
   const int64_t unix_now = clock_.UnixSeconds();
   share.day = share.account->day.Add(ticket.day_index_, tokens, limits.tokens_per_day);
   if (!share.day) {
