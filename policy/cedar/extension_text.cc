@@ -13,7 +13,7 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 Error Malformed(std::string_view what, std::string_view text, std::string_view expected) {
   constexpr size_t kShown = 60;
-  return {Code::kValue, Quoted(text.substr(0, kShown)) + " is no " + std::string(what) +
+  return {Code::kValue, Quoted(Front(text, kShown)) + " is no " + std::string(what) +
                             ": expected " + std::string(expected)};
 }
 

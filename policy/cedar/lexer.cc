@@ -77,8 +77,8 @@ Error BadEscape(std::string_view body, size_t at) {
   if (body[at] == '\r') {
     return {Code::kSyntax, "a carriage return inside a string must be written `\\r`"};
   }
-  constexpr size_t kShown = 3;
-  return {Code::kSyntax, "`" + std::string(body.substr(at, kShown)) +
+  constexpr size_t kShown = 5;  // a backslash and any code point
+  return {Code::kSyntax, "`" + std::string(Front(body.substr(at), kShown)) +
                              "` starts no valid escape: expected \\n \\r \\t \\\\ \\0 \\' \\\" "
                              "\\x00-\\x7F or \\u{…}"};
 }
@@ -139,7 +139,8 @@ Token Lexer::Next() {
   if (kOneByteSymbols.find(c) != std::string_view::npos) {
     return make(TokenKind::kPunctuation, 1);
   }
-  return make(TokenKind::kInvalid, 1);
+  return make(TokenKind::kInvalid,
+              run(start + 1, [](char x) { return (static_cast<unsigned char>(x) & 0xC0) == 0x80; }));
 }
 
 bool Pattern::Matches(std::string_view text) const {

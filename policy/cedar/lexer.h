@@ -1,6 +1,6 @@
 // Splits policy, template and schema text into tokens, one at a time. Comments and white space
 // (Unicode's) are skipped. The text must be valid UTF-8 and outlive the lexer. Tokens keep byte
-// offsets; a byte that starts no token gives kInvalid, and the parser reports it.
+// offsets; a character that starts no token gives kInvalid, and the parser reports it.
 #pragma once
 
 #include <string>

@@ -52,7 +52,7 @@ Error Parser::Expected(std::string_view what) const {
       [[fallthrough]];
     default:
       constexpr size_t kShown = 40;
-      found = "`" + std::string(token_.text.substr(0, kShown)) + "`";
+      found = "`" + std::string(Front(token_.text, kShown)) + "`";
   }
   struct Habit {
     std::string_view word;

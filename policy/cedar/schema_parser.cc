@@ -31,7 +31,7 @@ Error SchemaParser::Expected(std::string_view what) const {
   constexpr size_t kShown = 40;
   const std::string found = token_.kind == TokenKind::kEnd
                                 ? "the end of the text"
-                                : "`" + std::string(token_.text.substr(0, kShown)) + "`";
+                                : "`" + std::string(Front(token_.text, kShown)) + "`";
   return FailAt(token_.offset, "expected " + std::string(what) + ", found " + found);
 }
 

@@ -95,6 +95,12 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
+std::string_view Front(std::string_view text, size_t limit) {
+  size_t end = std::min(limit, text.size());
+  while (end > 0 && end < text.size() && IsContinuation(text[end])) --end;
+  return text.substr(0, end);
+}
+
 void AppendUtf8(std::string& out, uint32_t code_point) {
   const auto put = [&out](uint32_t byte) { out += static_cast<char>(byte); };
   if (code_point < 0x80) {

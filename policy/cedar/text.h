@@ -15,6 +15,9 @@ bool IsIdentifier(std::string_view text);
 // true false if then else in is like has __cedar: never a name.
 bool IsReserved(std::string_view word);
 bool IsValidUtf8(std::string_view text);
+// At most `limit` bytes from the front of `text`, cut between two code points: what a message
+// shows of UTF-8 stays UTF-8.
+std::string_view Front(std::string_view text, size_t limit);
 // The code point's bytes appended.
 void AppendUtf8(std::string& out, uint32_t code_point);
 

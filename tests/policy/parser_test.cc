@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "policy/cedar/text.h"
 #include "policy/cedar/validate.h"
 #include "tests/policy/cedar_helpers.h"
 
@@ -87,6 +88,25 @@ TEST(Parser, ErrorsShowTheLine) {
 TEST(Parser, ColumnsCountCharactersNotBytes) {
   EXPECT_THAT(ParseError("permit(principal, action, resource) when { \"äöü\" == };"),
               HasSubstr("p.cedar:1:53: "));
+}
+
+TEST(Parser, WhatAMessageShowsIsCutBetweenCharacters) {
+  const std::string head = "permit(principal, action, resource) when { ";
+  std::string long_string = "\"";
+  for (int i = 0; i < 60; ++i) long_string += "\U0001F600";
+  for (const std::string& bad :
+       {head + "\U0001F600 };", head + "\"\\\U0001F600\" };", head + "true " + long_string + "\" };",
+        head + "true \"a" + long_string.substr(1) + "\" };",
+        head + "true \"ab" + long_string.substr(1) + "\" };"}) {
+    const std::string error = ParseError(bad);
+    EXPECT_NE(error, "") << bad;
+    EXPECT_TRUE(IsValidUtf8(error)) << error;
+  }
+  for (const char* bad : {"entity A; \U0001F600", "entity \u00e9;", "action a appliesTo {\u20ac};"}) {
+    const Result<Schema> schema = Schema::Parse(bad, "s");
+    ASSERT_FALSE(schema) << bad;
+    EXPECT_TRUE(IsValidUtf8(schema.error().message)) << schema.error().message;
+  }
 }
 
 TEST(Parser, LongLinesAreCut) {
