@@ -112,10 +112,12 @@ Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view con
   return Ok();
 }
 
-Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size) {
+Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size,
+                                  std::string reused) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return ErrnoError("cannot open", path, errno);
-  std::string content(size, '\0');
+  std::string content = std::move(reused);
+  content.resize(size);
   size_t done = 0;
   while (done < size) {
     const ssize_t got = ::pread(fd.get(), content.data() + done, size - done, static_cast<off_t>(offset + done));

@@ -61,8 +61,9 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t max_size)
 // Writes path.tmp, syncs it (where asked), renames it over path, syncs the folder (where asked).
 Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view content, bool durable);
 
-// `size` bytes from `offset` on; fewer where the file ends.
-Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size);
+// `size` bytes from `offset` on; fewer where the file ends. `reused` gives its memory, not its content.
+Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size,
+                                  std::string reused = {});
 // Zeros over the first `size` bytes, synced: for a secret that is about to be unlinked.
 Result<void> OverwriteFile(const std::filesystem::path& path, size_t size);
 

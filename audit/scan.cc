@@ -10,6 +10,7 @@
 #include <deque>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "audit/daykey.h"
 #include "audit/file.h"
@@ -108,14 +109,16 @@ class Scanner {
                                  ? options_.threads
                                  : std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
     std::deque<std::future<ParsedSegment>> ahead;
+    std::string spare;
     uint64_t next = first;
     for (uint64_t number = first; number < count && !result_.fault; ++number) {
       for (; next < count && ahead.size() < threads; ++next) {
-        const auto parse = [path = Path(next), key = key_, from = From(next, first)] {
-          return ParseSegmentFile(path, key, from);
+        auto parse = [path = Path(next), key = key_, from = From(next, first),
+                            reused = std::exchange(spare, {})]() mutable {
+          return ParseSegmentFile(path, key, from, std::move(reused));
         };
         const bool alone = threads == 1 || (next == number && next + 1 == count);
-        ahead.push_back(std::async(alone ? std::launch::deferred : std::launch::async, parse));
+        ahead.push_back(std::async(alone ? std::launch::deferred : std::launch::async, std::move(parse)));
       }
       ParsedSegment parsed = ahead.front().get();
       ahead.pop_front();
@@ -128,6 +131,7 @@ class Scanner {
       RetryLive(number, number + 1 == count);
       const bool begun = result_.good_bytes > 0 && (!result_.fault || result_.torn);
       if (visitor_ != nullptr && begun) visitor_->OnSegment(header_, Expected());
+      spare = std::move(parsed.content);
     }
     for (auto& rest : ahead) rest.wait();
   }

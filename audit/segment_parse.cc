@@ -1,5 +1,8 @@
 #include "audit/segment_parse.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "audit/file.h"
 #include "audit/merkle.h"
 #include "audit/seal.h"
@@ -30,6 +33,12 @@ class Parser {
       : out_(out), log_key_(log_key), origin_(OriginId(log_key.name)), writer_(writer) {}
 
   void Run() {
+    ReadFrames();
+    CheckSignatures();
+  }
+
+ private:
+  void ReadFrames() {
     std::string_view rest = out_.content;
     out_.records.reserve(rest.size() / 4096);
     while (!rest.empty() || (out_.base == 0 && !out_.has_header)) {
@@ -58,7 +67,26 @@ class Parser {
     }
   }
 
- private:
+  // From the last batch to the first: the signature of a good batch covers the hash of the one before
+  // it, which needs no look then. Most of a log of small batches is verified by one signature a segment.
+  void CheckSignatures() {
+    std::optional<size_t> first_bad;
+    bool next_is_good = false;
+    for (size_t i = out_.batches.size(); i-- > 0;) {
+      const ParsedBatch& batch = out_.batches[i];
+      const bool vouched_for = next_is_good && out_.batches[i + 1].batch.previous_batch == batch.hash;
+      next_is_good = vouched_for || VerifyEd25519(BatchText(batch.batch, origin_), batch.batch.signature, writer_);
+      if (!next_is_good) first_bad = i;
+    }
+    if (!first_bad) return;
+    const ParsedBatch bad = out_.batches[*first_bad];
+    out_.batches.resize(*first_bad);
+    out_.records.resize(bad.records);
+    out_.stop_in_record = false;
+    StopAt(ParsedSegment::Stop::kContent, bad.end - kBatchFrame,
+           Bad("batch frame", "the signature of the day's key is wrong"), {});
+  }
+
   void StopAt(ParsedSegment::Stop stop, uint64_t at, Error why, std::string_view rest) {
     out_.stop = stop;
     out_.stop_at = at;
@@ -97,9 +125,6 @@ class Parser {
   Result<void> TakeBatch(std::string_view body, uint64_t end) {
     ParsedBatch batch;
     BOOST_OUTCOME_TRY(batch.batch, DecodeBatch(body));
-    if (!VerifyEd25519(BatchText(batch.batch, origin_), batch.batch.signature, writer_)) {
-      return Bad("batch frame", "the signature of the day's key is wrong");
-    }
     batch.hash = Sha256(body);
     batch.records = out_.records.size();
     batch.end = end;
@@ -131,17 +156,19 @@ class Parser {
 }  // namespace
 
 ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key,
-                               const ParseFrom& from) {
+                               const ParseFrom& from, std::string reused) {
   ParsedSegment out;
   out.base = from.offset;
   std::error_code error;
   const uint64_t size = std::filesystem::file_size(path, error);
-  auto content = !error && size > kMaxSegmentFile
-                     ? Result<std::string>(Error{Code::kBadFormat, "`" + path.string() + "` is larger than 256 MiB"})
-                     : from.offset == 0 ? ReadFile(path, kMaxSegmentFile)
-                                        : ReadFileRange(path, from.offset, error || size < from.offset
-                                                                               ? 0
-                                                                               : static_cast<size_t>(size - from.offset));
+  Result<std::string> content = std::string();
+  if (error) {
+    content = ErrnoError("cannot read", path, error.value());
+  } else if (size > kMaxSegmentFile) {
+    content = Error{Code::kBadFormat, "`" + path.string() + "` is larger than 256 MiB"};
+  } else {
+    content = ReadFileRange(path, from.offset, static_cast<size_t>(size - std::min(size, from.offset)), std::move(reused));
+  }
   if (!content) {
     out.stop = ParsedSegment::Stop::kUnreadable;
     out.why = content.error();

@@ -29,7 +29,7 @@ struct ParsedRecord {
 struct ParsedBatch {
   Batch batch;
   Hash hash{};               // SHA-256 of its body
-  size_t records = 0;        // ParsedSegment::records before it
+  size_t records = 0;        // ParsedSegment::records before its frame
   uint64_t end = 0;          // offset in the file
 };
 
@@ -63,8 +63,9 @@ struct ParseFrom {
   uint64_t offset = 0;
   PublicKey writer{};
 };
+// `reused`: the memory of a segment that is done with, which saves asking the system for as much again.
 ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key,
-                               const ParseFrom& from);
+                               const ParseFrom& from, std::string reused = {});
 
 // The header alone, with its endorsement checked; for a start in the middle.
 struct HeaderAndHash {

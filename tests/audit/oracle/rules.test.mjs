@@ -130,6 +130,26 @@ rule('a lift of nothing gives nothing away', ['TAMPERED', 3], (forge) => {
 });
 rule('an erasure under a hold on everybody', ['TAMPERED', 2], (forge) => { begun(forge).add('HOLD', {outcome: 1}); forge.add('ERASE', {outcome: 4, retention: 30}); });
 
+rule('a batch by another key that a signed one vouches for', valid, (forge) => {
+  begun(forge).commit();
+  forge.add('ADMIN');
+  forge.commit({by: new Key()});
+  forge.add('ADMIN');
+  forge.commit();
+});
+rule('two batches by another key', ['TAMPERED', 1], (forge) => {
+  begun(forge).commit();
+  for (const by of [new Key(), new Key()]) {
+    forge.add('ADMIN');
+    forge.commit({by});
+  }
+});
+rule('a batch by another key at the end of a segment', ['TAMPERED', 1], (forge) => {
+  begun(forge).commit();
+  forge.add('ADMIN');
+  forge.commit({by: new Key()});
+  forge.segment().add('ADMIN');
+});
 rule('a batch by another key', ['TAMPERED', 1], (forge) => { begun(forge).commit(); forge.add('ADMIN'); forge.commit({by: new Key()}); });
 rule('a batch with another root', ['TAMPERED', 1], (forge) => { begun(forge).commit(); forge.add('ADMIN'); forge.commit({root: Buffer.alloc(32, 5)}); });
 rule('a batch with another count', ['TAMPERED', 1], (forge) => { begun(forge).commit(); forge.add('ADMIN'); forge.commit({count: 2}); });

@@ -150,7 +150,22 @@ class Verifier {
     return undefined;
   }
 
+  // A batch is good by its own signature or by that of the next one, which holds its hash.
   segment(bytes, number, isLast) {
+    this.unsigned = undefined;  // first seq of the batches that nothing signed vouches for yet
+    let breach;
+    try {
+      this.frames(bytes, number, isLast);
+    } catch (error) {
+      if (!(error instanceof Contradiction) || this.unsigned === undefined) throw error;
+      breach = error;
+    }
+    if (this.unsigned === undefined) return;
+    this.bad = this.unsigned;
+    throw new Contradiction(`a batch that the day key has not signed${breach ? `, then ${breach.message}` : ''}`);
+  }
+
+  frames(bytes, number, isLast) {
     this.bad = undefined;
     let head;
     let waiting = [];
@@ -209,11 +224,12 @@ class Verifier {
 
   commit(batch, waiting, head) {
     this.bad = this.expected;
+    if (!batchSigned(batch, this.key.name, head.key)) this.unsigned ??= this.expected;
+    else if (batch.previous.equals(this.batch)) this.unsigned = undefined;
     must(batch.count >= 1 && batch.count === waiting.length && batch.firstSeq === this.expected, 'a batch of other records');
     must(batch.size === this.expected + batch.count, 'a batch with a wrong tree size');
     must(batch.previous.equals(this.batch), 'a batch that does not follow the one before');
     must(batch.segment.equals(head.hash), 'a batch of another segment');
-    must(batchSigned(batch, this.key.name, head.key), 'a batch that the day key has not signed');
     for (const {record} of waiting) {
       this.tree.add(record.hash);
       if (this.roots.has(this.tree.size)) this.roots.set(this.tree.size, this.tree.root());
