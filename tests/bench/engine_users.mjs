@@ -5,29 +5,16 @@
 // Usage: node tests/bench/engine_users.mjs --model FILE [--streams 32] [--requests 96] [--tenants 4]
 //          [--short 24] [--long 600] [--long-every 4] [--tokens 64] [--shared 0] [--seed 1] [--json] [-- --kv-bytes N]
 // Prompt lengths are in words. `--shared N`: that many first words are the same for a whole tenant.
-import {spawn} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
-import http from 'node:http';
+import {readFileSync} from 'node:fs';
+import {commandLine, EngineProcess} from './engine_process.mjs';
 
-const root = new URL('../..', import.meta.url).pathname;
-const split = process.argv.indexOf('--');
-const own = process.argv.slice(2, split < 0 ? undefined : split);
-const forEngine = split < 0 ? [] : process.argv.slice(split + 1);
-const text = (name, otherwise) => {
-  const at = own.indexOf(`--${name}`);
-  return at < 0 ? otherwise : own[at + 1];
-};
-const number = (name, otherwise) => Number(text(name, otherwise));
+const line = commandLine();
+const {model, number} = line;
 const streams = number('streams', 32);
 const requests = number('requests', 96);
 const tenants = number('tenants', 4);
 const lengths = {short: number('short', 24), long: number('long', 600), every: number('long-every', 4), shared: number('shared', 0)};
 const tokens = number('tokens', 64);
-const model = text('model');
-const engine = text('engine', join(root, 'build/release/bin/portcullis-engine'));
-if (!model) throw new Error('--model names the model to serve: a folder or a GGUF file');
 
 let state = BigInt(number('seed', 1));
 function random(below) {  // splitmix64
@@ -47,67 +34,31 @@ const work = Array.from({length: requests}, (_, i) => {
   return {tenant, long, prompt: `${tenantWords[tenant]} ${words(long ? lengths.long : lengths.short)}`};
 });
 
-const dir = mkdtempSync(join(tmpdir(), 'portcullis-users-'));
-const socketPath = join(dir, 'engine.sock');
-const child = spawn(engine, ['--model', model, '--socket', socketPath, '--name', 'bench', '--max-running', String(streams), '--max-waiting', '4096', ...forEngine],
-  {stdio: ['ignore', 'ignore', process.env.VERBOSE ? 'inherit' : 'ignore']});
-const gone = new Promise((_, reject) => child.once('exit', (code) => reject(new Error(`the engine ended (${code}); VERBOSE=1 shows why`))));
-gone.catch(() => {});
-
-function get(path) {
-  return new Promise((resolve, reject) => {
-    http.get({socketPath, path, agent: false}, (response) => {
-      let body = '';
-      response.on('data', (part) => { body += part; });
-      response.on('end', () => resolve({status: response.statusCode, body}));
-    }).once('error', reject);
-  });
-}
+const engine = await EngineProcess.start(line, ['--max-running', String(streams), '--max-waiting', '4096']);
 
 function memory() {
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+  const status = readFileSync(`/proc/${engine.pid}/status`, 'utf8');
   const megabytes = (name) => Math.round(Number(status.match(new RegExp(`^${name}:\\s+(\\d+)`, 'm'))[1]) / 1024);
   return {now: megabytes('VmRSS'), most: megabytes('VmHWM'), anonymous: megabytes('RssAnon')};
 }
 
-function complete({tenant, prompt, long}) {
-  const body = JSON.stringify({model: 'bench', prompt, max_tokens: tokens, temperature: 0.8, seed: random(1 << 30), stream: true, stream_options: {include_usage: true}});
-  return new Promise((resolve, reject) => {
-    const begin = performance.now();
-    const result = {tenant, long, gaps: [], first: 0, tokens: 0, prompt: 0, cached: 0, took: 0};
-    let rest = '', last = 0;
-    const request = http.request({socketPath, path: '/v1/completions', method: 'POST', agent: false,
-      headers: {'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'x-portcullis-tenant': `tenant-${tenant}`}});
-    request.once('error', reject);
-    request.once('response', (response) => {
-      if (response.statusCode !== 200) reject(new Error(`the engine answered ${response.statusCode}`));
-      response.setEncoding('utf8');
-      response.on('data', (part) => {
-        const now = performance.now();
-        const lines = (rest + part).split('\n\n');
-        rest = lines.pop();
-        for (const line of lines) {
-          if (!line.startsWith('data: {')) continue;
-          const event = JSON.parse(line.slice(6));
-          if (event.error) return reject(new Error(event.error.message));
-          if (event.usage) {
-            result.tokens = event.usage.completion_tokens;
-            result.prompt = event.usage.prompt_tokens;
-            result.cached = event.usage.prompt_tokens_details.cached_tokens;
-          } else if (event.choices[0].text) {
-            if (result.first === 0) result.first = now - begin;
-            else result.gaps.push(now - last);
-            last = now;
-          }
-        }
-      });
-      response.on('end', () => {
-        result.took = performance.now() - begin;
-        resolve(result);
-      });
-    });
-    request.end(body);
-  });
+async function complete({tenant, prompt, long}) {
+  const begin = performance.now();
+  const result = {tenant, long, gaps: [], first: 0, tokens: 0, prompt: 0, cached: 0, took: 0};
+  let last = 0;
+  await engine.complete({prompt, max_tokens: tokens, temperature: 0.8, seed: random(1 << 30)}, ({usage, choices}, now) => {
+    if (usage) {
+      result.tokens = usage.completion_tokens;
+      result.prompt = usage.prompt_tokens;
+      result.cached = usage.prompt_tokens_details.cached_tokens;
+    } else if (choices[0]?.text) {
+      if (result.first === 0) result.first = now - begin;
+      else result.gaps.push(now - last);
+      last = now;
+    }
+  }, {'x-portcullis-tenant': `tenant-${tenant}`});
+  result.took = performance.now() - begin;
+  return result;
 }
 
 const round = (value, digits = 1) => Number(value.toFixed(digits));
@@ -115,21 +66,16 @@ const quantile = (list, q) => (list.length === 0 ? 0 : round([...list].sort((a, 
 const spread = (list) => ({p50: quantile(list, 0.5), p99: quantile(list, 0.99), max: quantile(list, 1)});
 
 try {
-  for (let ready = false; !ready;) {
-    await Promise.race([gone, new Promise((r) => setTimeout(r, 100))]);
-    ready = await get('/readyz').then(({status}) => status === 200, () => false);
-  }
   await complete({tenant: 0, long: false, prompt: words(8)});
   const before = memory();
   const checkpoints = [];
   const results = [];
   let next = 0, pagesOver = 0;
-  const watch = setInterval(async () => {
-    const {pages} = JSON.parse((await get('/status')).body);
-    if (pages.used > pages.total) ++pagesOver;
-  }, 500);
+  // An engine that does not answer this ends the bench by its streams.
+  const watch = setInterval(() => engine.status().then(({pages}) => { pagesOver += pages.used > pages.total; }, () => {}), 500);
+  watch.unref();
   const begin = performance.now();
-  await Promise.race([gone, Promise.all(Array.from({length: streams}, async () => {
+  await Promise.race([engine.gone, Promise.all(Array.from({length: streams}, async () => {
     while (next < work.length) {
       const mine = next++;
       results.push(await complete(work[mine]));
@@ -139,7 +85,7 @@ try {
   const seconds = (performance.now() - begin) / 1000;
   clearInterval(watch);
   const after = memory();
-  const status = JSON.parse((await get('/status')).body);
+  const status = await engine.status();
   const sum = (list, of) => list.reduce((total, one) => total + of(one), 0);
   const byTenant = Array.from({length: tenants}, (_, tenant) => {
     const mine = results.filter((r) => r.tenant === tenant);
@@ -160,14 +106,14 @@ try {
     fairness: round(sum(means, (m) => m) ** 2 / (tenants * sum(means, (m) => m * m)), 4), by_tenant: byTenant,
     memory_mb: {before, after, anonymous_at_each_tenth: checkpoints}, samples_over_the_page_budget: pagesOver, engine: status,
   };
-  if (own.includes('--json')) {
+  if (line.flag('json')) {
     console.log(JSON.stringify(report, null, 2));
   } else {
-    const line = ({p50, p99, max}) => `p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms`;
+    const told = ({p50, p99, max}) => `p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms`;
     console.log(`${streams} streams, ${requests} requests of ${tenants} tenants in ${report.seconds} s
 generated      ${report.generated_tokens_per_second} tokens/s, beside ${report.prompt_tokens_per_second} prompt tokens/s
-first token    short prompts: ${line(report.first_token_ms.short)}; long: ${line(report.first_token_ms.long)}
-between tokens ${line(report.between_tokens_ms)}
+first token    short prompts: ${told(report.first_token_ms.short)}; long: ${told(report.first_token_ms.long)}
+between tokens ${told(report.between_tokens_ms)}
 fairness       ${report.fairness} (Jain's index of the tenants' mean answer times)
 memory         ${before.now} MB before, ${after.now} MB after, ${after.most} MB at most; anonymous ${checkpoints.join(' ')} MB
 pages          ${status.pages.used} of ${status.pages.total} used, ${pagesOver} samples over the budget
@@ -175,6 +121,5 @@ prefix cache   ${status.prefix_cache.hit_tokens} tokens hit, ${status.prefix_cac
 speculation    ${status.speculation.accepted} of ${status.speculation.drafted} drafts accepted`);
   }
 } finally {
-  child.kill('SIGTERM');
-  rmSync(dir, {recursive: true, force: true});
+  await engine.stop();
 }
