@@ -47,7 +47,7 @@ asio::awaitable<void> Refuse(Call& call, Error error) {
   if (call.request_seq > 0) {
     std::vector<audit::Event> events;
     events.push_back(AbortEvent(call, error));
-    // A failure to record the end leaves the request open; auditd closes it when it recovers.
+    // An end that the log does not take now is sent again; one that is lost with auditd is told at its start.
     (void)co_await call.services.recorder.Note(std::move(events));
   } else if (call.act_seq > 0) {
     std::vector<audit::Event> events;

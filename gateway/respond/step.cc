@@ -127,7 +127,10 @@ asio::awaitable<Result<void>> RespondChat(Call& call, Ticket& ticket, UpstreamSt
   }
   const uint64_t seq = call.request_seq;
   auto noted = co_await NoteResponse(call, &answer);
-  if (!noted) co_return noted.error();
+  if (!noted) {
+    call.delivered = AnswerParts(answer, call.record_level);
+    co_return noted.error();
+  }
   const std::string finish_reason = answer.FinishReason();
   if (call.chat->stream) {
     const std::string tail = Events(answer.Tail());
