@@ -5,6 +5,10 @@
 namespace portcullis::policy::cedar {
 namespace {
 
+// Each entity keeps all that lies above it: in a chain the square of its length.
+constexpr size_t kMaxAncestors = 4'000'000;  // over all entities, and besides
+constexpr size_t kMaxAncestorsEach = 64;     // on average
+
 bool HashLess(const Value& a, const Value& b) { return a.entity_hash() < b.entity_hash(); }
 
 bool HasAncestor(const std::vector<Value>& sorted, const Value& wanted) {
@@ -52,6 +56,7 @@ Result<void> Entities::Merge(const Entities& other) {
 Result<void> Entities::Close() {
   enum class Mark : uint8_t { kNew, kOpen, kDone };
   std::unordered_map<const Stored*, Mark> marks;
+  size_t left = kMaxAncestors + kMaxAncestorsEach * stored_.size();
   struct Frame {
     const Key* key;
     Stored* stored;
@@ -83,7 +88,12 @@ Result<void> Entities::Close() {
         if (const Stored* above = Find(parent.entity(), parent.entity_hash())) {
           ancestors.insert(ancestors.end(), above->ancestors.begin(), above->ancestors.end());
         }
+        if (ancestors.size() > left) {
+          return Error{Code::kTooLarge, "the hierarchy around " + ToText(frame.key->uid) +
+                                            " is too deep for so many entities"};
+        }
       }
+      left -= ancestors.size();
       std::sort(ancestors.begin(), ancestors.end(), [](const Value& a, const Value& b) {
         return a.entity_hash() != b.entity_hash() ? HashLess(a, b) : (a <=> b) < 0;
       });

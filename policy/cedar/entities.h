@@ -49,7 +49,7 @@ class Entities {
   void Add(Entity entity);
   // Everything of `other`; fails with kEntity when both define a uid differently.
   Result<void> Merge(const Entities& other);
-  // Computes ancestors; fails with kEntity on a cycle.
+  // Computes ancestors; fails with kEntity on a cycle, kTooLarge where they are too many to keep.
   Result<void> Close();
 
   const Stored* Find(const EntityUid& uid) const { return Find(uid, HashOf(uid)); }

@@ -38,17 +38,24 @@ std::string Qualify(const std::string& space, const std::string& name) {
 
 bool IsQualified(const std::string& path) { return path.find("::") != std::string::npos; }
 
-// Adds what lies above each member of `above` until nothing new comes.
+// Over all names of a schema: in a chain each name has all the others above it.
+constexpr size_t kMaxClosingSteps = 1'000'000;
+
+// Adds what lies above each member of `above` until nothing new comes. Each parent looked at is one
+// of `steps`; false when they run out.
 template <class Set, class ParentsOf>
-void CloseOver(Set& above, ParentsOf&& parents_of) {
+bool CloseOver(Set& above, size_t& steps, ParentsOf&& parents_of) {
   std::vector<typename Set::value_type> open(above.begin(), above.end());
   while (!open.empty()) {
     const auto next = std::move(open.back());
     open.pop_back();
     for (const auto& parent : parents_of(next)) {
+      if (steps == 0) return false;
+      --steps;
       if (above.insert(parent).second) open.push_back(parent);
     }
   }
+  return true;
 }
 
 }  // namespace
@@ -277,17 +284,26 @@ class SchemaBuilder {
   }
 
   Result<void> CloseHierarchies() {
+    size_t steps = kMaxClosingSteps;
+    const auto too_large = [this](const std::string& what) {
+      return Error{Code::kTooLarge, place_(0, "the hierarchy around " + what +
+                                                  " is too deep for so many names")};
+    };
     for (auto& [name, type] : schema_.entities_) {
       type.ancestors = type.parents;
-      CloseOver(type.ancestors, [this](const std::string& parent) {
-        return schema_.entities_.find(parent)->second.parents;
-      });
+      const bool closed = CloseOver(
+          type.ancestors, steps, [this](const std::string& parent) -> const std::set<std::string>& {
+            return schema_.entities_.find(parent)->second.parents;
+          });
+      if (!closed) return too_large("`" + name + "`");
     }
     for (auto& [uid, action] : schema_.actions_) {
       action.ancestors = action.parents;
-      CloseOver(action.ancestors, [this](const EntityUid& parent) {
-        return schema_.actions_.find(parent)->second.parents;
-      });
+      const bool closed = CloseOver(
+          action.ancestors, steps, [this](const EntityUid& parent) -> const std::set<EntityUid>& {
+            return schema_.actions_.find(parent)->second.parents;
+          });
+      if (!closed) return too_large("action " + ToText(uid));
       if (action.ancestors.contains(uid)) {
         return FailAt(0, "action " + ToText(uid) + " is a member of itself");
       }

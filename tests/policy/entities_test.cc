@@ -87,6 +87,26 @@ TEST(Entities, LongChainsAndWideGraphsClose) {
   EXPECT_FALSE(view.In(Value::Entity("G", "1"), Value::Entity("G", "0")));
 }
 
+// Kept is what lies above each entity: the square of a chain's length.
+TEST(Entities, AHierarchyTooDeepForItsSizeIsRefused) {
+  std::string chain;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string above = R"({"type":"U","id":")" + std::to_string(i + 1) + R"("})";
+    chain += (i == 0 ? "" : ",") + Entity("", above, std::to_string(i));
+  }
+  const auto deep = Entities::ParseJson("[" + chain + "]");
+  ASSERT_FALSE(deep);
+  EXPECT_EQ(deep.error().code, Code::kTooLarge);
+  EXPECT_THAT(deep.error().message, HasSubstr("too deep for so many entities"));
+  // As many below one chain of groups are a large company.
+  Entities staff;
+  for (int i = 0; i < 40; ++i) {
+    staff.Add({{"G", std::to_string(i)}, {}, {{"G", std::to_string(i + 1)}}, {}});
+  }
+  for (int i = 0; i < 100'000; ++i) staff.Add({{"U", std::to_string(i)}, {}, {{"G", "0"}}, {}});
+  EXPECT_TRUE(staff.Close());
+}
+
 TEST(Entities, AnUnclosedStoreAnswersTheSame) {
   Entities store;
   store.Add({{"U", "a"}, {}, {{"G", "x"}}, {}});

@@ -91,6 +91,33 @@ TEST(Schema, DeepAndSelfSimilarTypesAreHarmless) {
   EXPECT_LT(ToText(*schema.value().FindEntityType("A")->attributes.at("x").type).size(), 20'000u);
 }
 
+TEST(Schema, AHierarchyTooDeepForItsSizeIsRefused) {
+  const auto refused = [](const std::string& text) {
+    const Result<Schema> schema = Schema::Parse(text, "s");
+    ASSERT_FALSE(schema);
+    EXPECT_EQ(schema.error().code, Code::kTooLarge);
+    EXPECT_THAT(schema.error().message, testing::HasSubstr("too deep for so many names"));
+  };
+  std::string types = "entity T0;";
+  std::string actions = "action a0;";
+  for (int i = 1; i < 20'000; ++i) {
+    const std::string above = std::to_string(i - 1);
+    types += "entity T" + std::to_string(i) + " in [T" + above + "];";
+    actions += "action a" + std::to_string(i) + " in [a" + above + "];";
+  }
+  refused(types);
+  refused(actions);
+  // Few names above each, but many ways there.
+  std::string dense = "entity D0;";
+  for (int i = 1; i < 300; ++i) {
+    std::string above;
+    for (int j = 0; j < i; ++j) above += (j == 0 ? "D" : ",D") + std::to_string(j);
+    dense += "entity D" + std::to_string(i) + " in [" + above + "];";
+  }
+  refused(dense);
+  EXPECT_TRUE(Schema::Parse(types.substr(0, types.find("entity T1000 ")), "s"));
+}
+
 constexpr std::string_view kSchema =
     "entity G; entity U in [G] {age: Long, from?: ipaddr, boss?: U} tags String;"
     "entity E enum [\"x\"]; entity R {e: E};"
