@@ -36,7 +36,6 @@ std::string Describe(const Said& said) {
 }
 
 std::string Owed(const Outcome& outcome) {
-  if (!outcome.allowed()) return {};
   const Obligations& owed = outcome.obligations;
   std::string out = ", recorded: " + std::string(ToString(owed.log));
   if (owed.retention_days) out += ", kept " + std::to_string(*owed.retention_days) + " days";
@@ -58,7 +57,8 @@ std::optional<Effect> EffectOf(const Compiled& old_set, const Compiled& set,
   if (same) {
     effect.before += owed[0];
     effect.after += owed[1];
-    effect.policies = after.outcome.policies;
+    const bool decided = !after.outcome.policies.empty();
+    effect.policies = (decided ? after : before).outcome.policies;
   } else if (alike) {
     effect.policies = WhyChanged(set, WithoutPseudonyms(facts), *before.instead, *after.instead);
   } else {

@@ -19,7 +19,8 @@ struct Effect {
   auto operator<=>(const Effect&) const = default;
 };
 
-// Nothing when the treatment and what is owed for it are the same.
+// Nothing when the treatment and what is owed for it are the same; what refused calls leave in the
+// log and whom they alert is owed too.
 std::optional<Effect> EffectOf(const Compiled& before, const Compiled& after,
                                const DecisionFacts& facts);
 

@@ -58,7 +58,7 @@ struct Refusal {
     for (const std::string& id : answer.errors) broken.emplace(policies.Label(id));
     if (answer.allow) return;  // the permits of an answer that an error spoilt deny nothing
     for (const std::string& id : answer.reasons) {
-      if (!deniers.emplace(policies.Label(id)).second) continue;
+      deniers.emplace(policies.Label(id));  // no label is unique: each denier has its say
       if (const auto* notes = policies.Annotations(id)) obligations.Merge(*notes);
     }
   }

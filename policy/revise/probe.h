@@ -28,6 +28,7 @@ class Probe {
   struct Answer {
     bool yes = false;
     std::vector<uint32_t> reasons;  // numbers of texts: equal for rules that say the same
+    std::vector<uint32_t> owed;     // of a refusal, numbers of what its rules ask to be done
 
     bool operator==(const Answer&) const = default;
   };
@@ -35,6 +36,7 @@ class Probe {
 
   std::array<const Compiled*, 2> sets_;
   std::array<std::vector<uint32_t>, 2> texts_;  // for each policy of each side
+  std::array<std::vector<uint32_t>, 2> owed_;   // likewise; 0 for a policy that asks for nothing
   cedar::Entities own_;
   std::array<cedar::Question, 3> rungs_;
   cedar::Decision decision_;

@@ -129,6 +129,17 @@ TEST(Ladder, ObligationsMergeToTheStrictest) {
   EXPECT_THAT(owed.advice, ElementsAre("mind"));
 }
 
+TEST(Ladder, EachDenierHasItsSayWhateverItIsCalled) {
+  const std::string rule = "@id(\"no\") forbid(principal, action in Gw::Action::\"transfer\", "
+                           "resource);\n";
+  const auto set = Make(DefaultContent("@log(\"sealed\")" + rule + "@log(\"none\")" + rule +
+                                       "@obligation(\"alert:soc\")" + rule));
+  const Outcome refused = set->Decide(PlainCall());
+  EXPECT_THAT(refused.policies, ElementsAre("no"));
+  EXPECT_EQ(refused.obligations.log, RecordLevel::kNone);
+  EXPECT_THAT(refused.obligations.alerts, ElementsAre("soc"));
+}
+
 TEST(Content, CombinesSetsOfOneSchema) {
   const Content first = DefaultContent();
   Content second = DefaultContent();

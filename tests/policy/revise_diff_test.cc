@@ -285,6 +285,23 @@ TEST(Diff, ANewAllowanceAndOtherObligationsAreTold) {
               HasSubstr("recorded: sealed, kept 90 days → allowed, recorded: none"));
 }
 
+TEST(Diff, WhatARefusalLeavesInTheLogIsTold) {
+  const auto closed = [](const std::string& notes) {
+    return WithSites(notes + " @id(\"closed\") forbid(principal, action in "
+                             "Gw::Action::\"transfer\", resource == "
+                             "Gw::Backend::\"cloud-us\");");
+  };
+  const DiffReport quiet = Diff(closed("@log(\"sealed\")"), closed("@log(\"none\")"));
+  EXPECT_GT(quiet.changed, 0u);
+  EXPECT_THAT(ToText(quiet),
+              HasSubstr("to cloud-us: refused, recorded: sealed → refused, recorded: none, by "));
+  const DiffReport gone = Diff(closed("@obligation(\"alert:soc\")"), WithSites());
+  EXPECT_THAT(ToText(gone), AllOf(HasSubstr("refused, recorded: sealed, alert soc → refused, "
+                                            "recorded: sealed, by "),
+                                  HasSubstr("closed"), Not(HasSubstr("no rule permits more"))));
+  EXPECT_EQ(Diff(closed(""), closed("@advice(\"ask\")")).changed, 0u) << "words for the caller";
+}
+
 TEST(Diff, TheJsonSaysTheSame) {
   const DiffReport report = Diff(WithSites(), RefusingContent());
   const boost::json::object json = ToJson(report);
