@@ -101,7 +101,7 @@ void Connection::Recheck() {
 awaitable<void> Connection::Run() {
   if (!co_await Handshake()) co_return;
   bool more = true;
-  while (more) {
+  while (more && !aborted_) {
     std::optional<Result<http::RequestHead>> head = co_await ReadHead();
     if (!head) break;
     more = co_await Serve(std::move(*head));

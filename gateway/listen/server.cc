@@ -35,6 +35,20 @@ Result<ListeningSocket> Open(const ListenerConfig& config) {
   return AdoptListening(std::get<InheritedListen>(config.where).fd);
 }
 
+using Connections = std::vector<std::weak_ptr<Connection>>;
+
+// A few a turn: each costs several signature checks, and the core's calls must go on meanwhile.
+void RecheckSome(const std::shared_ptr<ServerState>& state, CoreState& core,
+                 const std::shared_ptr<Connections>& left) {
+  constexpr int kATurn = 4;
+  for (int i = 0; i < kATurn && !left->empty(); ++i) {
+    if (const auto connection = left->back().lock()) connection->Recheck();
+    left->pop_back();
+  }
+  if (left->empty()) return;
+  boost::asio::post(core.io, [state, &core, left] { RecheckSome(state, core, left); });
+}
+
 }  // namespace
 
 Server::Server(std::vector<boost::asio::io_context*> cores, const Limits& limits)
@@ -88,9 +102,11 @@ Result<uint16_t> Server::Add(ListenerConfig config) {
 void Server::Recheck() {
   for (const auto& core : impl_->state->cores) {
     boost::asio::post(core->io, [state = impl_->state, &core = *core] {
-      for (auto it = core.connections.begin(); it != core.connections.end();) {
-        static_cast<Connection&>(*it++).Recheck();
+      const auto left = std::make_shared<Connections>();
+      for (auto& hook : core.connections) {
+        left->push_back(static_cast<Connection&>(hook).weak_from_this());
       }
+      RecheckSome(state, core, left);
     });
   }
 }

@@ -92,7 +92,8 @@ awaitable<void> Echo(Exchange& exchange) {
   co_await Answer(exchange, 200, std::move(text));
 }
 
-TestServer::TestServer(Handler handler, Limits limits, TlsOptions tls) {
+TestServer::TestServer(Handler handler, Limits limits, TlsOptions tls, unsigned cores)
+    : cores_(cores) {
   auto context = TlsContext::Open(std::move(tls));
   if (!context) throw std::runtime_error(context.error().message);
   tls_ = context.value();

@@ -42,7 +42,8 @@ boost::asio::awaitable<void> Answer(Exchange& exchange, int status, std::string 
 
 class TestServer {
  public:
-  explicit TestServer(Handler handler = Echo, Limits limits = {}, TlsOptions tls = ServerTls());
+  explicit TestServer(Handler handler = Echo, Limits limits = {}, TlsOptions tls = ServerTls(),
+                      unsigned cores = 2);
   ~TestServer();
 
   Server& server() { return *server_; }
@@ -52,7 +53,7 @@ class TestServer {
   const Counters& counters() const { return server_->counters(); }
 
  private:
-  Cores cores_{2};
+  Cores cores_;
   std::shared_ptr<TlsContext> tls_;
   std::unique_ptr<Server> server_;
   std::string path_;

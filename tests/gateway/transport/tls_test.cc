@@ -1,7 +1,12 @@
 // TLS: what is spoken, what is refused, who is let in, and hot reload.
 #include <unistd.h>
 
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fstream>
+#include <set>
+#include <vector>
 
 #include "certs/crl.h"
 #include "certs/issue.h"
@@ -174,6 +179,65 @@ TEST(MutualTls, RevocationBitesTheNextHandshakeAndTheOpenConnection) {
   EXPECT_TRUE(open.AtEnd()) << "who is revoked has no connection left";
   EXPECT_TRUE(Ask(stays).ends_with("stays")) << "reloading must not drop others";
   EXPECT_TRUE(Ask(nobody).ends_with("nobody"));
+}
+
+// `base` is no longer taken; connections that are open have not been asked yet.
+void RevokeAt(TestServer& server, const std::filesystem::path& base) {
+  const auto authority = certs::Authority::Open(SharedPki().dir);
+  ASSERT_TRUE(certs::Revoke(authority.value(), base.string() + ".pem"));
+  ASSERT_TRUE(server.tls().ReloadIfChanged());
+}
+
+TEST(MutualTls, AnOpenConnectionThatIsRevokedServesNoPipelinedRequest) {
+  const auto base = IssueClient(certs::Branch::kUsers, "pipeliner");
+  TestServer* server = nullptr;
+  std::atomic<int> served{0};
+  const auto handler = [&](Exchange& exchange) -> awaitable<void> {
+    if (++served == 1) {
+      RevokeAt(*server, base);
+      server->server().Recheck();  // its turn comes after this answer, before the next request
+    }
+    co_await Answer(exchange, 200, "done");
+  };
+  TestServer one(handler, {}, MutualTls(), 1);
+  server = &one;
+  Client client(one, Via::kTls, {.certificate = base});
+  ASSERT_TRUE(client.connected());
+  client.Send(std::string(kGet) + std::string(kGet));
+  client.ReceiveAll();
+  EXPECT_EQ(served, 1);
+}
+
+TEST(MutualTls, TheCoreServesOthersWhileConnectionsAreAskedAgain) {
+  constexpr int kRevoked = 16;
+  const auto base = IssueClient(certs::Branch::kUsers, "many");
+  TestServer* server = nullptr;
+  std::set<uint64_t> open;  // as one call, which goes on, sees them end
+  std::atomic<bool> ready{false};
+  const auto handler = [&](Exchange& exchange) -> awaitable<void> {
+    if (ready) {
+      RevokeAt(*server, base);
+      server->server().Recheck();
+      for (int i = 0; i < 1'000 && server->counters().open > 1; ++i) {
+        open.insert(server->counters().open);
+        co_await boost::asio::post(boost::asio::use_awaitable);
+      }
+    }
+    co_await Answer(exchange, 200, "done");
+  };
+  TestServer one(handler, {}, MutualTls(), 1);
+  server = &one;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < kRevoked; ++i) {
+    clients.push_back(
+        std::make_unique<Client>(one, Via::kTls, ClientOptions{.certificate = base}));
+    ASSERT_EQ(Ask(*clients.back()), "done");
+  }
+  Client stays(one, Via::kTls, {.certificate = IssueClient(certs::Branch::kUsers, "stays")});
+  ready = true;
+  EXPECT_EQ(Ask(stays), "done");
+  EXPECT_EQ(one.counters().open, 1u);
+  EXPECT_GE(open.size(), 3u) << "all at once";
 }
 
 TEST(TlsReload, WhatIsLoadedIsNotInUseYet) {
