@@ -41,7 +41,8 @@ void Ticket::GiveBack(const Share& share, uint64_t used, int64_t now) noexcept {
   }
   if (share.day) share.account->day.Correct(day_index_, reserved_tokens_, used);
   if (share.month) share.account->month.Correct(month_index_, reserved_tokens_, used);
-  if (share.day || share.month) share.account->dirty.store(true, std::memory_order_release);
+  const bool counted = (share.day || share.month) && (reserved_tokens_ > 0 || used > 0);
+  if (counted) share.account->dirty.store(true, std::memory_order_release);
   if (share.stream) share.account->streams.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -210,6 +210,21 @@ TEST(Admitter, RefusesWhenTheAccountTableIsFullOfAccountsInUse) {
 
 // Whatever becomes of tickets, on however many threads: in the end no stream is taken and the
 // budget shows exactly what was charged.
+TEST(Admitter, CountsWhatACallUsedThatHadReservedNone) {
+  World world;
+  Admitter admitter(world.clock, {});
+  const Identity who = world.Someone();
+  { ASSERT_TRUE(admitter.Admit(who, {})); }
+  EXPECT_TRUE(admitter.CollectBudgets().empty()) << "nothing was used";
+  {
+    auto ticket = admitter.Admit(who, {});
+    ASSERT_TRUE(ticket);
+    ticket.value().Settle(7, 5);
+  }
+  EXPECT_EQ(admitter.UsageOf(who).tokens_today, 12u);
+  EXPECT_FALSE(admitter.CollectBudgets().empty());
+}
+
 TEST(Admitter, TicketsNeverLeak) {
   World world;
   Admitter admitter(world.clock, {});
