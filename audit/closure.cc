@@ -1,6 +1,8 @@
 #include "audit/closure.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace portcullis::audit {
 namespace {
@@ -39,8 +41,9 @@ void ClosureChecker::Take(const Leaf& leaf, bool erased) {
   if (erased) {
     ++erased_;
     const SubjectKeyId key = SubjectKeyOf(leaf);
-    uint64_t& first = erased_keys_.try_emplace(key, leaf.seq).first->second;
-    if (first < DestroyedUntil(key)) first = leaf.seq;  // what came before is explained
+    ErasedKey& known = erased_keys_[key];
+    const bool explained = known.first && *known.first < DestroyedUntil(key, known);
+    if (!known.first || explained) known.first = leaf.seq;
   }
   if (leaf.kind == Kind::kHeartbeat) last_beat_us_ = leaf.mono_us;
   if (leaf.kind == Kind::kStop && !open_.empty()) {
@@ -131,18 +134,11 @@ void ClosureChecker::TakeErasure(const Leaf& leaf) {
   const auto outcome = static_cast<EraseOutcome>(leaf.outcome);
   const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired;
   if (destroys && everybody_held_ > 0) Fail(true, leaf.seq, Name(leaf) + " erases while everybody is under legal hold");
-  if (outcome == EraseOutcome::kExpired) {
-    Expiry& expiry = expired_[{leaf.retention, leaf.period}];
-    std::set<Tag> held;
-    for (const auto& [tag, count] : held_) {
-      if (count > 0 && (expiry.seq == 0 || expiry.held.contains(tag))) held.insert(tag);
-    }
-    expiry = {leaf.seq, std::move(held)};
-  }
+  if (outcome == EraseOutcome::kExpired) expired_[{leaf.retention, leaf.period}].push_back(leaf.seq);
   if (outcome != EraseOutcome::kBegun) return;
   for (size_t i = 0; i < leaf.tag_count; ++i) {
     erase_subjects_[leaf.tags[i]] = leaf.seq;
-    if (const auto held = held_.find(leaf.tags[i]); held != held_.end() && held->second > 0) {
+    if (const auto held = held_.find(leaf.tags[i]); held != held_.end() && held->second.count > 0) {
       Fail(true, leaf.seq, Name(leaf) + " erases a subject under legal hold");
     }
   }
@@ -153,24 +149,50 @@ void ClosureChecker::TakeHold(const Leaf& leaf) {
   if (leaf.tag_count == 0) everybody_held_ = std::max(0, everybody_held_ + change);
   for (size_t i = 0; i < leaf.tag_count; ++i) {
     // A lift may name the tag of a new year, which the hold did not name yet.
-    int& holds = held_[leaf.tags[i]];
-    holds = std::max(0, holds + change);
+    Holds& holds = held_[leaf.tags[i]];
+    const int before = std::exchange(holds.count, std::max(0, holds.count + change));
+    if (before == 0 && holds.count > 0) holds.times.push_back({leaf.seq, 0});
+    if (before > 0 && holds.count == 0) holds.times.back().lifted = leaf.seq;
   }
 }
 
-uint64_t ClosureChecker::DestroyedUntil(const SubjectKeyId& key) const {
+const ClosureChecker::HoldTime* ClosureChecker::HoldAt(const Tag& subject, uint64_t seq) const {
+  const auto held = held_.find(subject);
+  if (held == held_.end()) return nullptr;
+  const std::vector<HoldTime>& times = held->second.times;
+  const auto after = std::upper_bound(times.begin(), times.end(), seq,
+                                      [](uint64_t at, const HoldTime& time) { return at < time.placed; });
+  if (after == times.begin()) return nullptr;
+  const HoldTime& last = *std::prev(after);
+  return last.lifted == 0 || seq < last.lifted ? &last : nullptr;
+}
+
+// From the last expiry back to those that were looked at before: a hold is skipped with all that it forbade.
+uint64_t ClosureChecker::DestroyedUntil(const SubjectKeyId& key, ErasedKey& known) {
+  if (const auto expired = expired_.find({key.retention, key.period}); expired != expired_.end()) {
+    const std::vector<uint64_t>& seqs = expired->second;
+    const auto begin = seqs.begin() + static_cast<std::ptrdiff_t>(known.looked_at);
+    auto end = seqs.end();
+    while (end != begin) {
+      const HoldTime* hold = HoldAt(key.subject, *std::prev(end));
+      if (hold == nullptr) {
+        known.expired = *std::prev(end);
+        break;
+      }
+      end = std::lower_bound(begin, end, hold->placed);
+    }
+    known.looked_at = seqs.size();
+  }
   const auto subject = erase_subjects_.find(key.subject);
-  const auto expired = expired_.find({key.retention, key.period});
-  const uint64_t erased = subject != erase_subjects_.end() ? subject->second : 0;
-  const bool expires = expired != expired_.end() && !expired->second.held.contains(key.subject);
-  return expires ? std::max(erased, expired->second.seq) : erased;
+  return std::max(known.expired, subject != erase_subjects_.end() ? subject->second : 0);
 }
 
 // Every payload that is gone needs an ERASE after it.
 void ClosureChecker::Finish() {
   std::optional<uint64_t> first;
-  for (const auto& [key, seq] : erased_keys_) {
-    if (seq >= DestroyedUntil(key) && (!first || seq < *first)) first = seq;
+  for (auto& [key, known] : erased_keys_) {
+    if (!known.first || *known.first < DestroyedUntil(key, known)) continue;
+    if (!first || *known.first < *first) first = known.first;
   }
   if (first) {
     Fail(false, *first, "the payload of record " + std::to_string(*first) + " is gone, and no ERASE record says so");

@@ -1,6 +1,7 @@
 // The rules about the meaning of a sequence of records, checked one record after another: every REQ has
-// a DECISION and an end, nothing is erased without an ERASE that covers it and none under a hold, boots begin with BOOT, time does not run back within a boot, heartbeats come,
-// keys belong to their records. CLOSURE in FORMAT.md. Not thread-safe.
+// a DECISION and an end, nothing is erased without an ERASE that covers it and none under a hold, boots begin
+// with BOOT, time does not run back within a boot, heartbeats come, keys belong to their records. CLOSURE in
+// FORMAT.md. The records may be hostile: memory grows with their number, whatever they say. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "audit/event.h"
@@ -35,7 +37,10 @@ class ClosureChecker {
   uint64_t erased() const { return erased_; }
   uint64_t unsynchronised() const { return unsynchronised_; }  // records without a trusted clock
   // True when an ERASE before the present record says that this record's key is gone. For an opener.
-  bool KeyDestroyed(const Leaf& leaf) const { return leaf.seq < DestroyedUntil(SubjectKeyOf(leaf)); }
+  bool KeyDestroyed(const Leaf& leaf) {
+    const SubjectKeyId key = SubjectKeyOf(leaf);
+    return leaf.seq < DestroyedUntil(key, erased_keys_[key]);
+  }
   bool stopped() const { return last_kind_ == Kind::kStop; }
 
  private:
@@ -57,8 +62,23 @@ class ClosureChecker {
   void CheckRequest(const Leaf& leaf);
   void TakeErasure(const Leaf& leaf);
   void TakeHold(const Leaf& leaf);
+  struct HoldTime {
+    uint64_t placed = 0;  // seq of the first HOLD
+    uint64_t lifted = 0;  // of the lift of the last one; 0: in force
+  };
+  struct Holds {
+    int count = 0;  // in force
+    std::vector<HoldTime> times;
+  };
+  struct ErasedKey {
+    std::optional<uint64_t> first;  // seq that is erased after the last ERASE of the key
+    uint64_t expired = 0;           // the last expiry that no hold forbade, of those looked at
+    size_t looked_at = 0;
+  };
   // Seq of the last ERASE that this key falls under; 0: none.
-  uint64_t DestroyedUntil(const SubjectKeyId& key) const;
+  uint64_t DestroyedUntil(const SubjectKeyId& key, ErasedKey& known);
+  // The hold that this subject was under when the record `seq` was written; null: none.
+  const HoldTime* HoldAt(const Tag& subject, uint64_t seq) const;
 
   std::optional<ClosureFault> fault_;
   std::map<uint64_t, Request> open_;     // by seq of the REQ
@@ -72,14 +92,10 @@ class ClosureChecker {
   uint64_t last_beat_us_ = 0;
   uint16_t heartbeat_seconds_ = 0;
   uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0;
-  std::map<SubjectKeyId, uint64_t> erased_keys_;  // first seq that is erased after the last ERASE of its key
-  std::map<Tag, uint64_t> erase_subjects_;                             // latest ERASE of the subject
-  struct Expiry {
-    uint64_t seq = 0;     // of the latest
-    std::set<Tag> held;   // whom no expiry of this class and week has reached
-  };
-  std::map<std::pair<uint16_t, uint16_t>, Expiry> expired_;            // by class and week
-  std::map<Tag, int> held_;                                            // holds that are in force
+  std::map<SubjectKeyId, ErasedKey> erased_keys_;
+  std::map<Tag, uint64_t> erase_subjects_;  // latest ERASE of the subject
+  std::map<std::pair<uint16_t, uint16_t>, std::vector<uint64_t>> expired_;  // seqs, by class and week
+  std::map<Tag, Holds> held_;
   int everybody_held_ = 0;
 };
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 namespace portcullis::audit {
 namespace {
 
@@ -214,6 +216,63 @@ TEST_F(HoldTest, WhatExpiredBeforeTheHoldIsExplained) {
   leaf.period = 7;
   leaf.seq = 1;
   EXPECT_TRUE(checker_.KeyDestroyed(leaf));
+}
+
+TEST_F(HoldTest, AnEarlierExpiryExplainsNothingThatIsErasedLaterUnderAHold) {
+  Expire();
+  Erased(1);
+  Hold(HoldOutcome::kPlaced, 1);
+  Expire();
+  Hold(HoldOutcome::kLifted, 1);
+  Erased(1);
+  ASSERT_FALSE(Good());
+  EXPECT_FALSE(checker_.fault()->tampered);
+  EXPECT_EQ(checker_.fault()->seq, 2u);
+}
+
+TEST_F(HoldTest, AnExpiryBetweenTwoHoldsExplains) {
+  Erased(1);
+  Hold(HoldOutcome::kPlaced, 1);
+  Hold(HoldOutcome::kLifted, 1);
+  Expire();
+  Hold(HoldOutcome::kPlaced, 1);
+  Expire();
+  EXPECT_TRUE(Good());
+  Erased(1);
+  ASSERT_FALSE(Good());
+  EXPECT_EQ(checker_.fault()->seq, seq_ - 1);
+}
+
+// Both are minutes, or all memory, where the work for a record grows with the records before it.
+TEST_F(HoldTest, HostileHoldsAndExpiriesCostNoMoreThanTheirNumber) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (uint16_t i = 0; i < 5000; ++i) {
+    Leaf leaf = Next(Kind::kHold);
+    leaf.outcome = static_cast<uint16_t>(HoldOutcome::kPlaced);
+    for (uint8_t j = 0; j < 4; ++j) {
+      leaf.tags[j][0] = static_cast<uint8_t>(i);
+      leaf.tags[j][1] = static_cast<uint8_t>(i >> 8);
+      leaf.tags[j][2] = static_cast<uint8_t>(j + 1);
+    }
+    leaf.tag_count = 4;
+    checker_.Take(leaf);
+  }
+  for (uint16_t i = 0; i < 5000; ++i) {
+    Leaf leaf = Next(Kind::kErase);
+    leaf.outcome = static_cast<uint16_t>(EraseOutcome::kExpired);
+    leaf.retention = i;
+    checker_.Take(leaf);
+  }
+  for (int i = 0; i < 20'000; ++i) {
+    Hold(HoldOutcome::kPlaced, 1);
+    Expire();
+    Hold(HoldOutcome::kLifted, 1);
+  }
+  const uint64_t first = seq_;
+  for (int i = 0; i < 20'000; ++i) Erased(1);
+  ASSERT_FALSE(Good());
+  EXPECT_EQ(checker_.fault()->seq, first);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
 }
 
 TEST_F(HoldTest, NothingIsErasedWhileEverybodyIsHeld) {

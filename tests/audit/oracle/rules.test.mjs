@@ -112,6 +112,26 @@ rule('content gone after the ERASE', ['INCOMPLETE', 4], (forge) => {
 });
 rule('content expired', valid, (forge) => { erasedOf(forge, 'alice', {retention: 30, period: 2930}); forge.add('ERASE', {outcome: 4, retention: 30, period: 2930}); });
 rule('content gone, and another class expired', ['INCOMPLETE', 2], (forge) => { erasedOf(forge, 'alice', {retention: 30, period: 2930}); forge.add('ERASE', {outcome: 4, retention: 90, period: 2930}); });
+const expiry = {outcome: 4, retention: 30, period: 2930};
+rule('content of a held subject expired', ['INCOMPLETE', 2], (forge) => {
+  erasedOf(forge, 'alice', {retention: 30, period: 2930});
+  forge.add('HOLD', {outcome: 1, tags: ['alice']});
+  forge.add('ERASE', expiry);
+});
+rule('an expiry under a hold after one without', ['INCOMPLETE', 3], (forge) => {
+  const chain = begun(forge).key('alice', {retention: 30, period: 2930});
+  forge.add('ERASE', expiry);
+  forge.sealed('ADMIN', chain, 0, {erased: true, retention: 30, period: 2930});
+  forge.add('HOLD', {outcome: 1, tags: ['alice']});
+  forge.add('ERASE', expiry);
+});
+rule('an expiry between two holds', valid, (forge) => {
+  erasedOf(forge, 'alice', {retention: 30, period: 2930});
+  for (const outcome of [1, 2]) forge.add('HOLD', {outcome, tags: ['alice']});
+  forge.add('ERASE', expiry);
+  forge.add('HOLD', {outcome: 1, tags: ['alice']});
+  forge.add('ERASE', expiry);
+});
 rule('an erasure in spite of a hold', ['TAMPERED', 2], (forge) => { begun(forge).add('HOLD', {outcome: 1, tags: ['alice']}); forge.add('ERASE', {outcome: 1, tags: ['alice']}); });
 rule('an erasure after the hold was lifted', valid, (forge) => {
   begun(forge);
