@@ -166,7 +166,10 @@ void Writer::Run() {
     for (const auto& job : finished) job();
     if (steady_clock::now() >= next_expiry_) {
       next_expiry_ = steady_clock::now() + options_.expiry_interval;
-      if (auto done = ExpireKeys(); !done) Say("expired keys were not destroyed: " + done.error().message);
+      if (auto done = ExpireKeys(); !done) {
+        composer_->keys().Rollback();
+        Say("expired keys were not destroyed: " + done.error().message);
+      }
     }
     if (!unsigned_leaves_.empty() && steady_clock::now() >= next_checkpoint_) {
       if (auto done = SignNow(); !done) Say("no checkpoint: " + done.error().message);
@@ -177,26 +180,7 @@ void Writer::Run() {
       return;
     }
   }
-  // Poisoned: everything that still waits is refused.
-  std::deque<Job> rest;
-  std::vector<ProofJob> proofs;
-  std::vector<ActJob> acts;
-  Error why;
-  {
-    const std::lock_guard guard(mutex_);
-    rest.swap(queue_);
-    proofs.swap(proofs_);
-    acts.swap(acts_);
-    queued_bytes_ = 0;
-    why = *poison_;
-  }
-  for (Job& job : rest) Refuse(job, why);
-  for (ProofJob& job : proofs) {
-    job.done(Proof{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}, {}});
-  }
-  for (ActJob& job : acts) {
-    job.done(ActReply{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}});
-  }
+  RefuseAll();
 }
 
 std::vector<Event> Writer::DueHeartbeat() {
@@ -313,6 +297,7 @@ ResumePoint Writer::Here() const {
 }
 
 Result<void> Writer::SignNow() {
+  BOOST_OUTCOME_TRY(CheckPoison());
   next_checkpoint_ = steady_clock::now() + options_.checkpoint_interval;
   if (auto tiles = tiles_.WritePartials(); !tiles) Say("a tile was not written: " + tiles.error().message);
   signer_.set_store_generation(composer_->keys().generation());
@@ -327,16 +312,23 @@ Result<void> Writer::SignNow() {
   return ReplaceFile(LogLayout(options_.log_folder).checkpoint(), note_, true);
 }
 
+// A log that is refuted, or whose disk has failed, is not written and not signed any more, whatever else the
+// present turn was to do.
+Result<void> Writer::CheckPoison() {
+  const std::lock_guard guard(mutex_);
+  if (poison_) return *poison_;
+  return Ok();
+}
+
 // One reading of the clock decides which day's key signs the batch, what its records say, and whether a
-// step is told.
+// step is told. Where no batch can begin, what was to be committed with it is taken back.
 Result<void> Writer::BeginBatch() {
   const ClockReading now = options_.clock();
-  BOOST_OUTCOME_TRY(UseDay(DayOf(now.wall_us)));
-  if (auto begun = composer_->Begin(now); !begun) {
-    composer_->Abandon();
-    return begun;
-  }
-  return Ok();
+  Result<void> begun = CheckPoison();
+  if (begun) begun = UseDay(DayOf(now.wall_us));
+  if (begun) begun = composer_->Begin(now);
+  if (!begun) composer_->Abandon();
+  return begun;
 }
 
 // The key of a past day is destroyed before anything is signed on the new one.

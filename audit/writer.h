@@ -103,6 +103,7 @@ class Writer {
          std::unique_ptr<Composer> composer, SignedAuditors auditors);
   Result<void> Boot(const Recovery& recovery);
   Result<void> LoadSeen();
+  Result<void> CheckPoison();
   Result<void> BeginBatch();
   Result<void> UseDay(uint32_t day);
   Result<void> WriteEvents(const std::vector<Event>& events);
@@ -139,6 +140,7 @@ class Writer {
   Result<void> WriteStop();
   Ack MakeAck(uint64_t correlation, const Composed& composed) const;
   void Refuse(Job& job, const Error& error);
+  void RefuseAll();
   void Say(const std::string& line) const;
   void UpdateStatus();
 

@@ -132,7 +132,12 @@ Result<void> Writer::ResumeErasures() {
 
 void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
   auto pending = composer_->keys().PendingErasures();
-  if (!pending) return Say("erasure: " + pending.error().message);
+  if (!pending) {
+    const Error error = pending.error();
+    Say("erasure: " + error.message);
+    if (done) done(ActReply{correlation, static_cast<uint32_t>(error.code), error.message, {}});
+    return;
+  }
   worker_->Post([this, done = std::move(done), correlation, folder = options_.log_folder,
                  pending = std::move(pending.value().destroyed)] {
     EraseReport sum;

@@ -119,8 +119,8 @@ Writer::Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery,
       next_checkpoint_(steady_clock::now()), next_expiry_(steady_clock::now()),
       worker_(std::make_unique<Worker>()) {}
 
+// The worker ends after the thread, which posts to it, and before what its jobs use.
 Writer::~Writer() {
-  worker_.reset();
   if (!thread_.joinable()) return;
   {
     const std::lock_guard guard(mutex_);
@@ -200,6 +200,29 @@ Result<void> Writer::Stop() {
   const std::lock_guard guard(mutex_);
   if (poison_) return *poison_;
   return Ok();
+}
+
+// Poisoned: everything that still waits is refused.
+void Writer::RefuseAll() {
+  std::deque<Job> rest;
+  std::vector<ProofJob> proofs;
+  std::vector<ActJob> acts;
+  Error why;
+  {
+    const std::lock_guard guard(mutex_);
+    rest.swap(queue_);
+    proofs.swap(proofs_);
+    acts.swap(acts_);
+    queued_bytes_ = 0;
+    why = *poison_;
+  }
+  for (Job& job : rest) Refuse(job, why);
+  for (ProofJob& job : proofs) {
+    job.done(Proof{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}, {}});
+  }
+  for (ActJob& job : acts) {
+    job.done(ActReply{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}});
+  }
 }
 
 // Requests still open are closed by ABORT, as recovery would do it, so that an orderly end is complete.

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <future>
 #include <thread>
 
 #include "audit/file.h"
@@ -167,6 +168,87 @@ TEST_F(ActsTest, ADamagedTileIsRebuiltWhenAWitnessAsks) {
   while (!Act(*writer, "witness-request", {{"old", "7"}})) std::this_thread::yield();
   EXPECT_TRUE(CosignLog(*writer, witness, 0));
   ASSERT_TRUE(writer->Stop());
+}
+
+TEST_F(ActsTest, ALogThatIsRefutedIsNotWrittenInTheSameTurnEither) {
+  Witness witness = OpenWitness();
+  {
+    const auto writer = StartWriter();
+    Exchange(*writer, 1, "alice", "q", "a");
+    ASSERT_TRUE(writer->Stop());
+  }
+  Snapshot("before");
+  {
+    const auto writer = StartWriter();
+    for (int i = 0; i < 8; ++i) Append(*writer, {MakeEvent(Kind::kAdmin)});
+    ASSERT_TRUE(CosignLog(*writer, witness, 0));
+    ASSERT_TRUE(writer->Stop());
+  }
+  PutBack("before");
+  FaultyOps ops;
+  WriterOptions options = Options();
+  options.ops = &ops;
+  options.max_wait = std::chrono::hours(1);
+  const auto writer = StartWriter(std::move(options));
+  ops.Hold();  // what comes while the thread is in fdatasync is one turn
+  const int syncs = ops.syncs;
+  writer->Submit({1, {MakeEvent(Kind::kAdmin)}}, [](const Ack&) {});
+  while (ops.syncs == syncs) std::this_thread::yield();
+  std::promise<ActReply> attached, released;
+  writer->SubmitAct({1, "witness-attach", {{"note", witness.Latest(kOrigin).value()}}}, 0,
+                    [&](ActReply reply) { attached.set_value(std::move(reply)); });
+  writer->SubmitAct({2, "release", {{"subject", "alice"}, {"auditor", "auditor-1"}, {"reason", "x"}}}, 0,
+                    [&](ActReply reply) { released.set_value(std::move(reply)); });
+  auto stopped = std::async(std::launch::async, [&writer] { return writer->Stop(); });
+  while (writer->GetStatus().why_not != "auditd is stopping") std::this_thread::yield();
+  ops.Release();
+  EXPECT_EQ(attached.get_future().get().error_code, static_cast<uint32_t>(Code::kRolledBack));
+  const ActReply refused = released.get_future().get();
+  EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kRolledBack));
+  EXPECT_TRUE(refused.text.empty());
+  EXPECT_FALSE(stopped.get());
+  EXPECT_EQ(Count(Kind::kRelease, 1), 0u);
+  EXPECT_EQ(Read().leaves.back().kind, Kind::kAdmin);
+}
+
+TEST_F(ActsTest, TheLastTurnMayStillGiveTheWorkerWork) {
+  class HoldsOnce : public FaultyOps {
+   public:
+    int Fdatasync(int fd) override {
+      if (syncs + 1 == at) Hold();
+      return FaultyOps::Fdatasync(fd);
+    }
+    std::atomic<int> at = -1;
+  } ops;
+  {
+    const auto writer = StartWriter();
+    for (int i = 0; i < 300; ++i) Append(*writer, {MakeEvent(Kind::kAdmin)});
+    ASSERT_TRUE(writer->Stop());
+  }
+  const auto tile = log() / "tile" / "0" / "000";
+  std::string bytes = Slurp(tile);
+  bytes[40] = static_cast<char>(bytes[40] ^ 1);
+  Spill(tile, bytes);
+  WriterOptions options = Options();
+  options.ops = &ops;
+  options.max_wait = std::chrono::hours(1);
+  auto writer = StartWriter(std::move(options));
+  ops.Hold();
+  const int syncs = ops.syncs;
+  writer->Submit({1, {MakeEvent(Kind::kAdmin)}}, [](const Ack&) {});
+  while (ops.syncs == syncs) std::this_thread::yield();
+  ops.at = syncs + 2;
+  std::promise<Proof> proof;
+  writer->Submit({2, {MakeEvent(Kind::kAdmin)}}, [](const Ack&) {});
+  writer->SubmitProof({3, 7, {}}, [&](Proof made) { proof.set_value(std::move(made)); });
+  ops.Release();
+  while (ops.syncs < syncs + 2) std::this_thread::yield();
+  Writer* const raw = writer.get();  // lives until its thread has ended
+  auto gone = std::async(std::launch::async, [&writer] { writer.reset(); });
+  while (raw->GetStatus().why_not != "auditd is stopping") std::this_thread::yield();
+  ops.Release();
+  gone.get();
+  EXPECT_EQ(proof.get_future().get().error_code, static_cast<uint32_t>(Code::kTampered));
 }
 
 TEST_F(ActsTest, ADaysKeyThatWasCutOffWhileItWasWrittenDoesNotStopTheStart) {

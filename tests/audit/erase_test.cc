@@ -1,6 +1,7 @@
 // Erasure with proofs intact, holds, retention, releases: what opens for whom, and what nobody opens again.
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <atomic>
 #include <thread>
@@ -136,6 +137,42 @@ TEST_F(CasesTest, RetentionClassesExpireByThemselvesAndHoldsStopThem) {
   const Report report = Verify(true);
   EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
   EXPECT_EQ(report.erased, 3u);  // KEY, REQ and DECISION of alice; bob is held, carol's time has not come
+}
+
+// What a failure in the middle has noted must not be taken for an erasure at the next start.
+TEST_F(CasesTest, AnExpiryThatFailsLeavesNothingNoted) {
+  ASSERT_TRUE(OpenKeyStore(keys(), KeyStore::Mode::kReadWrite));
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((keys() / "keystore.db").c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "CREATE TRIGGER full BEFORE INSERT ON erasing WHEN (SELECT count(*) FROM erasing) > 0 "
+                             "BEGIN SELECT RAISE(ABORT, 'full'); END", nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+  sqlite3_close(db);
+  std::atomic<uint64_t> day = 20'650;
+  std::atomic<int> failures = 0;
+  WriterOptions options = Options();
+  options.expiry_interval = std::chrono::milliseconds(5);
+  options.clock = [&day] {
+    const ClockReading real = ReadSystemClock();
+    return ClockReading{day * kDayUs + 5'000'000, real.mono_us, ClockState::kSynchronised};
+  };
+  options.log = [&failures](const std::string& line) {
+    if (line.find("expired keys were not destroyed") != std::string::npos) ++failures;
+  };
+  const auto writer = StartWriter(options);
+  for (uint8_t i = 1; i <= 2; ++i) {
+    std::vector<Event> events = RequestEvents(i, "subject " + std::to_string(i), "short");
+    for (Event& event : events) event.retention_days = 30;
+    Append(*writer, events);
+  }
+  day += 30 + 7;
+  while (failures == 0) std::this_thread::yield();
+  ASSERT_TRUE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+  ASSERT_TRUE(writer->Stop());
+  const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
+  ASSERT_TRUE(store);
+  EXPECT_TRUE(store.value()->PendingErasures().value().empty());
+  EXPECT_EQ(Verify(true).erased, 0u);
+  EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
 }
 
 TEST_F(CasesTest, AReleaseFileOpensOnlyWhatWasReleasedOnlyForItsAuditor) {
