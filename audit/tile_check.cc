@@ -1,5 +1,7 @@
 #include "audit/tile_check.h"
 
+#include <system_error>
+
 #include "audit/bytes.h"
 #include "audit/file.h"
 #include "audit/tiles.h"
@@ -9,10 +11,15 @@ namespace {
 
 constexpr size_t kMaxFile = 1 << 20;  // a bundle of our leaves is under 100 KiB
 
+bool IsFolder(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
 }  // namespace
 
 TileCheck::TileCheck(std::filesystem::path folder)
-    : folder_(std::move(folder)), present_(std::filesystem::is_directory(folder_)) {}
+    : folder_(std::move(folder)), present_(IsFolder(folder_)) {}
 
 void TileCheck::Take(std::string_view leaf, const Hash& leaf_hash) {
   if (!present_ || damaged_) return;

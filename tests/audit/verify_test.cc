@@ -238,6 +238,15 @@ TEST_F(VerifyTest, BytesAfterTheEndAreFound) {
   }
 }
 
+TEST_F(VerifyTest, TilesThatLeadNowhereAreAWarning) {
+  MakeLog(1);
+  std::filesystem::remove_all(log() / "tile");
+  std::filesystem::create_directory_symlink("tile", log() / "tile");
+  const Report report = Verify();
+  EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
+  EXPECT_EQ(report.warnings.size(), 1u);
+}
+
 TEST_F(VerifyTest, ARecordIsFoundAndOpened) {
   MakeLog(2);
   const auto key = ReadLogKey(log());
