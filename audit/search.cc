@@ -49,9 +49,23 @@ ScanOptions Scanning(const SearchOptions& options) {
 }
 
 Result<SearchOutcome> ReadAll(const SearchOptions& options, const OnFound& found, SearchOutcome outcome) {
+  // Read first: the log of a working writer is always ahead of it.
+  const auto head = SignedHead(options.log_folder, options.key);
   Selecting selecting(options, outcome, found);
-  const ScanResult scan = ScanLog(options.log_folder, options.key, Scanning(options), &selecting);
+  ScanOptions scanning = Scanning(options);
+  if (head) scanning.root_sizes = {head.value().size};
+  const ScanResult scan = ScanLog(options.log_folder, options.key, scanning, &selecting);
   if (scan.fault && !scan.torn) return Error{scan.fault->code, scan.fault->message};
+  if (!head) return Error{head.error().code, "the log has no good checkpoint: " + head.error().message};
+  outcome.checkpoint = head.value().size;
+  if (scan.tree.size() < head.value().size) {
+    return Error{Code::kRolledBack, "the log ends at record " + std::to_string(scan.tree.size()) +
+                                        ", its signed checkpoint covers " + std::to_string(head.value().size)};
+  }
+  const auto root = scan.roots.find(head.value().size);
+  if (root == scan.roots.end() || root->second != head.value().root) {
+    return Error{Code::kForked, "the log's signed checkpoint has another root than its records"};
+  }
   return outcome;
 }
 

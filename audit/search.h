@@ -45,7 +45,8 @@ struct SearchOutcome {
 
 using OnFound = std::function<void(const Leaf& leaf, const Hash& leaf_hash)>;
 
-// An error when the log is damaged; what was found before was told.
+// An error when the log is damaged, or shorter than its signed checkpoint; what was found before was told.
+// That log and checkpoint were put back together is the verifier's to find (verify.h).
 Result<SearchOutcome> SearchLog(const SearchOptions& options, const OnFound& found);
 
 // Makes the index ready for the next search, anew where it must be or where `anew` says so. Returns what

@@ -257,6 +257,26 @@ TEST_F(IndexTest, AnIndexAheadOfTheCheckpointIsNotUsedAndSaysSo) {
   EXPECT_NE(answer.outcome.warnings[0].find("verify the log"), std::string::npos);
 }
 
+TEST_F(IndexTest, ALogThatEndsBeforeItsCheckpointIsNoAnswer) {
+  const auto size = std::filesystem::file_size(segment());
+  {
+    const auto writer = StartWriter();
+    Exchange(*writer, 99, "alice", "a question", "an answer");
+    ASSERT_TRUE(writer->Stop());
+  }
+  EXPECT_FALSE(Ask(Of("alice"), false).error);
+  const std::string whole = Slurp(segment());
+  std::filesystem::resize_file(segment(), size);
+  for (const bool use_index : {false, true}) {
+    const Answer answer = Ask(Of("alice"), use_index);
+    ASSERT_TRUE(answer.error) << use_index;
+    EXPECT_EQ(answer.error->code, Code::kRolledBack) << answer.error->message;
+  }
+  Spill(segment(), whole);
+  std::filesystem::remove(log() / "checkpoint");
+  EXPECT_TRUE(Ask(Of("alice"), false).error);
+}
+
 TEST_F(IndexTest, ErasureMovesPlacesAndTheIndexFollows) {
   const auto before = Ask(Of("carol")).seqs;
   {
