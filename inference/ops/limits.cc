@@ -87,7 +87,6 @@ void Int8AvxVnni(int64_t loops) {
 #undef OP
 }
 
-#ifndef PORTCULLIS_SANITIZED
 // Tiles of 16 rows of 64 bytes; four sums from two times two factors.
 constexpr auto kTiles = amx::TileConfig::All(16, 64);
 constexpr int64_t kTileLoops = kLoops / 8;
@@ -117,7 +116,6 @@ __attribute__((target("amx-tile,amx-bf16"))) void Bf16Amx(int64_t loops) {
   }
   _tile_release();
 }
-#endif
 
 double SecondsOf(Workers& workers, const auto& task) {
   double best = 1e9;
@@ -194,13 +192,11 @@ MachineLimits MeasureLimits(Workers& workers) {
   if (isa >= Isa::kAvx512Vnni) {
     limits.int8_per_second = Rate(workers, Int8Vnni, kLoops, 2 * 64 * kSums);
   }
-#ifndef PORTCULLIS_SANITIZED
   if (isa == Isa::kAmx) {
     constexpr double kTile = 4 * 2 * 16 * 16;  // per loop and per value of a row of the factors
     limits.int8_per_second = Rate(workers, Int8Amx, kTileLoops, kTile * 64);
     limits.bf16_per_second = Rate(workers, Bf16Amx, kTileLoops, kTile * 32);
   }
-#endif
   return limits;
 }
 

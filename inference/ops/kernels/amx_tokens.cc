@@ -17,14 +17,9 @@ namespace {
 constexpr int64_t kChunk = 4;  // groups
 constexpr int64_t kLine = 64;
 
-// Values less their offset as signed bytes; those of types with minima have none and are unsigned.
-struct TileBytes : Simd512 {
-  static Bytes LoadSigned(const std::byte* from) { return Load(from); }
-};
-
 // One affine transformation of bits takes a nibble out, flips its top bit and copies that bit
 // upwards: nibble - 8.
-struct TileBytesLess8 : TileBytes {
+struct TileBytesLess8 : Simd512 {
   static constexpr int kFlip = 0xf8;
   static Bytes LowNibbles(Bytes pairs) {
     return _mm512_gf2p8affine_epi64_epi8(pairs, _mm512_set1_epi64(0x0102040808080808), kFlip);
@@ -54,7 +49,7 @@ struct Place {  // of a group
 template <DataType kType>
 void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) {
   using Reader = TileReader<
-      std::conditional_t<kType == DataType::kQ4_0, TileBytesLess8, TileBytes>, kType>;
+      std::conditional_t<kType == DataType::kQ4_0, TileBytesLess8, Simd512>, kType>;
   __m512i w[8];
   Reader::Values(at.block, layout, at.g, 0, w);
   for (int s = 0; s < 8; ++s) {
