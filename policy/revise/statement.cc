@@ -14,6 +14,8 @@ constexpr std::string_view kTitle = "portcullis policy statement 1";
 constexpr std::string_view kKeyPrefix = "ed25519:";
 constexpr size_t kMaxStatement = 1024;
 
+using Nonce = std::array<uint8_t, 16>;
+
 constexpr std::array kActs = {Act::kPropose, Act::kApprove,  Act::kApply,
                               Act::kKeep,    Act::kRollback, Act::kWithdraw};
 
@@ -85,6 +87,7 @@ std::string ToText(const Statement& statement) {
   out += "\nofficer: " + statement.officer;
   out += "\nissued: " + std::to_string(statement.issued);
   out += "\nexpires: " + std::to_string(statement.expires) + "\n";
+  if (!statement.nonce.empty()) out += "nonce: " + statement.nonce + "\n";
   return out;
 }
 
@@ -113,6 +116,11 @@ Result<Statement> ParseStatement(std::string_view text) {
   }
   out.content = *hash;
   if (!IsOfficerName(out.officer)) return Bad("the officer's name is malformed");
+  if (!rest.empty()) {
+    BOOST_OUTCOME_TRY(out.nonce, NextLine(rest, "nonce"));
+    Nonce nonce{};
+    if (!FromHex(out.nonce, nonce)) return Bad("the nonce is not 32 hexadecimal digits");
+  }
   if (ToText(out) != text) return Bad("it is not in its one canonical form");
   return out;
 }
@@ -130,7 +138,10 @@ bool VerifySignature(const PublicKey& key, std::string_view bytes, const Signatu
                                      bytes.size(), key.data()) == 0;
 }
 
-SignedStatement SignStatement(const Statement& statement, const Signer& signer, bool by_appliance) {
+SignedStatement SignStatement(Statement statement, const Signer& signer, bool by_appliance) {
+  Nonce nonce{};
+  randombytes_buf(nonce.data(), nonce.size());
+  statement.nonce = HexOf(nonce);
   SignedStatement out;
   out.text = ToText(statement);
   out.key = signer.public_key();

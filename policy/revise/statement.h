@@ -8,6 +8,7 @@
 //   officer: paul
 //   issued: 1767225600      (seconds since 1970, UTC)
 //   expires: 1767830400
+//   nonce: 51d2…            (32 hexadecimal digits, chosen at random when it is signed)
 //
 // Ed25519 over these bytes (FORMAT.md). A statement is bound to one store, number, content and
 // time, so it can neither be moved to another revision nor be used after an edit. Plain values.
@@ -44,6 +45,7 @@ struct Statement {
   std::string officer;
   int64_t issued = 0;
   int64_t expires = 0;
+  std::string nonce;  // 32 hexadecimal digits, or empty: a statement of an older kind
 
   bool operator==(const Statement&) const = default;
 };
@@ -75,7 +77,8 @@ struct SignedStatement {
   bool by_appliance = false;
 };
 
-SignedStatement SignStatement(const Statement& statement, const Signer& signer, bool by_appliance);
+// With a nonce of its own: who acts twice within a second has signed two statements.
+SignedStatement SignStatement(Statement statement, const Signer& signer, bool by_appliance);
 
 // "ed25519:" and 64 hexadecimal digits.
 std::string KeyText(const PublicKey& key);
