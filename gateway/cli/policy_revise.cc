@@ -146,6 +146,11 @@ std::optional<revise::Content> ReadSets(Context& context, const Options& options
 }
 
 void Propose(Context& context, const Options& options) {
+  if (options.number != 0 && options.key.empty()) {
+    return Fail(context, kUsage,
+                "--revision needs --key: by sign-in a new revision is proposed; withdraw the open "
+                "one, and propose again");
+  }
   const auto status = PolicyStatus(context, options.socket);
   if (!status) return;
   const auto content = ReadSets(context, options, *status);
@@ -158,10 +163,9 @@ void Propose(Context& context, const Options& options) {
   const uint64_t number =
       options.number != 0 ? options.number : static_cast<uint64_t>(NumberIn(*status, "next"));
   const revise::Hash hash = revise::HashOf(*content);
-  const std::string what = "revision " + std::to_string(number) + ", " + revise::HashText(hash) +
-                           ", " + report.Summary();
+  const std::string what = ", " + revise::HashText(hash) + ", " + report.Summary();
   if (context.dry_run) {
-    std::cerr << "would propose " << what << '\n';
+    std::cerr << "would propose revision " << number << what << '\n';
     return;
   }
   auto body = Signed(context, options, *status, revise::Act::kPropose, number, hash);
@@ -170,7 +174,10 @@ void Propose(Context& context, const Options& options) {
   const RemoteAnswer answer =
       CallGateway(context, options.socket, "POST", "/admin/v1/policy/revisions", *body);
   if (!answer.ok) return;
-  Report(context, answer.document, "proposed " + what + "; another officer must approve it");
+  // By sign-in the gateway chooses the number.
+  const int64_t given = NumberIn(answer.document.as_object(), "number");
+  Report(context, answer.document, "proposed revision " + std::to_string(given) + what +
+                                       "; another officer must approve it");
 }
 
 // approve, apply, keep, rollback, withdraw
@@ -312,7 +319,7 @@ void AddPolicyRevise(CLI::App& policy, Context& context) {
   AddOfficer(*propose, *options);
   propose->add_option("folders", options->folders, "one set, or several to be combined")
       ->required();
-  propose->add_option("--revision", options->number, "replace the content of this open revision");
+  propose->add_option("--revision", options->number, "replace the content of this open revision (with --key)");
   propose->footer(
       "Example: portcullis policy propose policy/sets/default policy/sets/gdpr \\\n"
       "             --officer olga --key olga.key\n"
