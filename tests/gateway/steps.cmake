@@ -16,7 +16,7 @@ portcullis_test(steps_test
   LIBS portcullis_admit portcullis_observe boost_compiled
     PkgConfig::SQLITE spdlog::spdlog)
 
-portcullis_fuzzer(api_key
+portcullis_fuzzer(api_key THREADS
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/../fuzz/fuzz_api_key.cc
   LIBS portcullis_identify)
 portcullis_sanitizer_aware(admit/source_table_test.cc)

@@ -1,7 +1,7 @@
 # Tests, fuzz target and benchmark of policy/classify and policy/treat.
 pkg_check_modules(CLASSIFY_ICU REQUIRED IMPORTED_TARGET icu-uc)
 
-portcullis_test(classify_test
+portcullis_test(classify_test ONE_THREAD
   SOURCES
     classify/checksum_test.cc
     classify/detector_test.cc
