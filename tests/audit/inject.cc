@@ -1,6 +1,6 @@
 // Preloaded into portcullis-auditd by a test (LD_PRELOAD): makes the n-th call of one system call fail,
 // or ends the process there as SIGKILL would. PORTCULLIS_INJECT is `CALL:N:WHAT`, WHAT being `kill` or a
-// number of errno.
+// number of errno; N = 0 is every call. Several are separated by commas, each of another call.
 // Only calls that may change a file are counted.
 
 #include <dlfcn.h>
@@ -13,36 +13,48 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <deque>
+#include <sstream>
+#include <string>
+#include <string_view>
 
 namespace {
 
 struct Plan {
-  char call[16] = "";
-  long at = 0;
+  std::string call;
+  long at = 0;    // 0: always
   int error = 0;  // 0: kill
+  std::atomic<long> count = 0;
 };
 
-Plan ReadPlan() {
-  Plan plan;
-  const char* text = std::getenv("PORTCULLIS_INJECT");
-  const char* first = text == nullptr ? nullptr : std::strchr(text, ':');
-  const char* second = first == nullptr ? nullptr : std::strchr(first + 1, ':');
-  if (second == nullptr || first - text >= static_cast<long>(sizeof plan.call)) return plan;
-  std::memcpy(plan.call, text, static_cast<size_t>(first - text));
-  plan.at = std::atol(first + 1);
-  plan.error = std::strcmp(second + 1, "kill") == 0 ? 0 : std::atoi(second + 1);
-  return plan;
+// Never destroyed: calls come until the process is gone.
+std::deque<Plan>& Plans() {
+  static std::deque<Plan>* const plans = [] {
+    auto* read = new std::deque<Plan>;
+    const char* text = std::getenv("PORTCULLIS_INJECT");
+    std::istringstream all(text == nullptr ? "" : text);
+    for (std::string one; std::getline(all, one, ',');) {
+      const size_t first = one.find(':'), second = one.find(':', first + 1);
+      if (second == std::string::npos) continue;
+      Plan& plan = read->emplace_back();
+      plan.call = one.substr(0, first);
+      plan.at = std::atol(one.c_str() + first + 1);
+      plan.error = one.substr(second + 1) == "kill" ? 0 : std::atoi(one.c_str() + second + 1);
+    }
+    return read;
+  }();
+  return *plans;
 }
 
 // True when this call must fail; errno is set.
-bool Hit(const char* call) {
-  static const Plan plan = ReadPlan();
-  static std::atomic<long> count = 0;
-  if (std::strcmp(plan.call, call) != 0 || ++count != plan.at) return false;
-  if (plan.error == 0) ::kill(::getpid(), SIGKILL);
-  errno = plan.error;
-  return true;
+bool Hit(std::string_view call) {
+  for (Plan& plan : Plans()) {
+    if (plan.call != call || (++plan.count != plan.at && plan.at != 0)) continue;
+    if (plan.error == 0) ::kill(::getpid(), SIGKILL);
+    errno = plan.error;
+    return true;
+  }
+  return false;
 }
 
 template <class Function>
@@ -83,6 +95,13 @@ ssize_t write(int fd, const void* bytes, size_t size) {
   return next(fd, bytes, size);
 }
 
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
+  if (Hit("pwrite")) return -1;
+  static const auto next = Next<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite");
+  return next(fd, bytes, size, offset);
+}
+
+// The key store's.
 ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
   if (Hit("write")) return -1;
   static const auto next = Next<ssize_t (*)(int, const void*, size_t, off64_t)>("pwrite64");
@@ -122,6 +141,12 @@ int unlink(const char* path) {
 int ftruncate(int fd, off_t size) {
   if (Hit("ftruncate")) return -1;
   static const auto next = Next<int (*)(int, off_t)>("ftruncate");
+  return next(fd, size);
+}
+
+int ftruncate64(int fd, off64_t size) {
+  if (Hit("ftruncate")) return -1;
+  static const auto next = Next<int (*)(int, off64_t)>("ftruncate64");
   return next(fd, size);
 }
 

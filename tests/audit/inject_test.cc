@@ -18,12 +18,14 @@ namespace {
 constexpr int kMaxCalls = 400;  // of one kind, in one run; far more than there are
 constexpr int kLastCall = 60;   // a failure that harmed nothing may still be followed by one that does
 
+const std::string kTorn("PCLF\0\0\x10\0crc!\x02\0\0\0torn in the middle of a record", 46);
+
 struct Outcome {
   std::vector<Ack> acks;
   bool hit = false;  // the run did not end as without injection
 };
 
-class InjectTest : public LogTest, public ::testing::WithParamInterface<const char*> {
+class InjectTest : public LogTest {
  protected:
   void SetUp() override {
 #ifdef PORTCULLIS_SANITIZED
@@ -36,8 +38,14 @@ class InjectTest : public LogTest, public ::testing::WithParamInterface<const ch
       std::filesystem::copy(dir_.path() / folder, dir_.path() / "fresh" / folder,
                             std::filesystem::copy_options::recursive);
     }
-    // As at the first start of a day, so that its key is made under fire too.
-    std::filesystem::remove(dir_.path() / "fresh" / "keys" / ("day-" + DayName(DayOf(ReadSystemClock().wall_us)) + ".key"));
+    // As at the first start of a day, so that its key is made under fire too and the one before destroyed, with a
+    // torn tail, so that it is cut.
+    const uint32_t today = DayOf(ReadSystemClock().wall_us);
+    const auto name = [&](uint32_t day) { return dir_.path() / "fresh" / "keys" / ("day-" + DayName(day) + ".key"); };
+    if (std::filesystem::exists(name(today))) std::filesystem::rename(name(today), name(today - 1));
+    else Spill(name(today - 1), std::string(100, 'k'));
+    const auto last = dir_.path() / "fresh" / "audit" / "segments" / segment().filename();
+    Spill(last, Slurp(last) + kTorn);
   }
   void TearDown() override {
     ::unsetenv("PORTCULLIS_INJECT");
@@ -97,7 +105,9 @@ class InjectTest : public LogTest, public ::testing::WithParamInterface<const ch
   }
 };
 
-TEST_P(InjectTest, Case32And33And34EveryCallFailsOrKillsOnce) {
+class EveryCallTest : public InjectTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(EveryCallTest, Case32And33And34EveryCallFailsOrKillsOnce) {
   const std::string call = GetParam();
   int runs = 0;
   std::vector<std::string> kinds = {"kill", std::to_string(EIO)};
@@ -117,8 +127,25 @@ TEST_P(InjectTest, Case32And33And34EveryCallFailsOrKillsOnce) {
   EXPECT_GT(runs, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Calls, InjectTest,
-                         ::testing::Values("open", "write", "writev", "fdatasync", "fsync", "rename", "unlink"),
+TEST_F(InjectTest, AWriteThatFailsAndCannotBeUndoneEndsTheWriter) {
+  int ended = 0;
+  for (int n = 1; n <= 12; ++n) {
+    const std::string plan = "writev:" + std::to_string(n) + ":" + std::to_string(ENOSPC) + ",ftruncate:0:" + std::to_string(EIO);
+    Fresh();
+    // The tail is whole here: nothing is to be cut at the start.
+    const auto last = log() / "segments" / segment().filename();
+    std::filesystem::resize_file(last, std::filesystem::file_size(last) - kTorn.size());
+    const Outcome outcome = Run(plan);
+    ended += outcome.hit;
+    ExpectWhole(outcome, plan);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(ended, 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, EveryCallTest,
+                         ::testing::Values("open", "write", "writev", "pwrite", "ftruncate", "fdatasync", "fsync",
+                                           "rename", "unlink"),
                          [](const auto& call) { return std::string(call.param); });
 
 }  // namespace
