@@ -8,12 +8,16 @@ namespace {
 
 constexpr std::string_view kThinkClose = "</think>";
 constexpr size_t kTail = 96;
-constexpr size_t kMaxPositions = 4096;  // some 4 MiB an answer
+constexpr size_t kMaxBytes = 6 << 20;         // of positions, an answer
+constexpr uint64_t kMostWork = 1'000'000;  // a token
 
 }  // namespace
 
 Guide::Run::Run(std::shared_ptr<const grammar::Grammar> g, grammar::SharedMasks& masks)
-    : grammar(std::move(g)), matcher(*grammar), builder(*grammar, matcher, masks), at(matcher.Start()) {}
+    : grammar(std::move(g)), matcher(*grammar), builder(*grammar, matcher, masks) {
+  matcher.Allow(kMostWork);
+  at = matcher.Start();
+}
 
 Guide::Guide(std::shared_ptr<const GuidePlan> plan)
     : plan_(std::move(plan)),
@@ -36,7 +40,7 @@ std::string_view Guide::Shown(TokenId id) const {
 
 const grammar::TokenMask* Guide::Mask() {
   if (phase_ != Phase::kStart && phase_ != Phase::kBound) return nullptr;
-  const grammar::TokenMask* mask = run_->builder.MaskOf(run_->at);
+  const grammar::TokenMask* mask = run_ ? run_->builder.MaskOf(run_->at) : nullptr;
   too_costly_ = mask == nullptr;
   if (too_costly_ || phase_ == Phase::kBound) return mask;
   first_mask_ = *mask;
@@ -47,7 +51,7 @@ const grammar::TokenMask* Guide::Mask() {
 bool Guide::MayEnd() const {
   if (phase_ == Phase::kStart || phase_ == Phase::kThinking) return plan_->answer == nullptr;
   if (phase_ == Phase::kFree) return true;
-  return run_->matcher.Ends(run_->at);
+  return run_ && run_->matcher.Ends(run_->at);
 }
 
 void Guide::Accept(TokenId id) {
@@ -129,25 +133,37 @@ void Guide::Bind(const std::shared_ptr<const grammar::Grammar>& grammar, std::st
   const grammar::SetId at = run->matcher.Walk(run->at, text);
   phase_ = Phase::kFree;
   tail_.clear();
-  if (at == grammar::kDead) return;
-  run->at = at;
+  if (at == grammar::kDead && !run->matcher.overran()) return;
   run_ = std::move(run);
   phase_ = Phase::kBound;
+  Settle(at);
 }
 
 void Guide::Advance(TokenId id) {
+  if (!run_) return;
   const Vocab& vocab = plan_->tokenizer->vocab();
   const bool control = vocab.Has(id) && vocab.IsControl(id);
-  run_->at = control ? run_->matcher.StepToken(run_->at, id) : run_->matcher.Walk(run_->at, Shown(id));
-  const bool over = run_->at == grammar::kDead ||
-                    (!run_->matcher.HasMore(run_->at) && run_->grammar == plan_->call && !plan_->answer);
-  if (over) {
-    phase_ = Phase::kFree;
-    run_.reset();
-  } else if (run_->matcher.sets() > kMaxPositions) {
-    run_->at = run_->matcher.Renew(run_->at);
+  grammar::Matcher& matcher = run_->matcher;
+  matcher.Allow(kMostWork);
+  const grammar::SetId at = control ? matcher.StepToken(run_->at, id) : matcher.Walk(run_->at, Shown(id));
+  if (matcher.overran()) return Settle(at);
+  const bool over = at == grammar::kDead ||
+                    (!matcher.HasMore(at) && run_->grammar == plan_->call && !plan_->answer);
+  if (!over) return Settle(at);
+  phase_ = Phase::kFree;
+  run_.reset();
+}
+
+// The answer stands at `at`. Where that costs too much to know there is no run any more, and as the
+// phase stays bound, nothing that may come next.
+void Guide::Settle(grammar::SetId at) {
+  grammar::Matcher& matcher = run_->matcher;
+  run_->at = at;
+  if (!matcher.overran() && matcher.bytes() > kMaxBytes) {
+    run_->at = matcher.Renew(at);
     run_->builder.Forget();
   }
+  if (matcher.overran() || matcher.bytes() > kMaxBytes) run_.reset();
 }
 
 }  // namespace portcullis::inference

@@ -39,7 +39,7 @@ class Guide {
   TokenId Forced() const { return forced_.empty() ? kNoToken : forced_.front(); }
   // The tokens that may come next, ends aside; null: all, or too_costly().
   const grammar::TokenMask* Mask();
-  // The grammar leaves so many readings open that it cannot be kept to in reasonable time.
+  // The grammar leaves so many readings open that it cannot be kept to in reasonable time and memory.
   bool too_costly() const { return too_costly_; }
   bool MayEnd() const;
   void Accept(TokenId id);
@@ -51,7 +51,7 @@ class Guide {
     std::shared_ptr<const grammar::Grammar> grammar;
     grammar::Matcher matcher;
     grammar::MaskBuilder builder;
-    grammar::SetId at;
+    grammar::SetId at = grammar::kDead;
   };
 
   void BeginContent(std::string_view text);
@@ -59,6 +59,7 @@ class Guide {
   void LookForCall(TokenId id);
   void Bind(const std::shared_ptr<const grammar::Grammar>& grammar, std::string_view text);
   void Advance(TokenId id);
+  void Settle(grammar::SetId at);
   std::string_view Shown(TokenId id) const;
 
   std::shared_ptr<const GuidePlan> plan_;
@@ -69,7 +70,7 @@ class Guide {
   std::string tail_;  // the last bytes of what is free, where marks may lie over token borders
   bool content_began_ = false;
   bool too_costly_ = false;
-  std::unique_ptr<Run> run_;
+  std::unique_ptr<Run> run_;  // null in a bound phase: too costly
   std::optional<grammar::TokenMask> first_mask_;
 };
 

@@ -46,6 +46,7 @@ Sampled Sampler::Next(std::span<float> logits) {
   if (guide_ && !Constrain(logits)) return {};
   const TokenId forced = guide_ ? guide_->Forced() : kNoToken;
   const float top = Top(logits);
+  if (guide_ && forced == kNoToken && top == -std::numeric_limits<float>::infinity()) return {};
   if (forced != kNoToken && static_cast<size_t>(forced) < logits.size()) {
     result.id = forced;
   } else if (options_.temperature <= 0.0f || !std::isfinite(top)) {

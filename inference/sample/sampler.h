@@ -53,7 +53,8 @@ class Sampler {
   // the model's output, are never chosen.
   Sampler(SamplingOptions options, std::span<const TokenId> prompt, size_t vocab_size);
 
-  // `logits` is changed. The token is kNoToken where the guide cannot be kept to (Guide::too_costly).
+  // `logits` is changed. The token is kNoToken where the guide cannot be kept to: it is too costly, or
+  // leaves no token at all.
   Sampled Next(std::span<float> logits);
 
  private:

@@ -56,7 +56,8 @@ int64_t Job::Say() {
   for (const Sampled& token : sampled) {
     if (done || cancelled()) break;
     if (token.id == kNoToken) {
-      Fail({Code::kTooLarge, "the schema leaves too many readings open at one place; make its patterns simpler"});
+      Fail({Code::kTooLarge, "the schema leaves too many readings open at one place, or no token that this "
+                             "model has; make its patterns simpler"});
       break;
     }
     ++count;

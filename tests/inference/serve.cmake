@@ -5,6 +5,7 @@ portcullis_test(inference_serve_test
     call_test.cc
     caller_test.cc
     generate_test.cc
+    grammar_bounds_test.cc
     grammar_test.cc
     jinja_test.cc
     preparing_test.cc

@@ -13,6 +13,8 @@ namespace portcullis::inference::grammar {
 namespace {
 
 constexpr size_t kMaxStates = 20'000;
+constexpr size_t kMaxTextNodes = 100'000;
+constexpr int64_t kByteSteps = 20;
 constexpr char32_t kSurrogates = 0xD800, kAfterSurrogates = 0xE000, kBeyond = 0x110000;
 
 using Nodes = std::vector<uint32_t>;  // sorted
@@ -152,11 +154,15 @@ class Combination {
 
 CharacterSet AnyCharacter() { return {{0, kSurrogates - 1}, {kAfterSurrogates, kBeyond - 1}}; }
 
-Automaton TextsOf(std::span<const std::string> texts) {
+Result<Automaton> TextsOf(std::span<const std::string> texts, int64_t& effort) {
   Automaton out;
   out.nodes.resize(2);
   out.end = 1;
   for (std::string_view text : texts) {
+    const bool room = text.size() <= kMaxTextNodes - std::min(out.nodes.size(), kMaxTextNodes);
+    if (!room || (effort -= static_cast<int64_t>(1 + text.size()) * kByteSteps) < 0) {
+      return Error{Code::kTooLarge, "the names and values that are listed are too long together"};
+    }
     uint32_t at = out.start;
     while (!text.empty()) {
       const char32_t c = FirstCodePoint(text);

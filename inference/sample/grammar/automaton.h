@@ -35,8 +35,8 @@ struct Automaton {
 
 CharacterSet AnyCharacter();
 
-// Exactly these texts, which are well-formed UTF-8.
-Automaton TextsOf(std::span<const std::string> texts);
+// Exactly these texts, which are well-formed UTF-8. kTooLarge.
+Result<Automaton> TextsOf(std::span<const std::string> texts, int64_t& effort);
 // The texts that all of `all` and none of `none` take: deterministic, with silent steps to the end
 // only. kTooLarge.
 Result<Automaton> Combine(std::span<const Automaton> all, std::span<const Automaton> none, int64_t& effort);

@@ -14,7 +14,9 @@ Grammar::Grammar() {
   prelude_end_ = static_cast<StateId>(states_.size());
 }
 
+// Beyond the limit nothing is kept any more: Finish refuses it.
 StateId Grammar::Add(State state) {
+  if (too_large()) return static_cast<StateId>(states_.size() - 1);
   states_.push_back(std::move(state));
   return static_cast<StateId>(states_.size() - 1);
 }
@@ -32,7 +34,7 @@ StateId Grammar::Range(uint8_t low, uint8_t high, StateId next) {
 }
 
 StateId Grammar::Literal(std::string_view bytes, StateId next) {
-  for (size_t i = bytes.size(); i-- > 0;) {
+  for (size_t i = bytes.size(); i-- > 0 && !too_large();) {
     const auto byte = static_cast<uint8_t>(bytes[i]);
     next = Range(byte, byte, next);
   }

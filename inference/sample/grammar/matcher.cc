@@ -11,6 +11,7 @@ using Kind = State::Kind;
 
 constexpr SetId kUnknown = -2;
 constexpr size_t kFewSeen = 24;
+constexpr size_t kLooksPerFrame = 16;  // frames looked at for the price of one entered
 
 Counter Decremented(Counter counter) {
   if (counter.need > 0) --counter.need;
@@ -49,13 +50,20 @@ SetId Matcher::StartAt(StateId state, Counter counter) {
   return Close();
 }
 
+// False, from then on always, where that was too much.
+bool Matcher::Spend(uint64_t work) {
+  work_done_ += work;
+  overran_ = overran_ || work_done_ > most_work_ || bytes() > kMaxBytes;
+  return !overran_;
+}
+
 // Follows all that needs no byte, down to states that do.
 void Matcher::Enter(const Frame& begin) {
   work_.push_back(begin);
   while (!work_.empty()) {
+    if (!Spend(1)) return work_.clear();
     const Frame at = work_.back();
     work_.pop_back();
-    ++work_done_;
     const State& state = grammar_.state(at.state);
     if (state.kind == Kind::kBytes || state.kind == Kind::kToken) {
       const bool closed = state.kind == Kind::kBytes && state.edges.empty();
@@ -109,6 +117,11 @@ bool Matcher::Seen(const Frame& frame) {
 SetId Matcher::Close() {
   seen_.clear();
   if (!seen_set_.empty()) seen_set_ = {};
+  if (overran_) {
+    gathered_.clear();
+    ends_ = false;
+    return kDead;
+  }
   std::sort(gathered_.begin(), gathered_.end());
   gathered_.erase(std::unique(gathered_.begin(), gathered_.end()), gathered_.end());
   const bool ends = std::exchange(ends_, false);
@@ -119,6 +132,7 @@ SetId Matcher::Close() {
   const auto [it, fresh] = set_ids_.try_emplace(key, static_cast<SetId>(sets_.size()));
   if (fresh) {
     key.pop_back();
+    entries_ += key.size();
     sets_.push_back({std::move(key), ends, nullptr});
   }
   return it->second;
@@ -145,11 +159,12 @@ SetId Matcher::Renew(SetId set) {
   frame_ids_.swap(fresh.frame_ids_);
   sets_.swap(fresh.sets_);
   set_ids_.swap(fresh.set_ids_);
+  entries_ = fresh.entries_;
   return renewed;
 }
 
 SetId Matcher::Step(SetId set, uint8_t byte) {
-  if (set == kDead) return kDead;
+  if (set == kDead || overran_) return kDead;
   {
     Set& from = sets_[static_cast<size_t>(set)];
     if (!from.steps) {
@@ -160,6 +175,7 @@ SetId Matcher::Step(SetId set, uint8_t byte) {
     if (known != kUnknown) return known;
   }
   const std::vector<uint32_t> tops = sets_[static_cast<size_t>(set)].frames;
+  if (!Spend(tops.size() / kLooksPerFrame)) return kDead;
   for (const uint32_t top : tops) {
     const Frame at = frames_[top];
     for (const Edge& edge : grammar_.state(at.state).edges) {
@@ -174,6 +190,7 @@ SetId Matcher::Step(SetId set, uint8_t byte) {
 SetId Matcher::StepToken(SetId set, TokenId token) {
   if (set == kDead) return kDead;
   const std::vector<uint32_t> tops = sets_[static_cast<size_t>(set)].frames;
+  if (!Spend(tops.size() / kLooksPerFrame)) return kDead;
   for (const uint32_t top : tops) {
     const Frame at = frames_[top];
     const State& state = grammar_.state(at.state);

@@ -45,8 +45,17 @@ class Matcher {
   size_t sets() const { return sets_.size(); }
   // A position of another matcher of the same grammar.
   SetId Take(const Matcher& from, SetId set);
-  // Frames entered so far: what this has cost.
+  // Frames entered so far, and sixteenths of those looked at: what this has cost.
   uint64_t work() const { return work_done_; }
+  // From here on this may cost `work` and no more.
+  void Allow(uint64_t work) { most_work_ = work_done_ + work; }
+  // It cost more, or more memory than one grammar is given. Readings are missing from then on: every
+  // position is kDead, and nothing may be made of it.
+  bool overran() const { return overran_; }
+  // About how much memory this holds.
+  size_t bytes() const {
+    return frames_.size() * kFrameBytes + entries_ * kEntryBytes + sets_.size() * kSetBytes;
+  }
 
   // The text may end here; or, after StartAt, the unknown rest of the stack goes on.
   bool Ends(SetId set) const { return sets_[static_cast<size_t>(set)].ends; }
@@ -58,6 +67,8 @@ class Matcher {
  private:
   static constexpr uint32_t kBottom = 0;
   static constexpr uint16_t kMaxDepth = 200;
+  static constexpr size_t kMaxBytes = size_t{128} << 20;
+  static constexpr size_t kFrameBytes = 64, kEntryBytes = 8, kSetBytes = 1200;
 
   struct Set {
     std::vector<uint32_t> frames;  // sorted
@@ -74,6 +85,7 @@ class Matcher {
   uint32_t Intern(const Frame& frame);
   uint32_t Copy(const Matcher& from, uint32_t frame);
   SetId Close();  // the set of what was gathered
+  bool Spend(uint64_t work);
   void Enter(const Frame& frame);
 
   const Grammar& grammar_;
@@ -90,7 +102,10 @@ class Matcher {
   boost::unordered_flat_set<Frame, FrameHash> seen_set_;
   std::vector<uint32_t> gathered_;
   bool ends_ = false;
+  bool overran_ = false;
   uint64_t work_done_ = 0;
+  uint64_t most_work_ = UINT64_MAX;
+  size_t entries_ = 0;  // frames of all sets together
 };
 
 }  // namespace portcullis::inference::grammar

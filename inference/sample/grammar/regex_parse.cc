@@ -13,6 +13,7 @@ constexpr size_t kMaxNodes = 20'000;
 constexpr int kMaxDepth = 50;
 constexpr uint32_t kMaxRepeat = 1000;
 constexpr char32_t kLast = 0x10FFFF;
+constexpr int64_t kAtomSteps = 20, kClassSteps = 2;
 
 Error Bad(const std::string& what) { return Error{Code::kInvalidArgument, "pattern: " + what}; }
 
@@ -69,7 +70,7 @@ struct Part {
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : rest_(text) {}
+  Parser(std::string_view text, int64_t& effort) : rest_(text), effort_(effort) {}
 
   Result<Automaton> Run() {
     const uint32_t start = Node();
@@ -212,6 +213,7 @@ class Parser {
   }
 
   Result<Part> Atom() {
+    if ((effort_ -= kAtomSteps) < 0) return Bad("it takes too long to compile");
     if (Take('(')) {
       if (++depth_ > kMaxDepth) return Bad("it is nested too deeply");
       if (Take('?')) {
@@ -298,6 +300,7 @@ class Parser {
     CharacterSet set;
     while (!Take(']')) {
       if (rest_.empty()) return Bad("a bracket is missing");
+      if ((effort_ -= kClassSteps) < 0) return Bad("it takes too long to compile");
       BOOST_OUTCOME_TRY(const CharacterSet low, ClassPart());
       const bool one = low.size() == 1 && low[0].first == low[0].second;
       if (one && rest_.size() > 1 && rest_[0] == '-' && rest_[1] != ']') {
@@ -322,17 +325,18 @@ class Parser {
   }
 
   std::string_view rest_;
+  int64_t& effort_;
   Automaton automaton_;
   int depth_ = 0;
 };
 
 }  // namespace
 
-Result<Automaton> ParsePattern(std::string_view pattern) {
+Result<Automaton> ParsePattern(std::string_view pattern, int64_t& effort) {
   if (pattern.size() > kMaxPattern || !IsValidUtf8(pattern)) {
     return Bad("it is longer than 2000 bytes or not UTF-8");
   }
-  return Parser(pattern).Run();
+  return Parser(pattern, effort).Run();
 }
 
 }  // namespace portcullis::inference::grammar

@@ -9,6 +9,7 @@
 namespace portcullis::inference::grammar {
 
 // Takes the texts in which the pattern finds something.
-Result<Automaton> ParsePattern(std::string_view pattern);
+// What that takes is taken from `effort`, which is below zero where it was too much.
+Result<Automaton> ParsePattern(std::string_view pattern, int64_t& effort);
 
 }  // namespace portcullis::inference::grammar

@@ -55,6 +55,9 @@ bool Refers(const json::value& schema, int depth = 0) {
 Result<StateId> SchemaCompiler::Value(std::vector<Subschema> schemas, StateId next) {
   std::vector<Subschema> kept;
   for (Subschema& schema : schemas) {
+    const Object* object = schema.schema->if_object();
+    const size_t keywords = object == nullptr ? 0 : object->size();
+    BOOST_OUTCOME_TRY(Spend(1 + keywords + schema.path.size() / kPathBytes, schema.path));
     if (SaysNothing(*schema.schema)) continue;
     const bool known = std::any_of(kept.begin(), kept.end(), [&](const Subschema& other) {
       return other.schema == schema.schema;
@@ -145,6 +148,7 @@ Result<std::optional<StateId>> SchemaCompiler::Simple(const Subschema& schema, S
 }
 
 Result<StateId> SchemaCompiler::Conjunction(const Alternative& leaves, StateId next) {
+  if (g_.too_large()) return At(leaves.empty() ? "#" : leaves.front().path, "the schema is too large");
   Types types = kAnyType;
   for (const Leaf& leaf : leaves) {
     if (leaf.negated.empty()) {
@@ -232,12 +236,16 @@ Result<StateId> SchemaCompiler::Text(const Alternative& leaves, StateId next) {
     for (const json::value& value : ExcludedBy(leaf)) {
       if (value.is_string()) texts.emplace_back(value.get_string());
     }
-    if (!texts.empty()) none.push_back(TextsOf(texts));
+    if (!texts.empty()) {
+      auto excluded = TextsOf(texts, effort_);
+      if (!excluded) return At(leaf.path, excluded.error().message);
+      none.push_back(std::move(excluded).value());
+    }
     const json::value* pattern = Find(*leaf.schema, "pattern");
     if (pattern != nullptr && (!negated || leaf.negated == "pattern")) {
       where = leaf.path + "/pattern";
       if (!pattern->is_string()) return At(where, "it must be a string");
-      auto automaton = ParsePattern(pattern->get_string());
+      auto automaton = ParsePattern(pattern->get_string(), effort_);
       if (!automaton) return At(where, automaton.error().message);
       (negated ? none : all).push_back(std::move(automaton).value());
     }
@@ -247,7 +255,7 @@ Result<StateId> SchemaCompiler::Text(const Alternative& leaves, StateId next) {
       where = leaf.path + "/format";
       const std::string_view text = FormatPattern(format->get_string());
       if (text.empty()) return At(where, "this format cannot be enforced");
-      BOOST_OUTCOME_TRY(Automaton automaton, ParsePattern(text));
+      BOOST_OUTCOME_TRY(Automaton automaton, ParsePattern(text, effort_));
       all.push_back(std::move(automaton));
     }
   }
@@ -315,6 +323,7 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
   std::vector<StateId> options;
   std::optional<Bound> from = range.low;
   for (const double value : excluded) {
+    if (g_.too_large()) return At(leaves.front().path, "the schema is too large");
     NumberRange part = range;
     part.low = from;
     if (std::isfinite(value)) tighten(part.high, {value, true}, false);

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "inference/sample/grammar/schema_compiler.h"
+#include "inference/tokenizer/utf8.h"
 
 namespace portcullis::inference::grammar {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr int64_t kCompareSteps = 20;
+constexpr size_t kPointerBytes = 4;  // of a pointer, followed for the price of a step
+constexpr size_t kMaxShownPath = 200;
 constexpr std::string_view kRefused[] = {"$dynamicRef", "$recursiveRef", "additionalItems"};
 constexpr std::string_view kAnnotations[] = {
     "title",   "description", "default",  "examples", "example",  "deprecated", "readOnly",
@@ -28,6 +31,8 @@ constexpr TypeName kTypeNames[] = {{"null", kNullType},     {"boolean", kBoolean
                                    {"string", kStringType}, {"array", kArrayType},
                                    {"object", kObjectType}, {"integer", kWholeType},
                                    {"number", kNumberType}};
+
+constexpr size_t kMaxTypes = std::size(kTypeNames);  // a list of more is refused
 
 Types TypeNamed(const json::value& name) {
   if (!name.is_string()) return 0;
@@ -76,7 +81,8 @@ Types StatedTypes(const json::object& schema) {
   if (type == nullptr) return kAnyType;
   if (!type->is_array()) return TypeNamed(*type);
   Types types = 0;
-  for (const json::value& item : type->get_array()) types |= TypeNamed(item);
+  const std::span<const json::value> names(type->get_array());
+  for (const json::value& item : names.first(std::min(names.size(), kMaxTypes))) types |= TypeNamed(item);
   return types;
 }
 
@@ -142,7 +148,9 @@ bool SchemaCompiler::Apart(std::span<const json::value> a, std::span<const json:
 }
 
 Error SchemaCompiler::At(const std::string& path, const std::string& what) {
-  return Error{Code::kInvalidArgument, "the schema cannot be enforced at `" + path + "`: " + what};
+  const size_t shown = CompletePrefix(std::string_view(path).substr(0, kMaxShownPath));
+  return Error{Code::kInvalidArgument, "the schema cannot be enforced at `" + path.substr(0, shown) +
+                                           (shown < path.size() ? "…" : "") + "`: " + what};
 }
 
 Result<void> SchemaCompiler::CheckKeywords(const Object& schema, const std::string& path) const {
@@ -155,6 +163,7 @@ Result<void> SchemaCompiler::CheckKeywords(const Object& schema, const std::stri
   }
   if (const json::value* type = Find(schema, "type")) {
     if (type->is_array()) {
+      if (type->get_array().size() > kMaxTypes) return At(path + "/type", "it names more types than there are");
       for (const json::value& item : type->get_array()) {
         if (TypeNamed(item) == 0) return At(path + "/type", "it must be a name or a list of names");
       }
@@ -214,6 +223,7 @@ Result<const json::value*> SchemaCompiler::Resolve(const Object& schema, const s
     return At(path + "/$ref", "only references within the schema, such as `#/$defs/name`, are supported");
   }
   rest.remove_prefix(1);
+  effort_ -= static_cast<int64_t>(1 + rest.size() / kPointerBytes);
   json::error_code error;
   const json::value* target = rest.empty() ? &root_ : root_.find_pointer(rest, error);
   if (target == nullptr || error) return At(path + "/$ref", "it points to nothing");

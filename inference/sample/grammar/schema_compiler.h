@@ -39,6 +39,9 @@ struct Leaf {
   bool made = false;           // stands for another schema, so that it evaluates no property
 };
 
+// Bytes of a path that are copied for the price of a step.
+inline constexpr size_t kPathBytes = 8;
+
 using Alternative = std::vector<Leaf>;
 using Alternatives = std::vector<Alternative>;
 

@@ -65,7 +65,12 @@ Result<Alternatives> SchemaCompiler::Cross(const Alternatives& a, const Alternat
   Alternatives all;
   for (const Alternative& left : a) {
     for (const Alternative& right : b) {
-      BOOST_OUTCOME_TRY(Spend(kExpandSteps + kLeafSteps * (left.size() + 1) * (right.size() + 1), path));
+      size_t paths = 0;
+      for (const Alternative* side : {&left, &right}) {
+        for (const Leaf& leaf : *side) paths += leaf.path.size() / kPathBytes;
+      }
+      BOOST_OUTCOME_TRY(
+          Spend(kExpandSteps + kLeafSteps * (left.size() + 1) * (right.size() + 1) + paths, path));
       Alternative both = left;
       for (const Leaf& leaf : right) {
         const bool known = std::any_of(both.begin(), both.end(), [&](const Leaf& other) {
@@ -89,6 +94,7 @@ Result<Alternatives> SchemaCompiler::Cross(const Alternatives& a, const Alternat
 }
 
 Result<Alternatives> SchemaCompiler::Expand(const json::value& schema, const std::string& path) {
+  BOOST_OUTCOME_TRY(Spend(1 + path.size() / kPathBytes, path));
   if (const bool* any = schema.if_bool()) return *any ? Alternatives{{}} : Alternatives{};
   if (!schema.is_object()) return At(path, "a schema must be an object, true or false");
   if (depth_ >= kMaxDepth) return At(path, "schemas are nested too deeply");

@@ -34,6 +34,13 @@ double Numeric(const json::value& value) {
   return error ? NAN : number;
 }
 
+// What one look over all of its parts costs.
+size_t SizeOf(const json::value& value) {
+  if (value.is_string()) return value.get_string().size() / 16;
+  if (value.is_array()) return value.get_array().size();
+  return value.is_object() ? value.get_object().size() : 0;
+}
+
 size_t Characters(std::string_view text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -94,6 +101,7 @@ bool SchemaCompiler::Fits(const json::value& value, const Leaf& leaf, bool liste
 }
 
 Verdict SchemaCompiler::Judge(const json::value& value, const json::value& schema, int depth) const {
+  --effort_;
   if (const bool* any = schema.if_bool()) return *any;
   if (!schema.is_object() || depth > kMaxDepth) return std::nullopt;
   return JudgeAll(value, schema.get_object(), depth);
@@ -112,14 +120,15 @@ Verdict SchemaCompiler::JudgeAll(const json::value& value, const Object& schema,
 
 Verdict SchemaCompiler::JudgeKeyword(const json::value& value, std::string_view keyword,
                                      const Object& schema, int depth) const {
+  if ((effort_ -= kKeywordSteps) < 0) return std::nullopt;
   if (IsAnnotation(keyword)) return true;
   const json::value& said = *Find(schema, keyword);
+  if ((effort_ -= static_cast<int64_t>(SizeOf(value) + SizeOf(said))) < 0) return std::nullopt;
   if (keyword == "type") return (TypeOf(value) & StatedTypes(schema)) != 0;
   if (keyword == "const") {
     effort_ -= static_cast<int64_t>(WeightOf(value));
     return Same(value, said);
   }
-  if ((effort_ -= kKeywordSteps) < 0) return std::nullopt;
   if (keyword == "enum" && said.is_array()) {
     effort_ -= static_cast<int64_t>(WeightOf(value) * said.get_array().size());
     return std::any_of(said.get_array().begin(), said.get_array().end(),
@@ -175,7 +184,7 @@ Verdict SchemaCompiler::JudgeText(std::string_view value, std::string_view keywo
   const bool format = keyword == "format";
   const std::string_view text = format ? FormatPattern(said.get_string()) : std::string_view(said.get_string());
   if (format && text.empty()) return true;  // an annotation to those who do not know it
-  const auto automaton = ParsePattern(text);
+  const auto automaton = ParsePattern(text, effort_);
   if (!automaton) return std::nullopt;
   const Verdict taken = Takes(automaton.value(), value, effort_);
   return format && taken == Verdict(false) ? std::nullopt : taken;  // formats are written narrower than they are

@@ -38,6 +38,7 @@ json::value Not(const json::value& schema) {
 }  // namespace
 
 Result<Alternatives> SchemaCompiler::Negate(const json::value& schema, const std::string& path) {
+  BOOST_OUTCOME_TRY(Spend(1 + path.size() / kPathBytes, path));
   if (const bool* any = schema.if_bool()) return *any ? Alternatives{} : Alternatives{{}};
   if (!schema.is_object()) return At(path, "a schema must be an object, true or false");
   if (depth_ >= kMaxDepth) return At(path, "schemas are nested too deeply");

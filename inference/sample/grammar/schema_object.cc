@@ -161,6 +161,7 @@ Result<std::vector<Subschema>> SchemaCompiler::OfProperty(const Alternative& lea
   std::vector<Subschema> out;
   for (const Leaf& leaf : leaves) {
     if (!leaf.negated.empty()) continue;
+    BOOST_OUTCOME_TRY(Spend(1 + (leaf.path.size() + name.size()) / kPathBytes, leaf.path));
     bool spoken_of = false;
     const json::value* properties = Find(*leaf.schema, "properties");
     if (const json::value* inner = properties != nullptr ? properties->get_object().if_contains(name) : nullptr) {
@@ -170,7 +171,7 @@ Result<std::vector<Subschema>> SchemaCompiler::OfProperty(const Alternative& lea
     if (const json::value* patterns = Find(*leaf.schema, "patternProperties")) {
       for (const auto& [pattern, inner] : patterns->get_object()) {
         const std::string path = leaf.path + "/patternProperties/" + std::string(pattern);
-        const auto automaton = ParsePattern(pattern);
+        const auto automaton = ParsePattern(pattern, effort_);
         if (!automaton) return At(path, automaton.error().message);
         const auto taken = Takes(automaton.value(), name, effort_);
         if (!taken) return At(path, "the schema is too large");
@@ -205,7 +206,7 @@ Result<bool> SchemaCompiler::FreeProperties(const Alternative& leaves, ObjectPla
       if (std::find(patterns.begin(), patterns.end(), pattern) != patterns.end()) continue;
       const std::string path = leaf.path + "/patternProperties";
       if (patterns.size() == kMaxPatterns) return At(path, "more than 4 patterns cannot be enforced");
-      auto automaton = ParsePattern(pattern);
+      auto automaton = ParsePattern(pattern, effort_);
       if (!automaton) return At(path + "/" + std::string(pattern), automaton.error().message);
       patterns.emplace_back(pattern);
       automata.push_back(std::move(automaton).value());
@@ -260,7 +261,7 @@ Result<StateId> SchemaCompiler::NameRule(const ObjectPlan& plan, const std::vect
       if (IsAnnotation(keyword) || keyword == "minLength" || keyword == "maxLength") continue;
       if (keyword == "type" && (StatedTypes(*object) & kStringType) != 0) continue;
       if (keyword == "pattern" && value.is_string()) {
-        auto automaton = ParsePattern(value.get_string());
+        auto automaton = ParsePattern(value.get_string(), effort_);
         if (!automaton) return At(names.path + "/pattern", automaton.error().message);
         wanted.push_back(std::move(automaton).value());
       } else if (const auto listed = ListedIn(*object); listed && (keyword == "enum" || keyword == "const")) {
@@ -268,17 +269,23 @@ Result<StateId> SchemaCompiler::NameRule(const ObjectPlan& plan, const std::vect
         for (const json::value& text : *listed) {
           if (text.is_string()) texts.emplace_back(text.get_string());
         }
-        wanted.push_back(TextsOf(texts));
+        auto automaton = TextsOf(texts, effort_);
+        if (!automaton) return At(names.path, automaton.error().message);
+        wanted.push_back(std::move(automaton).value());
       } else {
         return At(names.path + "/" + std::string(keyword), "it cannot be enforced on names");
       }
     }
   }
   if (length.left < length.need) return g_.Split({});
-  if (!plan.names.empty()) none.push_back(TextsOf(plan.names));
+  const std::string path = plan.name_schemas.empty() ? "#" : plan.name_schemas.front().path;
+  if (!plan.names.empty()) {
+    auto automaton = TextsOf(plan.names, effort_);
+    if (!automaton) return At(path, automaton.error().message);
+    none.push_back(std::move(automaton).value());
+  }
   if (wanted.empty() && none.empty()) return g_.Call(g_.string_rule, next, length);
   auto names = Combine(wanted, none, effort_);
-  const std::string path = plan.name_schemas.empty() ? "#" : plan.name_schemas.front().path;
   if (!names) return At(path, names.error().message);
   if (TakesNothing(names.value())) return g_.Split({});
   auto state = PatternString(g_, names.value(), length, next);

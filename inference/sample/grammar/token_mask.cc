@@ -52,6 +52,7 @@ std::shared_ptr<const LocalMask> MaskBuilder::Local(const Frame& frame) {
     return it->second;
   }
   auto built = Build(frame.state, counter);
+  if (!built) return nullptr;
   if (common) {
     shared_.Put(key, built);
   } else {
@@ -65,12 +66,14 @@ std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter count
   const TokenTrie& trie = shared_.trie();
   auto result = std::make_shared<LocalMask>(LocalMask{TokenMask(trie.vocab_size()), {}});
   Matcher local(grammar_);
+  local.Allow(most_work_ - work_);
   std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
   sets[0] = local.StartAt(state, counter);
   const auto nodes = trie.nodes();
   for (uint32_t at = 1; at < nodes.size();) {
     const TokenTrie::Node& node = nodes[at];
     const SetId set = local.Step(sets[node.depth - 1u], node.byte);
+    if (local.overran()) return nullptr;
     if (set == kDead) {
       at = node.skip;
       continue;
@@ -93,11 +96,10 @@ bool MaskBuilder::WalkFrom(Matcher& matcher, uint32_t begin, SetId set, TokenMas
   const auto nodes = trie.nodes();
   std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
   sets[nodes[begin].depth] = set;
-  const uint64_t before = matcher.work();
   for (uint32_t at = begin + 1; at < nodes[begin].skip;) {
     const TokenTrie::Node& node = nodes[at];
     const SetId next = matcher.Step(sets[node.depth - 1u], node.byte);
-    if (work_ + matcher.work() - before > most_work_) return false;
+    if (matcher.overran()) return false;
     if (next == kDead) {
       at = node.skip;
       continue;
@@ -106,7 +108,6 @@ bool MaskBuilder::WalkFrom(Matcher& matcher, uint32_t begin, SetId set, TokenMas
     sets[node.depth] = next;
     ++at;
   }
-  work_ += matcher.work() - before;
   return true;
 }
 
@@ -117,6 +118,7 @@ bool MaskBuilder::WalkTogether(SetId set, TokenMask& mask) {
     if (state.kind == State::Kind::kToken) mask.Set(state.token);
   }
   Matcher local(grammar_);
+  local.Allow(most_work_);
   const SetId here = local.Take(matcher_, set);
   return WalkFrom(local, 0, here, mask);
 }
@@ -142,6 +144,7 @@ const TokenMask* MaskBuilder::MaskOf(SetId set) {
       continue;
     }
     const auto local = Local(frame);
+    if (!local) return nullptr;
     mask.Join(local->sure);
     exits.insert(exits.end(), local->exits.begin(), local->exits.end());
   }
@@ -149,6 +152,7 @@ const TokenMask* MaskBuilder::MaskOf(SetId set) {
   std::sort(exits.begin(), exits.end());
   std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
   sets[0] = set;
+  matcher_.Allow(most_work_ - work_);
   uint32_t at = 1;
   uint32_t covered = 0;
   for (const uint32_t exit : exits) {
@@ -167,6 +171,7 @@ const TokenMask* MaskBuilder::MaskOf(SetId set) {
     if (here != kDead && !WalkFrom(matcher_, exit, here, mask)) return nullptr;
     covered = at = nodes[exit].skip;
   }
+  if (matcher_.overran()) return nullptr;
   return &masks_.emplace(set, std::move(mask)).first->second;
 }
 

@@ -54,12 +54,13 @@ class SharedMasks {
 
 class MaskBuilder {
  public:
-  static constexpr uint64_t kMostWork = 8'000'000;  // frames
+  static constexpr uint64_t kMostWork = 8'000'000;  // as Matcher counts it
   // All must outlive this; `matcher` runs `grammar`.
   MaskBuilder(const Grammar& grammar, Matcher& matcher, SharedMasks& shared, uint64_t most_work = kMostWork);
 
   // Text tokens and control tokens; not the end of the answer. Valid until the next call. Null where
-  // so many readings are open that the mask would take more than `most_work`.
+  // so many readings are open that the mask would take more than `most_work`, or too much memory; the
+  // matcher may then have overrun.
   const TokenMask* MaskOf(SetId set);
   // The matcher was renewed: its numbers mean other positions now.
   void Forget() { masks_.clear(); }
@@ -76,7 +77,7 @@ class MaskBuilder {
   boost::unordered_flat_map<SharedMasks::Key, std::shared_ptr<const LocalMask>> own_;
   boost::unordered_flat_map<SetId, TokenMask> masks_;
   const uint64_t most_work_;
-  uint64_t work_ = 0;  // for the mask in hand
+  uint64_t work_ = 0;  // for the frames of the mask in hand
 };
 
 }  // namespace portcullis::inference::grammar
