@@ -130,6 +130,42 @@ TEST(Jinja, ReadingIsPaidFor) {
               testing::HasSubstr("too many steps"));
 }
 
+// "a0=0,a1=0,…"
+std::string Named(int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += (i == 0 ? "a" : ",a") + std::to_string(i) + "=0";
+  return out;
+}
+
+TEST(Jinja, LookingForNamesIsPaidFor) {
+  const std::string key(1 << 20, 'x');
+  Dict given = Given("s", Value::Of(Text(key, true)));
+  Dict inner;
+  inner.Set(Text(key, true), Value::Of(int64_t{1}));
+  given.Set(Text("d", false), Value::Of(std::move(inner)));
+  for (const char* body : {"s in d", "d[s]", "d.get(s)"}) {
+    const Rendering made = Render(std::string("{% set x = ") + body + " %}", given);
+    EXPECT_EQ(made.text, "") << body;
+    EXPECT_GE(made.meter.steps(), key.size() / Meter::kBytesPerStep) << body;
+  }
+  constexpr int kNames = 1000;
+  std::string parameters = "a0";
+  for (int i = 1; i < kNames; ++i) parameters += ",a" + std::to_string(i);
+  for (const std::string& source :
+       {"{% set x = dict(" + Named(kNames) + ") %}", "{% set x = namespace(" + Named(kNames) + ") %}",
+        "{% macro f(" + parameters + ") %}{% endmacro %}{{ f(" + Named(kNames) + ") }}"}) {
+    const Rendering made = Render(source);
+    EXPECT_EQ(made.text, "");
+    EXPECT_GE(made.meter.steps(), uint64_t{kNames} * kNames / 2 / 16 - kNames) << source.substr(0, 20);
+  }
+}
+
+TEST(Jinja, AFormatOfTimeIsShort) {
+  EXPECT_EQ(Render("{{ strftime_now('%Y-%m-%d') }}").text, "1970-01-01");
+  EXPECT_THAT(Render("{{ strftime_now(s) }}", Given("s", Value::Of(Text(std::string(1 << 20, '%'), true)))).text,
+              testing::HasSubstr("above 100 bytes"));
+}
+
 TEST(Jinja, SortingIsPaidForBeforeItBegins) {
   const std::string many =
       "{% set l = [] %}{% for i in range(20000) %}{% set x = l.append(s) %}{% endfor %}";

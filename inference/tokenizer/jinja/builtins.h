@@ -45,6 +45,8 @@ Result<Value> Elements(const Value& value, Meter& meter);
 // Member or element; undefined where there is none.
 Result<Value> Item(const Value& object, const Value& key, Meter& meter);
 Result<Value> Member(const Value& object, std::string_view name, Meter& meter);
+// What finding or setting a key costs: to be asked before each Find and Set of a Dict.
+Result<void> ChargeLookup(const Dict& dict, std::string_view key, Meter& meter);
 Result<Value> SliceOf(const Value& object, const Value& begin, const Value& end, const Value& step,
                       Meter& meter);
 Result<int64_t> Length(const Value& value, Meter& meter);  // of a text in characters

@@ -10,6 +10,7 @@ constexpr size_t kMaxOutput = 32 * 1024 * 1024;
 constexpr int kMaxDepth = 200;
 // Of containers in containers: what walks over values, and what frees them, may recurse.
 constexpr uint32_t kMaxHeight = 128;
+constexpr size_t kNamedStep = 16;  // named arguments looked at for the price of a step
 
 enum class Flow { kOn, kBreak, kContinue };
 
@@ -115,7 +116,7 @@ class Evaluator {
       Namespace* space = object.space();
       if (space == nullptr) return At(target, "only a namespace has members to set");
       if (value.shape().holds_namespace) return At(target, "a namespace cannot hold a namespace");
-      BOOST_OUTCOME_TRY(meter_.Steps(space->members.items.size() / 16));
+      BOOST_OUTCOME_TRY(ChargeLookup(space->members, target.name, meter_));
       space->members.Set(Text(target.name, false), value);
       return boost::outcome_v2::success();
     }
@@ -223,7 +224,7 @@ class Evaluator {
           BOOST_OUTCOME_TRY(auto value, Evaluate(*node.children[i + 1]));
           BOOST_OUTCOME_TRY(const Value name, Printed(key, meter_));
           BOOST_OUTCOME_TRY(meter_.MakeText(name.text()->bytes.size()));
-          BOOST_OUTCOME_TRY(meter_.Steps(dict.items.size() / 16));
+          BOOST_OUTCOME_TRY(ChargeLookup(dict, name.text()->bytes, meter_));
           Text text;
           text.Append(*name.text());
           dict.Set(text, std::move(value));
@@ -349,6 +350,7 @@ class Evaluator {
   Result<Value> MacroBody(const Node& macro, const Arguments& arguments) {
     for (size_t i = 0; i + 1 < macro.children.size(); ++i) {
       const Node& parameter = *macro.children[i];
+      BOOST_OUTCOME_TRY(meter_.Steps(arguments.named.size() / kNamedStep));
       Value value;
       if (const Value* given = arguments.Get(i, parameter.name)) {
         value = *given;

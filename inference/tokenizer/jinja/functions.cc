@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kFunctions[] = {"raise_exception", "strftime_now", "range", "namespace",
                                            "dict"};
+constexpr size_t kMaxFormat = 100;
 constexpr size_t kMaxRefusal = 200;  // bytes of the template's own words
 
 Error Refusal(const Value& words) {
@@ -19,8 +20,9 @@ Error Refusal(const Value& words) {
                    (own ? std::string(text->bytes.substr(0, kMaxRefusal)) : "it refuses them")};
 }
 
-Value Today(const Value* format, std::time_t now) {
+Result<Value> Today(const Value* format, std::time_t now) {
   const auto words = format == nullptr ? std::nullopt : format->text();
+  if (words && words->bytes.size() > kMaxFormat) return Misuse("strftime_now with a format above 100 bytes");
   const std::string pattern(words ? words->bytes : "%Y-%m-%d");
   std::tm parts = {};
   gmtime_r(&now, &parts);
@@ -68,6 +70,7 @@ Result<Value> CallFunction(std::string_view name, const Arguments& arguments, st
     if (name == "namespace" && value.shape().holds_namespace) {
       return Misuse("a namespace cannot hold a namespace");
     }
+    BOOST_OUTCOME_TRY(ChargeLookup(dict, key, meter));
     dict.Set(Text(key, false), value);
   }
   if (name == "dict") return Value::Of(std::move(dict));

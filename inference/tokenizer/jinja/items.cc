@@ -118,10 +118,15 @@ Result<Value> Elements(const Value& value, Meter& meter) {
   return Value::Of(std::move(out));
 }
 
+Result<void> ChargeLookup(const Dict& dict, std::string_view key, Meter& meter) {
+  const size_t entries = dict.items.size();
+  return meter.Steps(entries / kDictStep + key.size() / Meter::kBytesPerStep * entries);
+}
+
 Result<Value> Member(const Value& object, std::string_view name, Meter& meter) {
   const Dict* dict = object.space() != nullptr ? &object.space()->members : object.dict();
   if (dict == nullptr) return Value();
-  BOOST_OUTCOME_TRY(meter.Steps(dict->items.size() / kDictStep));
+  BOOST_OUTCOME_TRY(ChargeLookup(*dict, name, meter));
   const Value* found = dict->Find(name);
   return found == nullptr ? Value() : *found;
 }

@@ -175,6 +175,9 @@ Result<Value> DictMethod(const Dict& dict, std::string_view name, const Argument
   if (name == "get") {
     const Value* key = arguments.Get(0);
     const auto word = key == nullptr ? std::nullopt : key->text();
+    if (word) {
+      BOOST_OUTCOME_TRY(ChargeLookup(dict, word->bytes, meter));
+    }
     const Value* found = word ? dict.Find(word->bytes) : nullptr;
     if (found != nullptr) return *found;
     const Value* absent = arguments.Get(1, "default");

@@ -88,7 +88,8 @@ Result<bool> EqualLists(const List& a, const List& b, Meter& meter) {
 Result<bool> EqualDicts(const Dict& a, const Dict& b, Meter& meter) {
   if (a.items.size() != b.items.size()) return false;
   for (const auto& [key, value] : a.items) {
-    BOOST_OUTCOME_TRY(meter.Steps(1 + b.items.size() / 16));
+    BOOST_OUTCOME_TRY(meter.Steps(1));
+    BOOST_OUTCOME_TRY(ChargeLookup(b, key.bytes, meter));
     const Value* found = b.Find(key.bytes);
     if (found == nullptr) return false;
     BOOST_OUTCOME_TRY(const bool same, Equal(value, *found, meter));
@@ -138,7 +139,7 @@ Result<bool> Contains(const Value& container, const Value& element, Meter& meter
   if (container.dict() != nullptr || container.space() != nullptr) {
     if (!word) return false;
     const Dict& dict = container.dict() != nullptr ? *container.dict() : container.space()->members;
-    BOOST_OUTCOME_TRY(meter.Steps(dict.items.size() / 16));
+    BOOST_OUTCOME_TRY(ChargeLookup(dict, word->bytes, meter));
     return dict.Find(word->bytes) != nullptr;
   }
   if (container.list() == nullptr) return false;
