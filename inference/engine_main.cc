@@ -1,5 +1,5 @@
 // portcullis-engine: loads a model, closes itself in, and answers on a Unix socket until SIGTERM.
-// Order matters: no dumps, bind the socket, load, sandbox, listen, ready. Exit codes: 0 stopped as
+// Order matters: no dumps, bind the socket, load, sandbox, threads, ready. Exit codes: 0 stopped as
 // asked, 1 usage or local trouble (said on standard error). Logs hold no prompt and no answer.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include "inference/engine.h"
+#include "inference/ops/workers.h"
 #include "inference/sample/defaults.h"
 #include "inference/serve/integrity.h"
 #include "inference/serve/listen.h"
@@ -143,10 +144,9 @@ std::shared_ptr<spdlog::logger> MakeLog(const std::string& format) {
 }
 
 // Waits for SIGTERM or SIGINT, then lets what runs finish for a while.
-net::awaitable<void> StopOnSignal(net::io_context& context, Server& server, Engine& engine,
-                                  std::shared_ptr<spdlog::logger> log) {
+net::awaitable<void> StopOnSignal(net::io_context& context, net::signal_set& signals, Server& server,
+                                  Engine& engine, std::shared_ptr<spdlog::logger> log) {
   constexpr auto kTuple = net::as_tuple(net::use_awaitable);
-  net::signal_set signals(context, SIGTERM, SIGINT);
   co_await signals.async_wait(kTuple);
   sd_notify(0, "STOPPING=1");
   log->info("stopping: running generations may finish for 8 seconds");
@@ -204,21 +204,12 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   options.scheduler.speculate = ReadSpeculate(arguments.speculate).value_or(kSpeculateAuto);
   options.scheduler.prefix_cache = !arguments.no_prefix_cache;
   options.scheduler.threads = arguments.threads;
-  net::io_context context(1);  // outlives the engine, whose thread posts to it
-  Model& loaded = *model;
-  BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
-  const ModelInfo& info = engine->info();
-  log->info(
-      "model name={} architecture={} weights={} parameters={} context={} template={} sha256={}",
-      engine->name(), info.architecture, info.weight_type, info.parameters,
-      engine->context_length(), engine->chat_template().family_name(), info.sha256);
-
   BOOST_OUTCOME_TRY(socket.Listen());
-  Server server(context, socket.Release(), *engine, serving, log);
-  net::co_spawn(context, StopOnSignal(context, server, *engine, log), net::detached);
-  context.poll();  // the signal handlers stand before the filter does
-  const IntegrityGuard guard(loaded, log);
+  net::io_context context(1);  // outlives the engine, whose thread posts to it
+  net::signal_set signals(context, SIGTERM, SIGINT);
 
+  // What loading started has ended; all threads to come are born inside.
+  Workers::EndThreads();
   if (arguments.no_sandbox) {
     log->warn("running without a sandbox");
   } else {
@@ -227,6 +218,16 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
     log->info("sandbox: system calls filtered, file system {}",
               report.landlock ? "closed" : "open for reading (no Landlock in this kernel)");
   }
+  Model& loaded = *model;
+  BOOST_OUTCOME_TRY(auto engine, Engine::Create(std::move(model), std::move(tokenizer), options));
+  const ModelInfo& info = engine->info();
+  log->info(
+      "model name={} architecture={} weights={} parameters={} context={} template={} sha256={}",
+      engine->name(), info.architecture, info.weight_type, info.parameters,
+      engine->context_length(), engine->chat_template().family_name(), info.sha256);
+  Server server(context, socket.Release(), *engine, serving, log);
+  net::co_spawn(context, StopOnSignal(context, signals, server, *engine, log), net::detached);
+  const IntegrityGuard guard(loaded, log);
   server.Start();
   sd_notify(0, "READY=1\nSTATUS=ready");
   log->info("ready");

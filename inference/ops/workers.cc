@@ -34,6 +34,12 @@ Workers::Workers(int threads) {
   scratch_.resize(static_cast<size_t>(std::clamp(threads, 1, kMaxThreads)));
 }
 
+void Workers::EndThreads() {
+#ifdef _OPENMP
+  omp_pause_resource_all(omp_pause_hard);
+#endif
+}
+
 void Workers::RunErased(int64_t count, bool parallel, const void* task, Function function) {
 #ifdef _OPENMP
   if (parallel && threads() > 1) {

@@ -19,6 +19,9 @@ class Workers {
   // Memory that belongs to one worker during a Run.
   Buffer& scratch(int worker) { return scratch_[static_cast<size_t>(worker)]; }
 
+  // Ends the threads that wait for the calling one's next Run, of any Workers; that starts new ones.
+  static void EndThreads();
+
   // Memory for what the workers of a Run share; belongs to who started it.
   Buffer& shared() { return shared_; }
 

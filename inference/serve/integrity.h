@@ -2,7 +2,7 @@
 // a cache are packed again and compared, then the model's files are looked at every few seconds.
 // Where anything is not what the audit log says it is, the process ends at once, with what differs in the
 // log and exit code 1; the supervisor starts it again and clients see 503 meanwhile.
-// A thread of its own, at the lowest priority; it is started before the sandbox closes.
+// A thread of its own, at the lowest priority; it is started inside the sandbox.
 #pragma once
 
 #include <spdlog/logger.h>

@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <iterator>
 #include <memory>
+#include <thread>
 
 namespace portcullis::inference {
 namespace {
@@ -138,6 +141,9 @@ Result<void> InstallFilter() {
   add(SCMP_ACT_ALLOW, SCMP_SYS(open), scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, O_ACCMODE, O_RDONLY});
   // Our own limits may be read, nobody's set.
   add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), scmp_arg_cmp{2, SCMP_CMP_EQ, 0, 0});
+  // A thread may choose a priority for itself.
+  add(SCMP_ACT_ALLOW, SCMP_SYS(setpriority), scmp_arg_cmp{0, SCMP_CMP_EQ, PRIO_PROCESS, 0},
+      scmp_arg_cmp{1, SCMP_CMP_EQ, 0, 0});
   // Names of threads.
   add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), scmp_arg_cmp{0, SCMP_CMP_EQ, PR_SET_NAME, 0});
   if (rc == 0) rc = seccomp_load(filter);
@@ -200,6 +206,24 @@ bool CloseFileSystem(const std::filesystem::path& model, const std::filesystem::
          syscall(SYS_landlock_restrict_self, rules.get(), 0) == 0;
 }
 
+// A thread that was joined is listed until the kernel has put it away.
+Result<void> CheckAlone() {
+  constexpr auto kPatience = std::chrono::seconds(1);
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    std::error_code error;
+    std::filesystem::directory_iterator tasks("/proc/self/task", error);
+    if (error) return Error{Code::kInternal, "cannot list the process's threads: " + error.message()};
+    const auto threads = std::distance(tasks, std::filesystem::directory_iterator());
+    if (threads == 1) return boost::outcome_v2::success();
+    if (std::chrono::steady_clock::now() > end) {
+      return Error{Code::kInternal, "cannot close the file system: " + std::to_string(threads) +
+                                        " threads run already, which would keep it"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 }  // namespace
 
 void ForbidMemoryDumps() {
@@ -210,6 +234,7 @@ void ForbidMemoryDumps() {
 
 Result<SandboxReport> EnterSandbox(const std::filesystem::path& model,
                                    const std::filesystem::path& socket_path) {
+  BOOST_OUTCOME_TRY(CheckAlone());
   SandboxReport report;
   report.landlock = CloseFileSystem(model, socket_path);
   BOOST_OUTCOME_TRY(InstallFilter());

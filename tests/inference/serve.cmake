@@ -11,6 +11,7 @@ portcullis_test(inference_serve_test
     preparing_test.cc
     pretokenize_test.cc
     sampler_test.cc
+    sandbox_test.cc
     serve_helpers.cc
     server_test.cc
     template_test.cc
