@@ -36,8 +36,11 @@ struct Preparation::Lines {
     const auto own = std::find_if(lines.begin(), lines.end(), [&](const Line& line) {
       return line.tenant == task->caller_.tenant;
     });
-    Line& line = own != lines.end() ? *own : lines.emplace_back(Line{task->caller_.tenant, {}});
-    line.members.push_back(task);
+    if (own != lines.end()) {
+      own->members.push_back(task);
+    } else {
+      lines.push_back(Line{task->caller_.tenant, {task}});
+    }
     ++waiting;
   }
   PreparationPtr Next() {
@@ -147,10 +150,15 @@ void PrepareQueue::Stop() {
 
 PreparationPtr PrepareQueue::Enter(const Caller& caller, size_t bytes, Preparation::Work work) {
   const size_t places = 1 + bytes / kPlaceBytes;
+  PreparationPtr task(new Preparation(io_, caller, places, std::move(work), lines_));
   const std::lock_guard lock(lines_->mutex);
   if (lines_->stopped || !lines_->door.Enter(caller, places)) return nullptr;
-  PreparationPtr task(new Preparation(io_, caller, places, std::move(work), lines_));
-  lines_->Add(task);
+  try {
+    lines_->Add(task);
+  } catch (...) {
+    lines_->door.Leave(caller, places);
+    throw;
+  }
   lines_->wake.notify_one();
   return task;
 }
