@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "policy/cedar/text.h"
 
@@ -143,6 +144,7 @@ Token Lexer::Next() {
               run(start + 1, [](char x) { return (static_cast<unsigned char>(x) & 0xC0) == 0x80; }));
 }
 
+// Two-way search (memmem): time grows with the text, not with text times pattern.
 bool Pattern::Matches(std::string_view text) const {
   const std::string& first = pieces.front();
   if (pieces.size() == 1) return text == first;
@@ -154,9 +156,11 @@ bool Pattern::Matches(std::string_view text) const {
   text.remove_prefix(first.size());
   text.remove_suffix(last.size());
   for (size_t i = 1; i + 1 < pieces.size(); ++i) {
-    const size_t found = text.find(pieces[i]);
-    if (found == std::string_view::npos) return false;
-    text.remove_prefix(found + pieces[i].size());
+    const std::string& piece = pieces[i];
+    const void* const found = ::memmem(text.data(), text.size(), piece.data(), piece.size());
+    if (found == nullptr) return false;
+    const auto at = static_cast<size_t>(static_cast<const char*>(found) - text.data());
+    text.remove_prefix(at + piece.size());
   }
   return true;
 }

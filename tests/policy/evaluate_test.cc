@@ -1,6 +1,9 @@
 // The evaluator's exact rules: every line is Cedar's own answer (checked with cedar-wasm 4.10).
 #include <gtest/gtest.h>
 
+#include <chrono>
+
+#include "policy/cedar/lexer.h"
 #include "tests/policy/cedar_helpers.h"
 
 namespace portcullis::policy::cedar {
@@ -161,6 +164,16 @@ TEST(Evaluate, Patterns) {
          {"1 like \"a\"", E},
          {"\"\\*\" == \"*\"", X},
          {"\"a\" like principal", X}});
+}
+
+TEST(Evaluate, LikeTakesTimeByItsTextNotByTextTimesPattern) {
+  Pattern pattern;
+  pattern.pieces = {"", std::string(1u << 20, 'a') + "b", ""};
+  const std::string text(4u << 20, 'a');
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(pattern.Matches(text));
+  EXPECT_TRUE(pattern.Matches(text + "b"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
 TEST(Evaluate, Strings) {

@@ -1,6 +1,6 @@
 # Tests of revisions and of the shipped policy sets.
 portcullis_test(policy_revise_test ONE_THREAD
-  SOURCES revise_compare_test.cc revise_damage_test.cc revise_diff_random_test.cc
+  SOURCES revise_check_test.cc revise_compare_test.cc revise_damage_test.cc revise_diff_random_test.cc
     revise_diff_test.cc revise_statement_test.cc revise_store_test.cc revise_support.cc sets/sets_test.cc
   LIBS portcullis_revise PkgConfig::SQLITE PkgConfig::SODIUM TIMEOUT 600)
 

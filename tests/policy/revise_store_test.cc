@@ -309,18 +309,6 @@ TEST_F(RevisionTest, AnAnchorThatIsWrittenAgainIsNoLongerComplainedOf) {
   EXPECT_TRUE(store->health().complaints.empty());
 }
 
-TEST(Check, TestsComeToAnEnd) {
-  Content content = DefaultContent();
-  std::string cases;
-  for (int i = 0; i < 1'000; ++i) cases += "case a\n expect = deny\n";
-  content.tests.push_back({"a.test", cases});
-  const CheckReport failing = Check(content);
-  EXPECT_EQ(failing.tests, 50u);
-  EXPECT_THAT(failing.errors.back(), HasSubstr("the rest was not run"));
-  content.policies.push_back({"z.cedar", "// " + std::string(2u << 20, 'x')});
-  EXPECT_THAT(Check(content).errors.front(), HasSubstr("too many tests"));
-}
-
 TEST(Combine, ManyParentsOfOneEntityAreJoinedInTime) {
   const auto entity = [](const std::string& prefix) {
     std::string out = R"([{"uid":{"type":"T","id":"x"},"attrs":{},"parents":[)";
