@@ -1,6 +1,7 @@
 #include "audit/closure.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace portcullis::audit {
 namespace {
@@ -22,7 +23,7 @@ void ClosureChecker::Fail(bool tampered, uint64_t seq, std::string message) {
   if (!fault_) fault_ = ClosureFault{tampered, seq, std::move(message)};
 }
 
-void ClosureChecker::Take(const Leaf& leaf, bool erased) {
+void ClosureChecker::Take(const Leaf& leaf, bool erased, uint16_t shredded) {
   if (!begun_ || leaf.boot != boot_) {
     TakeBoot(leaf);
   } else {
@@ -41,6 +42,10 @@ void ClosureChecker::Take(const Leaf& leaf, bool erased) {
     const SubjectKeyId key = SubjectKeyOf(leaf);
     uint64_t& first = erased_keys_.try_emplace(key, leaf.seq).first->second;
     if (first < DestroyedUntil(key)) first = leaf.seq;  // what came before is explained
+  }
+  if (shredded != 0) {
+    shredded_parts_ += static_cast<uint64_t>(std::popcount(shredded));
+    shredded_.push_back({leaf, shredded});
   }
   if (leaf.kind == Kind::kHeartbeat) last_beat_us_ = leaf.mono_us;
   if (leaf.kind == Kind::kStop && !open_.empty()) {
@@ -129,7 +134,8 @@ void ClosureChecker::CheckRequest(const Leaf& leaf) {
 
 void ClosureChecker::TakeErasure(const Leaf& leaf) {
   const auto outcome = static_cast<EraseOutcome>(leaf.outcome);
-  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired;
+  const auto part = ShreddedPart(leaf.outcome);
+  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired || part;
   if (destroys && everybody_held_ > 0) Fail(true, leaf.seq, Name(leaf) + " erases while everybody is under legal hold");
   if (outcome == EraseOutcome::kExpired) {
     Expiry& expiry = expired_[{leaf.retention, leaf.period}];
@@ -139,9 +145,11 @@ void ClosureChecker::TakeErasure(const Leaf& leaf) {
     }
     expiry = {leaf.seq, std::move(held)};
   }
-  if (outcome != EraseOutcome::kBegun) return;
+  if (outcome != EraseOutcome::kBegun && !part) return;
+  if (part) shreddings_[{leaf.parent_seq, *part}].seq = leaf.seq;
   for (size_t i = 0; i < leaf.tag_count; ++i) {
-    erase_subjects_[leaf.tags[i]] = leaf.seq;
+    if (part) shreddings_[{leaf.parent_seq, *part}].subjects.insert(leaf.tags[i]);
+    else erase_subjects_[leaf.tags[i]] = leaf.seq;
     if (const auto held = held_.find(leaf.tags[i]); held != held_.end() && held->second > 0) {
       Fail(true, leaf.seq, Name(leaf) + " erases a subject under legal hold");
     }
@@ -166,14 +174,26 @@ uint64_t ClosureChecker::DestroyedUntil(const SubjectKeyId& key) const {
   return expires ? std::max(erased, expired->second.seq) : erased;
 }
 
-// Every payload that is gone needs an ERASE after it.
+bool ClosureChecker::PartShredded(const Leaf& leaf, PartType type) const {
+  const auto told = shreddings_.find({leaf.seq, type});
+  return told != shreddings_.end() && told->second.seq > leaf.seq && told->second.subjects.contains(leaf.subject);
+}
+
+// Every payload that is gone, or part of one, needs an ERASE after it.
 void ClosureChecker::Finish() {
   std::optional<uint64_t> first;
   for (const auto& [key, seq] : erased_keys_) {
     if (seq >= DestroyedUntil(key) && (!first || seq < *first)) first = seq;
   }
+  for (const auto& [leaf, parts] : shredded_) {
+    for (unsigned type = 0; type < 16; ++type) {
+      const auto part = static_cast<PartType>(type);
+      if ((parts & PartBit(part)) == 0 || PartShredded(leaf, part) || (first && *first <= leaf.seq)) continue;
+      first = leaf.seq;
+    }
+  }
   if (first) {
-    Fail(false, *first, "the payload of record " + std::to_string(*first) + " is gone, and no ERASE record says so");
+    Fail(false, *first, "the payload of record " + std::to_string(*first) + " is gone, all or in part, and no ERASE record says so");
   }
 }
 

@@ -23,7 +23,8 @@ struct ClosureFault {
 
 class ClosureChecker {
  public:
-  void Take(const Leaf& leaf, bool erased = false);
+  // `shredded`: parts of which only zeros are left (PartBit).
+  void Take(const Leaf& leaf, bool erased = false, uint16_t shredded = 0);
   // After the last record. The requests that the running boot has not ended yet are no fault.
   void Finish();
 
@@ -33,9 +34,12 @@ class ClosureChecker {
   uint64_t recoveries() const { return recoveries_; }
   uint64_t overrides() const { return overrides_; }
   uint64_t erased() const { return erased_; }
+  uint64_t shredded() const { return shredded_parts_; }
   uint64_t unsynchronised() const { return unsynchronised_; }  // records without a trusted clock
   // True when an ERASE before the present record says that this record's key is gone. For an opener.
   bool KeyDestroyed(const Leaf& leaf) const { return leaf.seq < DestroyedUntil(SubjectKeyOf(leaf)); }
+  // True when an ERASE after it says that this part of the record is gone. After the last record.
+  bool PartShredded(const Leaf& leaf, PartType type) const;
   bool stopped() const { return last_kind_ == Kind::kStop; }
 
  private:
@@ -71,9 +75,19 @@ class ClosureChecker {
   uint64_t last_wall_us_ = 0, last_mono_us_ = 0;
   uint64_t last_beat_us_ = 0;
   uint16_t heartbeat_seconds_ = 0;
-  uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0;
+  uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0, shredded_parts_ = 0;
   std::map<SubjectKeyId, uint64_t> erased_keys_;  // first seq that is erased after the last ERASE of its key
   std::map<Tag, uint64_t> erase_subjects_;                             // latest ERASE of the subject
+  struct Shredding {
+    uint64_t seq = 0;  // of the latest
+    std::set<Tag> subjects;
+  };
+  std::map<std::pair<uint64_t, PartType>, Shredding> shreddings_;  // by record and part
+  struct Shredded {
+    Leaf leaf;
+    uint16_t parts = 0;
+  };
+  std::vector<Shredded> shredded_;
   struct Expiry {
     uint64_t seq = 0;     // of the latest
     std::set<Tag> held;   // whom no expiry of this class and week has reached

@@ -124,10 +124,13 @@ class Writer {
   Result<std::string> ActEraseProgress(const ActJob& job);
   Result<std::string> ActWitnessRequest(const ActJob& job);
   Result<std::string> ActWitnessAttach(const ActJob& job);
-  // Replies later, when the ciphertext is gone.
+  // These reply later, when the ciphertext is gone.
   Result<void> BeginErase(ActJob& job);
-  Result<void> DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told);
-  Result<void> FinishDestroying(const std::map<uint64_t, std::set<SubjectKeyId>>& noted);
+  Result<void> BeginShred(ActJob& job);
+  Result<void> Shred(const ActJob& job, const Leaf& leaf, PartType type);
+  Result<void> DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<PartShredding>& parts,
+                           const std::vector<Event>& told);
+  Result<void> FinishDestroying(const KeyStore::Erasures& noted);
   Result<void> ResumeErasures();
   Result<std::set<Tag>> HeldTags(bool& everybody);
   Result<void> ExpireKeys();

@@ -1,4 +1,5 @@
-// Destroying keys: for a person's right, or because a retention class ran out. The order is the point:
+// Destroying keys: for a person's right, of one part of one record, or because a retention class ran out. The order
+// is the point:
 //   holds are looked at → the key store notes what is to go → a new segment begins, with ERASE, durable →
 //   keys and chains are gone → the key store is re-encrypted under a new salt → ciphertext is taken out of
 //   the older segments, in the background → ERASE (done) is durable.
@@ -14,9 +15,16 @@ namespace portcullis::audit {
 namespace {
 
 constexpr size_t kTagsPerRecord = 4;
+constexpr size_t kMaxReason = 1024;
+const std::string kResumed = "{\"resumed\":true}";
 
 // The first day on which nothing of this key may be left.
 uint64_t ExpiryDay(const SubjectKeyId& id) { return (uint64_t{id.period} + 1) * kPeriodDays + id.retention; }
+
+Error NoSuchPart(const Leaf& leaf, PartType type) {
+  return Error{Code::kNotFound, "shred: record " + std::to_string(leaf.seq) + " has no part `" + std::string(PartName(type)) +
+                                    "`, or its content was erased"};
+}
 
 std::vector<Event> EraseEvents(EraseOutcome outcome, const std::vector<Tag>& tags, const std::string& metadata) {
   std::vector<Event> events;
@@ -28,6 +36,18 @@ std::vector<Event> EraseEvents(EraseOutcome outcome, const std::vector<Tag>& tag
     event.parts.push_back(Part{PartType::kMetadata, metadata});
   }
   return events;
+}
+
+// Names the record by its seq; that a part of it is gone tells nothing of a person.
+Event ShredEvent(const PartShredding& part, const Id& request_id, const std::string& metadata) {
+  Event event;
+  event.kind = Kind::kErase;
+  event.outcome = static_cast<uint16_t>(kShredBase + static_cast<uint16_t>(PartOf(part.point)));
+  event.parent_seq = part.seq;
+  event.request_id = request_id;
+  event.about = {part.key.subject};
+  event.parts.push_back(Part{PartType::kMetadata, metadata});
+  return event;
 }
 
 }  // namespace
@@ -48,18 +68,14 @@ Result<void> Writer::BeginErase(ActJob& job) {
   const auto subject = job.request.arguments.find("subject");
   const auto reason = job.request.arguments.find("reason");
   if (subject == job.request.arguments.end() || subject->second.empty() ||
-      reason == job.request.arguments.end() || reason->second.empty() || reason->second.size() > 1024) {
+      reason == job.request.arguments.end() || reason->second.empty() || reason->second.size() > kMaxReason) {
     return Error{Code::kInvalidArgument, "erase: `subject` and `reason` are needed"};
   }
   if (subject->second == kSystemSubject) {
     return Error{Code::kPermission, "erase: the log's own records are about no person and are kept"};
   }
   BOOST_OUTCOME_TRY(const std::vector<Tag> tags, composer_->SubjectTags(subject->second));
-  BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> all, composer_->keys().SubjectKeys());
-  std::vector<SubjectKeyId> keys;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(keys), [&](const SubjectKeyId& id) {
-    return std::find(tags.begin(), tags.end(), id.subject) != tags.end();
-  });
+  BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> keys, composer_->keys().SubjectKeysOf(tags));
   if (keys.empty()) return Error{Code::kNotFound, "erase: there is no key of that subject"};
   JsonObject facts;
   facts.Add("reason", reason->second);
@@ -72,24 +88,100 @@ Result<void> Writer::BeginErase(ActJob& job) {
     return Error{Code::kHeld, "erase: the subject is under legal hold; the attempt is recorded. "
                               "`portcullis audit hold` lists holds, `release --hold` lifts one"};
   }
-  BOOST_OUTCOME_TRY(DestroyKeys(keys, EraseEvents(EraseOutcome::kBegun, tags, facts.Text())));
+  BOOST_OUTCOME_TRY(DestroyKeys(keys, {}, EraseEvents(EraseOutcome::kBegun, tags, facts.Text())));
   EraseInBackground(std::move(job.done), job.request.correlation);
   return Ok();
 }
 
-Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told) {
+// Whether the record has such a part is looked up in the segments, beside the writer; then goes on here.
+Result<void> Writer::BeginShred(ActJob& job) {
+  const auto argument = [&job](const char* name) {
+    const auto found = job.request.arguments.find(name);
+    return found == job.request.arguments.end() ? std::string() : found->second;
+  };
+  const auto seq = ParseDecimal(argument("record"));
+  const auto type = PartFromName(argument("part"));
+  const std::string reason = argument("reason");
+  if (!seq || !type || *type == PartType::kWrapSet || reason.empty() || reason.size() > kMaxReason) {
+    return Error{Code::kInvalidArgument, "shred: `record` (a number), `part` (metadata, prompt, answer, reasoning, tools "
+                                         "or decision) and `reason` are needed"};
+  }
+  BOOST_OUTCOME_TRY(const Proof proof, MakeProof(ProofRequest{0, seq.value(), {}}));
+  BOOST_OUTCOME_TRY(const Leaf leaf, DecodeLeaf(proof.leaf));
+  BOOST_OUTCOME_TRY(const std::vector<Tag> own, composer_->SubjectTags(kSystemSubject));
+  if (std::find(own.begin(), own.end(), leaf.subject) != own.end()) {
+    return Error{Code::kPermission, "shred: the log's own records are about no person and are kept"};
+  }
+  if (leaf.parts == 0 || leaf.kind == Kind::kKey) return NoSuchPart(leaf, *type);
+  worker_->Post([this, job = std::move(job), leaf, type = *type, folder = options_.log_folder] {
+    auto found = FindParts(folder, leaf.seq);
+    const std::lock_guard guard(mutex_);
+    finished_.push_back([this, job, leaf, type, found = std::move(found)] {
+      const auto is = [type](const PartEntry& entry) { return entry.type == type; };
+      Result<void> done = Ok();
+      if (!found) done = found.error();
+      else if (std::none_of(found.value().begin(), found.value().end(), is)) done = NoSuchPart(leaf, type);
+      else done = Shred(job, leaf, type);
+      if (done) return;
+      composer_->keys().Rollback();
+      ActReply reply;
+      reply.correlation = job.request.correlation;
+      reply.error_code = static_cast<uint32_t>(done.error().code);
+      reply.error = done.error().message;
+      job.done(std::move(reply));
+    });
+    wake_.notify_one();
+  });
+  return Ok();
+}
+
+Result<void> Writer::Shred(const ActJob& job, const Leaf& leaf, PartType type) {
+  const PartShredding part{SubjectKeyOf(leaf), leaf.seq, PointOf(leaf.chain, leaf.chain_index, type)};
+  auto key = composer_->keys().KeyOf(part.key);
+  if (!key && key.error().code == Code::kNotFound) {
+    return Error{Code::kNotFound, "shred: the content of record " + std::to_string(leaf.seq) + " was erased or has expired"};
+  }
+  if (!key) return key.error();
+  if (key.value().Punctured(part.point)) return PartShredded(leaf.seq, type);
+  JsonObject facts;
+  facts.Add("seq", leaf.seq);
+  facts.Add("part", PartName(type));
+  facts.Add("reason", job.request.arguments.at("reason"));
+  facts.Add("uid", uint64_t{job.uid});
+  bool everybody = false;
+  BOOST_OUTCOME_TRY(const std::set<Tag> held, HeldTags(everybody));
+  if (everybody || held.contains(leaf.subject)) {
+    Event refused = ShredEvent(part, leaf.request_id, facts.Text());
+    refused.outcome = static_cast<uint16_t>(EraseOutcome::kRefusedByHold);
+    BOOST_OUTCOME_TRY(WriteEvents({refused}));
+    return Error{Code::kHeld, "shred: the record's subject is under legal hold; the attempt is recorded. "
+                              "`portcullis audit hold` lists holds, `release --hold` lifts one"};
+  }
+  BOOST_OUTCOME_TRY(key.value().Puncture(part.point));  // on a copy: too many are refused before anything is told
+  BOOST_OUTCOME_TRY(DestroyKeys({}, {part}, {ShredEvent(part, leaf.request_id, facts.Text())}));
+  EraseInBackground(job.done, job.request.correlation);
+  return Ok();
+}
+
+Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<PartShredding>& parts,
+                                 const std::vector<Event>& told) {
   appender_.Roll();
   const uint64_t end_segment = appender_.segment() + 1;
-  std::map<uint64_t, std::set<SubjectKeyId>> noted;
+  KeyStore::Erasures noted;
   for (const SubjectKeyId& key : keys) {
-    noted[end_segment].insert(key);
+    noted.begun[end_segment].insert(key);
     BOOST_OUTCOME_TRY(composer_->keys().BeginErasure(key, end_segment));
+  }
+  for (const PartShredding& part : parts) {
+    noted.parts_begun[end_segment].insert(part);
+    BOOST_OUTCOME_TRY(composer_->keys().BeginShredding(part, end_segment));
   }
   // What is noted is committed with the batch, just before it is written.
   if (auto written = WriteEvents(told); !written) {
     // After a failed sync ERASE may be on the disk: the note stays, and the next start goes on.
     if (appender_.poisoned()) return written;
-    Result<void> undone = composer_->keys().FinishErasures(noted);
+    Result<void> undone = composer_->keys().FinishErasures(noted.begun);
+    if (undone) undone = composer_->keys().FinishShreddings(noted.parts_begun);
     if (undone) undone = composer_->keys().Commit();
     if (!undone) return Refuted(undone.error());
     return written;
@@ -99,11 +191,17 @@ Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const st
   return SignNow();
 }
 
-Result<void> Writer::FinishDestroying(const std::map<uint64_t, std::set<SubjectKeyId>>& noted) {
-  for (const auto& [end_segment, keys] : noted) {
+Result<void> Writer::FinishDestroying(const KeyStore::Erasures& noted) {
+  for (const auto& [end_segment, keys] : noted.begun) {
     for (const SubjectKeyId& key : keys) {
       BOOST_OUTCOME_TRY(composer_->keys().DestroyKey(key, end_segment));
       composer_->ForgetSubject(key.subject);
+    }
+  }
+  for (const auto& [end_segment, parts] : noted.parts_begun) {
+    for (const PartShredding& part : parts) {
+      BOOST_OUTCOME_TRY(composer_->keys().PuncturePart(part, end_segment));
+      composer_->ForgetSubject(part.key.subject);  // its live chains hold nodes of the key as it was
     }
   }
   // One transaction with the re-encryption: a crash leaves the note, or neither key nor old salt.
@@ -121,9 +219,13 @@ Result<void> Writer::ResumeErasures() {
       if (std::find(tags.begin(), tags.end(), key.subject) == tags.end()) tags.push_back(key.subject);
     }
   }
-  if (!tags.empty()) {
-    BOOST_OUTCOME_TRY(WriteEvents(EraseEvents(EraseOutcome::kBegun, tags, "{\"resumed\":true}")));
-    BOOST_OUTCOME_TRY(FinishDestroying(pending.begun));
+  std::vector<Event> told = EraseEvents(EraseOutcome::kBegun, tags, kResumed);
+  for (const auto& [end, parts] : pending.parts_begun) {
+    for (const PartShredding& part : parts) told.push_back(ShredEvent(part, {}, kResumed));
+  }
+  if (!told.empty()) {
+    BOOST_OUTCOME_TRY(WriteEvents(told));
+    BOOST_OUTCOME_TRY(FinishDestroying(pending));
     BOOST_OUTCOME_TRY(SignNow());
   }
   EraseInBackground(nullptr, 0);
@@ -134,15 +236,16 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
   auto pending = composer_->keys().PendingErasures();
   if (!pending) return Say("erasure: " + pending.error().message);
   worker_->Post([this, done = std::move(done), correlation, folder = options_.log_folder,
-                 pending = std::move(pending.value().destroyed)] {
+                 pending = std::move(pending.value())] {
     EraseReport sum;
     Result<void> outcome = Ok();
     uint64_t segments = 0;
-    for (const auto& [end, keys] : pending) segments += end;
+    const auto targets = TargetsOf(pending);
+    for (const auto& [end, gone] : targets) segments += end;
     erase_looked_at_ = 0;
     erase_segments_ = segments;
-    for (const auto& [end, keys] : pending) {
-      const auto erased = EraseFromSegments(folder, end, keys, [this] { ++erase_looked_at_; });
+    for (const auto& [end, gone] : targets) {
+      const auto erased = EraseFromSegments(folder, end, gone, [this] { ++erase_looked_at_; });
       if (!erased) {
         outcome = erased.error();
         break;
@@ -163,7 +266,8 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
       event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
       event.parts.push_back(Part{PartType::kMetadata, facts.Text()});
       Result<void> told = outcome;
-      if (told) told = composer_->keys().FinishErasures(pending);
+      if (told) told = composer_->keys().FinishErasures(pending.destroyed);
+      if (told) told = composer_->keys().FinishShreddings(pending.parts_destroyed);
       if (told) told = WriteEvents({event});
       if (!told) Say("ciphertext of destroyed keys remains and is tried again at the next start: " + told.error().message);
       if (!done) return;
@@ -202,7 +306,7 @@ Result<void> Writer::ExpireKeys() {
     event.retention_days = retention;
     event.about_period = period;
   }
-  BOOST_OUTCOME_TRY(DestroyKeys(due, events));
+  BOOST_OUTCOME_TRY(DestroyKeys(due, {}, events));
   Say("retention: " + std::to_string(due.size()) + " expired keys were destroyed");
   EraseInBackground(nullptr, 0);
   return Ok();
