@@ -25,10 +25,20 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS erasing(id BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;"
     "PRAGMA user_version=3;";
 
+constexpr int kVersion = 3;
+
 struct Finalizer {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
 using Statement = std::unique_ptr<sqlite3_stmt, Finalizer>;
+
+struct Resetter {
+  void operator()(sqlite3_stmt* statement) const {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+  }
+};
+using InUse = std::unique_ptr<sqlite3_stmt, Resetter>;
 
 Error StoreError(sqlite3* db, const char* what) {
   const int code = sqlite3_errcode(db);
@@ -75,6 +85,7 @@ Result<std::unique_ptr<KeyStore>> KeyStore::Open(const std::filesystem::path& pa
   if (mode == Mode::kCreate) {
     BOOST_OUTCOME_TRY(store->Execute(kSchema));
   }
+  BOOST_OUTCOME_TRY(store->CheckVersion());
   BOOST_OUTCOME_TRY(store->LoadSalt(mode == Mode::kCreate));
   if (mode == Mode::kCreate) {
     BOOST_OUTCOME_TRY(store->Begin());
@@ -87,7 +98,29 @@ Result<std::unique_ptr<KeyStore>> KeyStore::Open(const std::filesystem::path& pa
   return store;
 }
 
-KeyStore::~KeyStore() { sqlite3_close(db_); }
+KeyStore::~KeyStore() {
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(db_);
+}
+
+Result<sqlite3_stmt*> KeyStore::Prepared(const std::string& sql) {
+  sqlite3_stmt*& statement = statements_[sql];
+  if (statement == nullptr && sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+    return StoreError(db_, "cannot prepare a statement");
+  }
+  return statement;
+}
+
+Result<void> KeyStore::CheckVersion() {
+  const auto prepared = Prepared("PRAGMA user_version");
+  const InUse statement(prepared ? prepared.value() : nullptr);
+  if (!prepared || sqlite3_step(statement.get()) != SQLITE_ROW) {
+    return Error{Code::kBadFormat, "key store: not of version 3 of the format (" + std::string(sqlite3_errmsg(db_)) + ")"};
+  }
+  const int version = sqlite3_column_int(statement.get(), 0);
+  if (version == kVersion) return Ok();
+  return Error{Code::kBadFormat, "key store: of version " + std::to_string(version) + " of the format (this program reads version 3)"};
+}
 
 Result<void> KeyStore::LoadSalt(bool create) {
   if (create) {
@@ -115,12 +148,7 @@ Result<void> KeyStore::LoadGeneration() {
       return ErrnoError("cannot replace", salt_path_, errno);
     }
   }
-  if (!row) {
-    if (row.error().code == Code::kIo) {
-      return Error{Code::kBadFormat, "key store: not of version 3 of the format (" + row.error().message + ")"};
-    }
-    return row.error();
-  }
+  if (!row) return row.error();
   ByteReader in(AsText(row.value().bytes()));
   generation_ = in.Get<uint64_t>();
   if (!in.Finished()) return KeyStoreTampered("the generation has a wrong size");
@@ -142,12 +170,8 @@ Result<void> KeyStore::Begin() {
 }
 
 Result<certs::SecretBytes> KeyStore::Load(const char* table, std::string_view id) {
-  sqlite3_stmt* raw = nullptr;
-  const std::string sql = std::string("SELECT sealed FROM ") + table + " WHERE id=?1";
-  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) {
-    return StoreError(db_, "cannot read");
-  }
-  const Statement statement(raw);
+  BOOST_OUTCOME_TRY(sqlite3_stmt* const raw, Prepared(std::string("SELECT sealed FROM ") + table + " WHERE id=?1"));
+  const InUse statement(raw);
   sqlite3_bind_blob(raw, 1, id.data(), static_cast<int>(id.size()), SQLITE_STATIC);
   const int step = sqlite3_step(raw);
   if (step == SQLITE_DONE) {
@@ -163,12 +187,9 @@ Result<certs::SecretBytes> KeyStore::Load(const char* table, std::string_view id
 
 Result<void> KeyStore::Insert(const char* table, std::string_view id, std::string_view sealed) {
   BOOST_OUTCOME_TRY(Begin());
-  sqlite3_stmt* raw = nullptr;
-  const std::string sql = std::string("INSERT OR REPLACE INTO ") + table + "(id,sealed) VALUES(?1,?2)";
-  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) {
-    return StoreError(db_, "cannot write");
-  }
-  const Statement statement(raw);
+  BOOST_OUTCOME_TRY(sqlite3_stmt* const raw,
+                    Prepared(std::string("INSERT OR REPLACE INTO ") + table + "(id,sealed) VALUES(?1,?2)"));
+  const InUse statement(raw);
   sqlite3_bind_blob(raw, 1, id.data(), static_cast<int>(id.size()), SQLITE_STATIC);
   sqlite3_bind_blob(raw, 2, sealed.empty() ? "" : sealed.data(), static_cast<int>(sealed.size()), SQLITE_STATIC);
   if (sqlite3_step(raw) != SQLITE_DONE) return StoreError(db_, "cannot write");
@@ -177,12 +198,8 @@ Result<void> KeyStore::Insert(const char* table, std::string_view id, std::strin
 
 Result<void> KeyStore::Delete(const char* table, std::string_view id) {
   BOOST_OUTCOME_TRY(Begin());
-  sqlite3_stmt* raw = nullptr;
-  const std::string sql = std::string("DELETE FROM ") + table + " WHERE id=?1";
-  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) {
-    return StoreError(db_, "cannot delete");
-  }
-  const Statement statement(raw);
+  BOOST_OUTCOME_TRY(sqlite3_stmt* const raw, Prepared(std::string("DELETE FROM ") + table + " WHERE id=?1"));
+  const InUse statement(raw);
   sqlite3_bind_blob(raw, 1, id.data(), static_cast<int>(id.size()), SQLITE_STATIC);
   if (sqlite3_step(raw) != SQLITE_DONE) return StoreError(db_, "cannot delete");
   return Ok();

@@ -23,6 +23,7 @@
 #include "certs/secret.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 namespace portcullis::audit {
 
@@ -100,6 +101,7 @@ class KeyStore : public SubjectKeySource {
   KeyStore(sqlite3* db, certs::SecretBytes root_key, std::filesystem::path salt_path);
   Result<void> Execute(const char* sql);
   Result<void> Begin();
+  Result<void> CheckVersion();
   Result<void> LoadSalt(bool create);
   Result<void> LoadGeneration();
   Result<certs::SecretBytes> Load(const char* table, std::string_view id);
@@ -119,7 +121,11 @@ class KeyStore : public SubjectKeySource {
   std::span<uint8_t> BucketSlot(uint8_t bucket) { return buckets_.bytes().subspan(bucket * 32u, 32); }
   Result<void> PutSubjectKey(const SubjectKeyId& id, const SubjectKey& key);
 
+  // Prepared once; to be reset after use.
+  Result<sqlite3_stmt*> Prepared(const std::string& sql);
+
   sqlite3* db_;
+  std::map<std::string, sqlite3_stmt*> statements_;
   std::filesystem::path salt_path_;
   certs::SecretBytes root_key_;
   certs::SecretBytes store_key_;

@@ -128,13 +128,16 @@ class Writer {
   Result<void> BeginErase(ActJob& job);
   Result<void> BeginShred(ActJob& job);
   Result<void> Shred(const ActJob& job, const Leaf& leaf, PartType type);
-  Result<void> DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<PartShredding>& parts,
-                           const std::vector<Event>& told);
+  uint64_t EndBeforeErasing();
+  Result<void> DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
+                           const std::vector<PartShredding>& parts, const std::vector<Event>& told);
   Result<void> FinishDestroying(const KeyStore::Erasures& noted);
   Result<void> ResumeErasures();
   Result<std::set<Tag>> HeldTags(bool& everybody);
   Result<void> ExpireKeys();
   void EraseInBackground(ActDone done, uint64_t correlation);
+  void ForgetErasures(KeyStore::Erasures gone, const std::string& facts, const ActDone& done, uint64_t correlation);
+  void ReplyErased(const Result<void>& told, const std::string& facts, const ActDone& done, uint64_t correlation);
   Result<void> Refuted(const Error& error);
   Result<void> CommitBatch();
   Result<void> CheckSpace();
@@ -164,6 +167,8 @@ class Writer {
   TimePoint next_heartbeat_;
   TimePoint next_checkpoint_;
   TimePoint next_expiry_;
+  std::vector<SubjectKeyId> expiring_;  // due, and not yet destroyed
+  std::optional<uint64_t> expiry_end_;  // of the expiry that is going on
   bool rebuilding_ = false;
   bool disk_was_low_ = false;           // at the last look
   bool disk_full_ = false;              // at the last write

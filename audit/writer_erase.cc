@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kTagsPerRecord = 4;
 constexpr size_t kMaxReason = 1024;
+constexpr size_t kKeysAtOnce = 2000;  // of an expiry
 const std::string kResumed = "{\"resumed\":true}";
 
 // The first day on which nothing of this key may be left.
@@ -48,6 +49,21 @@ Event ShredEvent(const PartShredding& part, const Id& request_id, const std::str
   event.about = {part.key.subject};
   event.parts.push_back(Part{PartType::kMetadata, metadata});
   return event;
+}
+
+// One ERASE record per class and week covers everybody whose key goes.
+std::vector<Event> ExpiryEvents(const std::vector<SubjectKeyId>& keys) {
+  std::set<std::pair<uint16_t, uint16_t>> classes;
+  for (const SubjectKeyId& id : keys) classes.emplace(id.retention, id.period);
+  std::vector<Event> events;
+  for (const auto& [retention, period] : classes) {
+    Event& event = events.emplace_back();
+    event.kind = Kind::kErase;
+    event.outcome = static_cast<uint16_t>(EraseOutcome::kExpired);
+    event.retention_days = retention;
+    event.about_period = period;
+  }
+  return events;
 }
 
 }  // namespace
@@ -88,7 +104,7 @@ Result<void> Writer::BeginErase(ActJob& job) {
     return Error{Code::kHeld, "erase: the subject is under legal hold; the attempt is recorded. "
                               "`portcullis audit hold` lists holds, `release --hold` lifts one"};
   }
-  BOOST_OUTCOME_TRY(DestroyKeys(keys, {}, EraseEvents(EraseOutcome::kBegun, tags, facts.Text())));
+  BOOST_OUTCOME_TRY(DestroyKeys(EndBeforeErasing(), keys, {}, EraseEvents(EraseOutcome::kBegun, tags, facts.Text())));
   EraseInBackground(std::move(job.done), job.request.correlation);
   return Ok();
 }
@@ -158,15 +174,19 @@ Result<void> Writer::Shred(const ActJob& job, const Leaf& leaf, PartType type) {
                               "`portcullis audit hold` lists holds, `release --hold` lifts one"};
   }
   BOOST_OUTCOME_TRY(key.value().Puncture(part.point));  // on a copy: too many are refused before anything is told
-  BOOST_OUTCOME_TRY(DestroyKeys({}, {part}, {ShredEvent(part, leaf.request_id, facts.Text())}));
+  BOOST_OUTCOME_TRY(DestroyKeys(EndBeforeErasing(), {}, {part}, {ShredEvent(part, leaf.request_id, facts.Text())}));
   EraseInBackground(job.done, job.request.correlation);
   return Ok();
 }
 
-Result<void> Writer::DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<PartShredding>& parts,
-                                 const std::vector<Event>& told) {
+// What is destroyed from now on lies below this segment.
+uint64_t Writer::EndBeforeErasing() {
   appender_.Roll();
-  const uint64_t end_segment = appender_.segment() + 1;
+  return appender_.segment() + 1;
+}
+
+Result<void> Writer::DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
+                                 const std::vector<PartShredding>& parts, const std::vector<Event>& told) {
   KeyStore::Erasures noted;
   for (const SubjectKeyId& key : keys) {
     noted.begun[end_segment].insert(key);
@@ -261,54 +281,76 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
       facts.Add("records", sum.records);
       facts.Add("bytes", sum.bytes);
       facts.Add("segments", sum.segments);
-      Event event;
-      event.kind = Kind::kErase;
-      event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
-      event.parts.push_back(Part{PartType::kMetadata, facts.Text()});
       Result<void> told = outcome;
-      if (told) told = composer_->keys().FinishErasures(pending.destroyed);
-      if (told) told = composer_->keys().FinishShreddings(pending.parts_destroyed);
-      if (told) told = WriteEvents({event});
-      if (!told) Say("ciphertext of destroyed keys remains and is tried again at the next start: " + told.error().message);
-      if (!done) return;
-      ActReply reply;
-      reply.correlation = correlation;
-      reply.error_code = told ? 0 : static_cast<uint32_t>(told.error().code);
-      reply.error = told ? "" : told.error().message;
-      reply.text = facts.Text();
-      done(std::move(reply));
+      if (told) return ForgetErasures(pending, facts.Text(), done, correlation);
+      ReplyErased(told, facts.Text(), done, correlation);
     });
     wake_.notify_one();
   });
 }
 
-// One ERASE record per class and week covers everybody whose key goes.
+// The notes go by slices as well, then ERASE (done) is told.
+void Writer::ForgetErasures(KeyStore::Erasures gone, const std::string& facts, const ActDone& done, uint64_t correlation) {
+  std::map<uint64_t, std::set<SubjectKeyId>> slice;
+  for (size_t taken = 0; taken < kKeysAtOnce && !gone.destroyed.empty(); ++taken) {
+    auto& [end, keys] = *gone.destroyed.begin();
+    slice[end].insert(keys.extract(keys.begin()));
+    if (keys.empty()) gone.destroyed.erase(gone.destroyed.begin());
+  }
+  Result<void> told = composer_->keys().FinishErasures(slice);
+  if (told && !gone.destroyed.empty()) {
+    told = composer_->keys().Commit();
+    const std::lock_guard guard(mutex_);
+    finished_.push_back([this, told, gone = std::move(gone), facts, done, correlation]() mutable {
+      if (told) return ForgetErasures(std::move(gone), facts, done, correlation);
+      ReplyErased(told, facts, done, correlation);
+    });
+    return;
+  }
+  if (told) told = composer_->keys().FinishShreddings(gone.parts_destroyed);
+  Event event;
+  event.kind = Kind::kErase;
+  event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
+  event.parts.push_back(Part{PartType::kMetadata, facts});
+  if (told) told = WriteEvents({event});
+  ReplyErased(told, facts, done, correlation);
+}
+
+void Writer::ReplyErased(const Result<void>& told, const std::string& facts, const ActDone& done, uint64_t correlation) {
+  if (!told) Say("ciphertext of destroyed keys remains and is tried again at the next start: " + told.error().message);
+  if (!done) return;
+  ActReply reply;
+  reply.correlation = correlation;
+  reply.error_code = told ? 0 : static_cast<uint32_t>(told.error().code);
+  reply.error = told ? "" : told.error().message;
+  reply.text = facts;
+  done(std::move(reply));
+}
+
+// Keys go by slices of neighbours, which lie in few buckets of the key store, and appends are served in between;
+// ciphertext is taken out when the last slice is gone.
 Result<void> Writer::ExpireKeys() {
-  const uint64_t today = DayOf(options_.clock().wall_us);
-  BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> all, composer_->keys().SubjectKeys());
-  std::vector<SubjectKeyId> due;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(due), [today](const SubjectKeyId& id) {
-    return id.retention > 0 && ExpiryDay(id) <= today;
-  });
-  if (due.empty()) return Ok();
+  if (expiring_.empty()) {
+    const uint64_t today = DayOf(options_.clock().wall_us);
+    BOOST_OUTCOME_TRY(expiring_, composer_->keys().SubjectKeys());
+    std::erase_if(expiring_, [today](const SubjectKeyId& id) { return id.retention == 0 || ExpiryDay(id) > today; });
+  }
   bool everybody = false;
   BOOST_OUTCOME_TRY(const std::set<Tag> held, HeldTags(everybody));
-  if (everybody) return Ok();
-  std::erase_if(due, [&](const SubjectKeyId& id) { return held.contains(id.subject); });
-  if (due.empty()) return Ok();
-  std::set<std::pair<uint16_t, uint16_t>> classes;
-  for (const SubjectKeyId& id : due) classes.emplace(id.retention, id.period);
-  std::vector<Event> events;
-  for (const auto& [retention, period] : classes) {
-    Event& event = events.emplace_back();
-    event.kind = Kind::kErase;
-    event.outcome = static_cast<uint16_t>(EraseOutcome::kExpired);
-    event.retention_days = retention;
-    event.about_period = period;
+  std::erase_if(expiring_, [&](const SubjectKeyId& id) { return everybody || held.contains(id.subject); });
+  const size_t kept = expiring_.size() - std::min(expiring_.size(), kKeysAtOnce);
+  const std::vector<SubjectKeyId> slice(expiring_.begin() + static_cast<std::ptrdiff_t>(kept), expiring_.end());
+  expiring_.resize(kept);
+  if (!slice.empty()) {
+    if (!expiry_end_) expiry_end_ = EndBeforeErasing();
+    BOOST_OUTCOME_TRY(DestroyKeys(*expiry_end_, slice, {}, ExpiryEvents(slice)));
+    Say("retention: " + std::to_string(slice.size()) + " expired keys were destroyed");
   }
-  BOOST_OUTCOME_TRY(DestroyKeys(due, {}, events));
-  Say("retention: " + std::to_string(due.size()) + " expired keys were destroyed");
-  EraseInBackground(nullptr, 0);
+  if (!expiring_.empty()) {
+    next_expiry_ = std::chrono::steady_clock::now();
+  } else if (std::exchange(expiry_end_, std::nullopt)) {
+    EraseInBackground(nullptr, 0);
+  }
   return Ok();
 }
 

@@ -57,7 +57,10 @@ void PrintRecord(const Context& context, const audit::LoadedRecord& record, cons
     out["schema"] = "portcullis.audit.record/1";
     out["parts"] = Contents(opened.parts);
     json::object shredded;
-    for (const audit::PartType part : opened.shredded) shredded[audit::PartName(part)] = ShreddedWords(by, part);
+    for (const audit::PartType part : opened.shredded) {
+      const auto found = by.find(part);
+      shredded[audit::PartName(part)] = found == by.end() ? json::value() : json::value(found->second);
+    }
     if (!shredded.empty()) out["shredded"] = std::move(shredded);
     std::cout << json::serialize(out) << "\n";
     return;
