@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sodium.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <random>
@@ -204,6 +205,31 @@ TEST_F(ShredTest, OnePartIsGoneForEverAndNothingElse) {
   PutBack("before");
   EXPECT_EQ(OpenedByRelease(seqs_[0], before), "metadata prompt answer reasoning ");
   EXPECT_EQ(OpenedByRelease(seqs_[0], after), "metadata answer reasoning !prompt ");
+}
+
+TEST_F(ShredTest, FilesOfTheVersionBeforeAreRefusedByName) {
+  auto writer = StartWriter();
+  Write(*writer);
+  const std::string file = Release(*writer).value();
+  ASSERT_TRUE(writer->Stop());
+  writer.reset();
+  const auto secret = ReadAuditorSecret(auditor());
+  std::string older = file;
+  older.replace(older.find("v3"), 2, "v2");
+  const auto release = ReleasedKeys().Add(older, kOrigin, secret.value());
+  ASSERT_FALSE(release);
+  EXPECT_NE(release.error().message.find("reads version 3"), std::string::npos) << release.error().message;
+  std::string leaf = EncodeLeaf(Read().leaves[0]);
+  leaf[0] = 2;
+  EXPECT_NE(DecodeLeaf(leaf).error().message.find("reads version 3"), std::string::npos);
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((keys() / "keystore.db").c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "PRAGMA user_version=2", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+  const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadWrite);
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, Code::kBadFormat);
+  EXPECT_NE(store.error().message.find("of version 2"), std::string::npos) << store.error().message;
 }
 
 TEST_F(ShredTest, AnOlderCopyOfTheKeyStoreOpensNothingWithoutItsSalt) {
