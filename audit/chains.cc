@@ -5,13 +5,23 @@
 #include <algorithm>
 
 #include "audit/seal.h"
+#include "audit/subject_key.h"
 
 namespace portcullis::audit {
+namespace {
 
-ChainTable::ChainTable() : keys_(kMaxChains * kKeySize) { Clear(); }
+constexpr size_t kSlot = kKeySize + kNodeSize;
+
+}  // namespace
+
+ChainTable::ChainTable() : keys_(kMaxChains * kSlot) { Clear(); }
 
 std::span<uint8_t> ChainTable::Key(size_t slot) {
-  return keys_.bytes().subspan(slot * kKeySize, kKeySize);
+  return keys_.bytes().subspan(slot * kSlot, kKeySize);
+}
+
+std::span<uint8_t> ChainTable::Node(size_t slot) {
+  return keys_.bytes().subspan(slot * kSlot + kKeySize, kNodeSize);
 }
 
 std::optional<ChainTable::Link> ChainTable::Current(const Owner& owner, uint32_t epoch,
@@ -23,11 +33,10 @@ std::optional<ChainTable::Link> ChainTable::Current(const Owner& owner, uint32_t
     Forget(owner);
     return std::nullopt;
   }
-  return Link{chain.chain, chain.index, chain.wrap_set_hash, Key(chain.slot)};
+  return Link{chain.chain, chain.index, chain.wrap_set_hash, Key(chain.slot), Node(chain.slot)};
 }
 
-std::span<const uint8_t> ChainTable::Begin(const Owner& owner, uint32_t epoch, uint64_t chain,
-                                           uint64_t now_us) {
+ChainTable::Fresh ChainTable::Begin(const Owner& owner, uint32_t epoch, uint64_t chain, uint64_t now_us) {
   Forget(owner);
   if (free_.empty()) {
     const auto oldest = std::min_element(chains_.begin(), chains_.end(), [](const auto& a, const auto& b) {
@@ -39,7 +48,7 @@ std::span<const uint8_t> ChainTable::Begin(const Owner& owner, uint32_t epoch, u
   free_.pop_back();
   randombytes_buf(Key(slot).data(), kKeySize);
   chains_[owner] = Chain{slot, chain, 0, epoch, now_us, {}};
-  return Key(slot);
+  return Fresh{Key(slot), Node(slot)};
 }
 
 void ChainTable::SetWrap(const Owner& owner, const Hash& wrap_set_hash) {
@@ -55,7 +64,7 @@ void ChainTable::Advance(const Owner& owner) {
 void ChainTable::Forget(const Owner& owner) {
   const auto found = chains_.find(owner);
   if (found == chains_.end()) return;
-  sodium_memzero(Key(found->second.slot).data(), kKeySize);
+  sodium_memzero(Key(found->second.slot).data(), kSlot);
   free_.push_back(found->second.slot);
   chains_.erase(found);
 }

@@ -1,6 +1,7 @@
 // Key chains: one per subject key and jurisdiction, for at most an hour or 4096 records. A chain's keys live here and
 // nowhere else, in one block of secret memory, and each key is overwritten by its successor, so that a
-// memory image opens nothing older. CHAINS in FORMAT.md. One thread (the writer's).
+// memory image opens nothing older. Beside it lies the chain's node of the subject's tree (subject_key.h), so
+// that the tree itself is not kept. CHAINS in FORMAT.md. One thread (the writer's).
 #pragma once
 
 #include <cstdint>
@@ -35,14 +36,18 @@ class ChainTable {
     uint32_t index = 0;
     Hash wrap_set_hash{};
     std::span<const uint8_t> key;
+    std::span<const uint8_t> node;
   };
 
   ChainTable();
   // The live chain of the subject, if there is one that may take another record now.
   std::optional<Link> Current(const Owner& owner, uint32_t epoch, uint64_t now_us);
-  // A new random chain; the oldest gives way when the table is full. Returns its first key, to be
-  // wrapped; SetWrap must follow.
-  std::span<const uint8_t> Begin(const Owner& owner, uint32_t epoch, uint64_t chain, uint64_t now_us);
+  struct Fresh {
+    std::span<const uint8_t> key;  // the first, to be wrapped
+    std::span<uint8_t> node;       // to be filled
+  };
+  // A new random chain; the oldest gives way when the table is full. SetWrap must follow.
+  Fresh Begin(const Owner& owner, uint32_t epoch, uint64_t chain, uint64_t now_us);
   void SetWrap(const Owner& owner, const Hash& wrap_set_hash);
   // Replaces the current key by its successor.
   void Advance(const Owner& owner);
@@ -63,6 +68,7 @@ class ChainTable {
     Hash wrap_set_hash{};
   };
   std::span<uint8_t> Key(size_t slot);
+  std::span<uint8_t> Node(size_t slot);
 
   certs::SecretBytes keys_;
   std::vector<size_t> free_;

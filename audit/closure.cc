@@ -1,6 +1,7 @@
 #include "audit/closure.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <utility>
 
@@ -24,7 +25,7 @@ void ClosureChecker::Fail(bool tampered, uint64_t seq, std::string message) {
   if (!fault_) fault_ = ClosureFault{tampered, seq, std::move(message)};
 }
 
-void ClosureChecker::Take(const Leaf& leaf, bool erased) {
+void ClosureChecker::Take(const Leaf& leaf, bool erased, uint16_t shredded) {
   if (!begun_ || leaf.boot != boot_) {
     TakeBoot(leaf);
   } else {
@@ -44,6 +45,10 @@ void ClosureChecker::Take(const Leaf& leaf, bool erased) {
     ErasedKey& known = erased_keys_[key];
     const bool explained = known.first && *known.first < DestroyedUntil(key, known);
     if (!known.first || explained) known.first = leaf.seq;
+  }
+  if (shredded != 0) {
+    shredded_parts_ += static_cast<uint64_t>(std::popcount(shredded));
+    shredded_.push_back({leaf, shredded});
   }
   if (leaf.kind == Kind::kHeartbeat) last_beat_us_ = leaf.mono_us;
   if (leaf.kind == Kind::kStop && !open_.empty()) {
@@ -132,12 +137,14 @@ void ClosureChecker::CheckRequest(const Leaf& leaf) {
 
 void ClosureChecker::TakeErasure(const Leaf& leaf) {
   const auto outcome = static_cast<EraseOutcome>(leaf.outcome);
-  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired;
+  const auto part = ShreddedPart(leaf.outcome);
+  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired || part;
   if (destroys && everybody_held_ > 0) Fail(true, leaf.seq, Name(leaf) + " erases while everybody is under legal hold");
   if (outcome == EraseOutcome::kExpired) expired_[{leaf.retention, leaf.period}].push_back(leaf.seq);
-  if (outcome != EraseOutcome::kBegun) return;
+  if (outcome != EraseOutcome::kBegun && !part) return;
   for (size_t i = 0; i < leaf.tag_count; ++i) {
-    erase_subjects_[leaf.tags[i]] = leaf.seq;
+    if (part) shreddings_[{leaf.parent_seq, *part, leaf.tags[i]}] = leaf.seq;
+    else erase_subjects_[leaf.tags[i]] = leaf.seq;
     if (const auto held = held_.find(leaf.tags[i]); held != held_.end() && held->second.count > 0) {
       Fail(true, leaf.seq, Name(leaf) + " erases a subject under legal hold");
     }
@@ -187,15 +194,27 @@ uint64_t ClosureChecker::DestroyedUntil(const SubjectKeyId& key, ErasedKey& know
   return std::max(known.expired, subject != erase_subjects_.end() ? subject->second : 0);
 }
 
-// Every payload that is gone needs an ERASE after it.
+bool ClosureChecker::PartShredded(const Leaf& leaf, PartType type) const {
+  const auto told = shreddings_.find({leaf.seq, type, leaf.subject});
+  return told != shreddings_.end() && told->second > leaf.seq;
+}
+
+// Every payload that is gone, or part of one, needs an ERASE after it.
 void ClosureChecker::Finish() {
   std::optional<uint64_t> first;
   for (auto& [key, known] : erased_keys_) {
     if (!known.first || *known.first < DestroyedUntil(key, known)) continue;
     if (!first || *known.first < *first) first = known.first;
   }
+  for (const auto& [leaf, parts] : shredded_) {
+    for (unsigned type = 0; type < 16; ++type) {
+      const auto part = static_cast<PartType>(type);
+      if ((parts & PartBit(part)) == 0 || PartShredded(leaf, part) || (first && *first <= leaf.seq)) continue;
+      first = leaf.seq;
+    }
+  }
   if (first) {
-    Fail(false, *first, "the payload of record " + std::to_string(*first) + " is gone, and no ERASE record says so");
+    Fail(false, *first, "the payload of record " + std::to_string(*first) + " is gone, all or in part, and no ERASE record says so");
   }
 }
 

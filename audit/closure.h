@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,8 @@ struct ClosureFault {
 
 class ClosureChecker {
  public:
-  void Take(const Leaf& leaf, bool erased = false);
+  // `shredded`: parts of which only zeros are left (PartBit).
+  void Take(const Leaf& leaf, bool erased = false, uint16_t shredded = 0);
   // After the last record. The requests that the running boot has not ended yet are no fault.
   void Finish();
 
@@ -35,12 +37,15 @@ class ClosureChecker {
   uint64_t recoveries() const { return recoveries_; }
   uint64_t overrides() const { return overrides_; }
   uint64_t erased() const { return erased_; }
+  uint64_t shredded() const { return shredded_parts_; }
   uint64_t unsynchronised() const { return unsynchronised_; }  // records without a trusted clock
   // True when an ERASE before the present record says that this record's key is gone. For an opener.
   bool KeyDestroyed(const Leaf& leaf) {
     const SubjectKeyId key = SubjectKeyOf(leaf);
     return leaf.seq < DestroyedUntil(key, erased_keys_[key]);
   }
+  // True when an ERASE after it says that this part of the record is gone. After the last record.
+  bool PartShredded(const Leaf& leaf, PartType type) const;
   bool stopped() const { return last_kind_ == Kind::kStop; }
 
  private:
@@ -91,9 +96,15 @@ class ClosureChecker {
   uint64_t last_wall_us_ = 0, last_mono_us_ = 0;
   uint64_t last_beat_us_ = 0;
   uint16_t heartbeat_seconds_ = 0;
-  uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0;
+  uint64_t requests_ = 0, recoveries_ = 0, overrides_ = 0, erased_ = 0, unsynchronised_ = 0, shredded_parts_ = 0;
   std::map<SubjectKeyId, ErasedKey> erased_keys_;
   std::map<Tag, uint64_t> erase_subjects_;  // latest ERASE of the subject
+  std::map<std::tuple<uint64_t, PartType, Tag>, uint64_t> shreddings_;  // latest ERASE, by record, part and subject
+  struct Shredded {
+    Leaf leaf;
+    uint16_t parts = 0;
+  };
+  std::vector<Shredded> shredded_;
   std::map<std::pair<uint16_t, uint16_t>, std::vector<uint64_t>> expired_;  // seqs, by class and week
   std::map<Tag, Holds> held_;
   int everybody_held_ = 0;

@@ -3,6 +3,8 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#include <algorithm>
+
 #include "audit/merkle.h"
 #include "audit/segment.h"
 #include "audit/tags.h"
@@ -50,7 +52,7 @@ uint32_t EpochOf(uint64_t wall_us) {
 Composer::Composer(std::string_view origin, const Id& boot, uint64_t next_seq,
                    std::unique_ptr<KeyStore> keys, AuditorPolicy auditors)
     : origin_(OriginId(origin)), boot_(boot), keys_(std::move(keys)), auditors_(std::move(auditors)),
-      record_key_(kKeySize), next_seq_(next_seq), settled_seq_(next_seq) {}
+      record_key_(kKeySize), record_node_(kNodeSize), next_seq_(next_seq), settled_seq_(next_seq) {}
 
 Result<void> Composer::Check(const Event& event, uint64_t parent) const {
   const auto invalid = [](const char* why) { return Error{Code::kInvalidEvent, why}; };
@@ -183,9 +185,16 @@ Result<void> Composer::AddOne(const Event& event, uint64_t parent, Composed& out
     leaf.chain_index = link.index;
     leaf.wrap_set_hash = link.wrap_set_hash;
     DeriveRecordKey(link.key, leaf.seq, record_key_);
+    std::copy(link.node.begin(), link.node.end(), record_node_.data());
+    Descend(record_node_.bytes(), kChainDepth, kRecordDepth, PointOf(leaf.chain, leaf.chain_index, {}));
     chains_.Advance(owner);
-    payload = sealer_.Seal(leaf, event.parts, record_key_);
+    payload = sealer_.Seal(leaf, event.parts, record_key_, [&](PartType type, std::span<uint8_t> share) {
+      std::copy(record_node_.bytes().begin(), record_node_.bytes().end(), share.begin());
+      Descend(share, kRecordDepth, kTreeDepth, PointOf(leaf.chain, leaf.chain_index, type));
+      return true;
+    });
     record_key_.Wipe();
+    record_node_.Wipe();
   }
   Track(event, leaf.seq, parent);
   out.seqs.push_back(leaf.seq);
@@ -220,7 +229,7 @@ Result<std::vector<Tag>> Composer::SubjectTags(std::string_view subject) {
 // The subject's live chain, or a new one whose KEY record goes into the batch now.
 Result<ChainTable::Link> Composer::LinkFor(const Leaf& proto, const ChainTable::Owner& owner) {
   if (auto link = chains_.Current(owner, proto.epoch, proto.mono_us)) return *link;
-  BOOST_OUTCOME_TRY(const certs::SecretBytes subject_key, keys_->SubjectKeyOrCreate(owner.key));
+  BOOST_OUTCOME_TRY(const SubjectKey subject_key, keys_->SubjectKeyOrCreate(owner.key));
   Leaf key;
   key.kind = Kind::kKey;
   key.clock = proto.clock;
@@ -234,10 +243,15 @@ Result<ChainTable::Link> Composer::LinkFor(const Leaf& proto, const ChainTable::
   key.retention = proto.retention;
   key.period = proto.period;
   key.chain = key.seq;
-  const auto chain_0 = chains_.Begin(owner, proto.epoch, key.chain, proto.mono_us);
+  BOOST_OUTCOME_TRY(CheckPlaceInTree(key));
+  const ChainTable::Fresh fresh = chains_.Begin(owner, proto.epoch, key.chain, proto.mono_us);
+  if (!subject_key.Node(PointOfChain(key.chain), kChainDepth, fresh.node)) {
+    chains_.Forget(owner);
+    return Error{Code::kTampered, "the key store says that parts of a chain were shredded that only now begins"};
+  }
   const WrapContext context{origin_, owner.key, proto.epoch, key.chain};
   const std::string wrap_set =
-      MakeWrapSet(context, owner.jurisdiction, chain_0, subject_key, auditors_.For(owner.jurisdiction));
+      MakeWrapSet(context, owner.jurisdiction, fresh.key, subject_key.wrap(), auditors_.For(owner.jurisdiction));
   key.wrap_set_hash = Sha256(wrap_set);
   chains_.SetWrap(owner, key.wrap_set_hash);
   const std::string payload = ClearPayload(key, wrap_set);

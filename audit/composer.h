@@ -20,6 +20,7 @@
 #include "audit/keystore.h"
 #include "audit/record.h"
 #include "audit/seal.h"
+#include "audit/subject_key.h"
 
 namespace portcullis::audit {
 
@@ -100,7 +101,7 @@ class Composer {
   std::optional<ClockReading> settled_now_;  // of the last batch that became durable
   ChainTable chains_;
   Sealer sealer_;
-  certs::SecretBytes record_key_;
+  certs::SecretBytes record_key_, record_node_;
   uint32_t tag_epoch_ = 0;
   certs::SecretBytes tag_key_;
 

@@ -85,4 +85,10 @@ std::optional<PartType> PartFromName(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<PartType> ShreddedPart(uint16_t outcome) {
+  if (outcome <= kShredBase || outcome > kShredBase + UINT8_MAX) return std::nullopt;
+  const auto part = PartFromNumber(static_cast<uint8_t>(outcome - kShredBase));
+  return part == PartType::kWrapSet ? std::nullopt : part;
+}
+
 }  // namespace portcullis::audit

@@ -45,6 +45,8 @@ bool IsInternal(Kind kind);
 
 // DO NOT CHANGE THESE ENUM VALUES: outcomes of ERASE and HOLD records.
 enum class EraseOutcome : uint16_t { kBegun = 1, kDone = 2, kRefusedByHold = 3, kExpired = 4 };
+// An ERASE of one part has the outcome kShredBase + PartType, and the record as its parent.
+inline constexpr uint16_t kShredBase = 16;
 enum class HoldOutcome : uint16_t { kPlaced = 1, kLifted = 2 };
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every record on disk.
@@ -60,6 +62,8 @@ enum class PartType : uint8_t {
 std::string_view PartName(PartType type);
 std::optional<PartType> PartFromNumber(uint8_t number);
 std::optional<PartType> PartFromName(std::string_view name);
+// Of an ERASE record's outcome: the part that it says is shredded.
+std::optional<PartType> ShreddedPart(uint16_t outcome);
 
 struct Part {
   PartType type = PartType::kMetadata;

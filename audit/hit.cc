@@ -96,8 +96,10 @@ Result<void> HitReader::Read(const IndexHit& hit, Leaf& leaf, Hash& leaf_hash) {
       static_cast<uint8_t>(head[kFrameTypeAt]) == static_cast<uint8_t>(FrameType::kErased) ? std::string_view(head) : std::string_view(frame));
   if (parsed.state != FrameState::kWhole || leaf.seq != hit.seq || leaf.origin != origin_) return wrong("its frame is not whole");
   if (parsed.frame.type == FrameType::kErased) return Ok();
-  if (parsed.frame.type != FrameType::kRecord) return wrong("its frame is not a record's");
-  if (auto payload = CheckPayload(leaf, parsed.frame.body.substr(kLeafSize)); !payload) return payload.error();
+  const bool shredded = parsed.frame.type == FrameType::kShredded;
+  if (parsed.frame.type != FrameType::kRecord && !shredded) return wrong("its frame is not a record's");
+  const auto payload = CheckPayload(leaf, parsed.frame.body.substr(kLeafSize), shredded ? Zeros::kShredded : Zeros::kRefused);
+  if (!payload) return payload.error();
   return Ok();
 }
 

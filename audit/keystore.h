@@ -1,11 +1,13 @@
 // The key store: subject keys (one per subject, retention class and week), yearly tag keys and legal
-// holds, each encrypted under a key derived from K_store and a salt, in SQLite (journal DELETE,
-// synchronous EXTRA, secure_delete on, one connection). New keys open a transaction that Commit() makes
-// durable; a record sealed under a new key must not reach the log before that. Rekey() re-encrypts
-// everything under a new salt and destroys the old one, so that an older copy of the file opens
-// nothing. KEY STORE in FORMAT.md. One thread at a time.
+// holds, in SQLite (journal DELETE, synchronous EXTRA, secure_delete on, one connection). Subject keys are
+// encrypted under the key of their bucket, one of 256; bucket keys and all the rest under a key derived from
+// K_store and a salt. New keys open a transaction that Commit() makes durable; a record sealed under a new
+// key must not reach the log before that. Rekey() destroys the old salt and the keys of the buckets that lost
+// something, so that an older copy of the file opens nothing, and re-encrypts only these buckets. KEY STORE in
+// FORMAT.md. One thread at a time.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -17,9 +19,11 @@
 #include "audit/error.h"
 #include "audit/event.h"
 #include "audit/record.h"
+#include "audit/subject_key.h"
 #include "certs/secret.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 namespace portcullis::audit {
 
@@ -27,7 +31,7 @@ namespace portcullis::audit {
 class SubjectKeySource {
  public:
   virtual ~SubjectKeySource() = default;
-  virtual Result<certs::SecretBytes> SubjectKey(const SubjectKeyId& id) = 0;  // kNotFound: there is none
+  virtual Result<SubjectKey> KeyOf(const SubjectKeyId& id) = 0;  // kNotFound: there is none
 };
 
 struct Hold {
@@ -35,6 +39,15 @@ struct Hold {
   std::string subject;  // "*": everybody
   std::string reason;
   uint64_t since_us = 0;
+};
+
+// One part of one record, whose share of the key is destroyed.
+struct PartShredding {
+  SubjectKeyId key;
+  uint64_t seq = 0;
+  TreePoint point = 0;
+
+  auto operator<=>(const PartShredding&) const = default;
 };
 
 class KeyStore : public SubjectKeySource {
@@ -47,12 +60,13 @@ class KeyStore : public SubjectKeySource {
   KeyStore(const KeyStore&) = delete;
   KeyStore& operator=(const KeyStore&) = delete;
 
-  Result<certs::SecretBytes> SubjectKey(const SubjectKeyId& id) override;
-  Result<certs::SecretBytes> SubjectKeyOrCreate(const SubjectKeyId& id);
+  Result<SubjectKey> KeyOf(const SubjectKeyId& id) override;
+  Result<SubjectKey> SubjectKeyOrCreate(const SubjectKeyId& id);
   Result<certs::SecretBytes> TagKey(uint32_t epoch);                 // kNotFound where there is none
   Result<certs::SecretBytes> TagKeyOrCreate(uint32_t epoch);
   Result<std::vector<uint32_t>> Epochs();                            // that have a tag key
   Result<std::vector<SubjectKeyId>> SubjectKeys();                   // all, in order
+  Result<std::vector<SubjectKeyId>> SubjectKeysOf(const std::vector<Tag>& subjects);
 
   Result<uint64_t> AddHold(const std::string& subject, const std::string& reason, uint64_t since_us);
   Result<void> RemoveHold(uint64_t number);                          // kNotFound
@@ -62,38 +76,62 @@ class KeyStore : public SubjectKeySource {
   // be there), then `destroyed` (only the ciphertext is left, in the segments below the given end).
   struct Erasures {
     std::map<uint64_t, std::set<SubjectKeyId>> begun, destroyed;  // by end segment
-    bool empty() const { return begun.empty() && destroyed.empty(); }
+    std::map<uint64_t, std::set<PartShredding>> parts_begun, parts_destroyed;
+    bool empty() const { return begun.empty() && destroyed.empty() && parts_begun.empty() && parts_destroyed.empty(); }
   };
   Result<void> BeginErasure(const SubjectKeyId& id, uint64_t end_segment);
   Result<void> DestroyKey(const SubjectKeyId& id, uint64_t end_segment);
+  Result<void> BeginShredding(const PartShredding& part, uint64_t end_segment);
+  Result<void> PuncturePart(const PartShredding& part, uint64_t end_segment);
   Result<Erasures> PendingErasures();
   Result<void> FinishErasures(const std::map<uint64_t, std::set<SubjectKeyId>>& done);
+  Result<void> FinishShreddings(const std::map<uint64_t, std::set<PartShredding>>& done);
 
   // Makes what changed since the last call durable. After an error the changes are gone.
   Result<void> Commit();
   void Rollback();
 
-  // Everything under a new salt, durable; `new_root` (32 bytes) replaces K_store where given.
-  Result<void> Rekey(const certs::SecretBytes* new_root = nullptr);
+  // A new salt, and new keys for the buckets in which keys were destroyed or punctured since the last time, or for
+  // all; durable. `new_root` (32 bytes) replaces K_store where given.
+  enum class Renew { kTouched, kAll };
+  Result<void> Rekey(Renew which = Renew::kTouched, const certs::SecretBytes* new_root = nullptr);
   uint64_t generation() const { return generation_; }  // grows with every Rekey
 
  private:
   KeyStore(sqlite3* db, certs::SecretBytes root_key, std::filesystem::path salt_path);
   Result<void> Execute(const char* sql);
   Result<void> Begin();
+  Result<void> CheckVersion();
   Result<void> LoadSalt(bool create);
   Result<void> LoadGeneration();
   Result<certs::SecretBytes> Load(const char* table, std::string_view id);
   Result<certs::SecretBytes> Create(const char* table, std::string_view id);
   Result<void> Insert(const char* table, std::string_view id, std::string_view sealed);
   Result<void> Delete(const char* table, std::string_view id);
-  Result<std::vector<std::pair<std::string, std::string>>> Rows(const char* table);
-  Result<void> Reseal(const char* table, const certs::SecretBytes& next);
+  // Ids from `low` to `high`, both included; empty: all.
+  Result<std::vector<std::string>> Ids(const char* table, std::string_view low, std::string_view high);
+  using RowList = std::vector<std::pair<std::string, std::string>>;
+  Result<RowList> Rows(const char* table, std::string_view low = {}, std::string_view high = {});
+  // Opens rows under one key and writes them under another.
+  Result<void> Reseal(const char* table, const RowList& rows, std::span<const uint8_t> old_key,
+                      std::span<const uint8_t> new_key);
+  Result<void> RenewBucket(uint8_t bucket, const certs::SecretBytes& next_store_key);
+  // The bucket's key; kNotFound where it has none yet and is not to get one.
+  Result<std::span<const uint8_t>> BucketKey(uint8_t bucket, bool create);
+  std::span<uint8_t> BucketSlot(uint8_t bucket) { return buckets_.bytes().subspan(bucket * 32u, 32); }
+  Result<void> PutSubjectKey(const SubjectKeyId& id, const SubjectKey& key);
+
+  // Prepared once; to be reset after use.
+  Result<sqlite3_stmt*> Prepared(const std::string& sql);
 
   sqlite3* db_;
+  std::map<std::string, sqlite3_stmt*> statements_;
   std::filesystem::path salt_path_;
   certs::SecretBytes root_key_;
   certs::SecretBytes store_key_;
+  certs::SecretBytes buckets_;      // 256 keys
+  std::bitset<256> known_buckets_;  // of which the key is in buckets_
+  std::bitset<256> touched_;        // that lost something since the last Rekey
   uint64_t generation_ = 0;
   bool in_transaction_ = false;
 };

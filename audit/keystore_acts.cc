@@ -1,7 +1,8 @@
-// Holds, pending erasures, and the re-encryption of the whole store.
+// Holds, pending erasures, and the re-encryption of the store.
 //
 // Crash safety of Rekey: the new salt is written beside the old one (store.salt.next), then one SQLite
-// transaction replaces every row and the generation, then the new salt is renamed over the old. A start
+// transaction replaces what lies under the store key, the rows of the renewed buckets and the generation, then
+// the new salt is renamed over the old. A start
 // that finds store.salt.next decides by the generation's row which of the two salts opens the store.
 
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "audit/file.h"
 #include "audit/keystore.h"
 #include "audit/keystore_rows.h"
+#include "audit/seal.h"
 
 namespace portcullis::audit {
 namespace {
@@ -21,7 +23,15 @@ namespace {
 constexpr std::string_view kBegun = "begun";
 constexpr std::string_view kDestroyed = "destroyed";
 
-constexpr const char* kTables[] = {"subject_key", "tag_key", "hold", "meta"};
+// Under the store key; besides them, the bucket keys.
+constexpr const char* kSmallTables[] = {"tag_key", "hold", "meta"};
+
+constexpr size_t kErasureId = kSubjectKeyIdSize + sizeof(uint64_t);
+constexpr size_t kShreddingId = kErasureId + sizeof(uint64_t) + sizeof(TreePoint);
+
+std::string ShreddingId(const PartShredding& part, uint64_t end_segment) {
+  return EncodeKeyId(part.key) + NumberId(end_segment) + NumberId(part.seq) + NumberId(part.point);
+}
 
 }  // namespace
 
@@ -33,14 +43,14 @@ Result<uint64_t> KeyStore::AddHold(const std::string& subject, const std::string
   if (!last && last.error().code != Code::kNotFound) return last.error();
   if (last) number = std::max(number, ByteReader(AsText(last.value().bytes())).Get<uint64_t>());
   ++number;
-  BOOST_OUTCOME_TRY(Insert("meta", kLastHoldId, SealRow("meta", kLastHoldId, AsBytes(NumberId(number)), store_key_)));
+  BOOST_OUTCOME_TRY(Insert("meta", kLastHoldId, SealRow("meta", kLastHoldId, AsBytes(NumberId(number)), store_key_.bytes())));
   std::string plain;
   ByteWriter out(plain);
   out.Put(since_us);
   out.PutSized<uint16_t>(subject);
   out.PutSized<uint16_t>(reason);
   const std::string id = NumberId(number);
-  BOOST_OUTCOME_TRY(Insert("hold", id, SealRow("hold", id, AsBytes(plain), store_key_)));
+  BOOST_OUTCOME_TRY(Insert("hold", id, SealRow("hold", id, AsBytes(plain), store_key_.bytes())));
   return number;
 }
 
@@ -53,7 +63,7 @@ Result<std::vector<Hold>> KeyStore::Holds() {
   BOOST_OUTCOME_TRY(const auto rows, Rows("hold"));
   std::vector<Hold> holds;
   for (const auto& [id, sealed] : rows) {
-    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow("hold", id, sealed, store_key_));
+    BOOST_OUTCOME_TRY(const certs::SecretBytes plain, OpenRow("hold", id, sealed, store_key_.bytes()));
     ByteReader in(AsText(plain.bytes()));
     Hold& hold = holds.emplace_back();
     hold.number = ByteReader(id).Get<uint64_t>();
@@ -70,18 +80,43 @@ Result<void> KeyStore::BeginErasure(const SubjectKeyId& id, uint64_t end_segment
 }
 
 Result<void> KeyStore::DestroyKey(const SubjectKeyId& id, uint64_t end_segment) {
+  touched_.set(id.subject.front());
   BOOST_OUTCOME_TRY(Delete("subject_key", EncodeKeyId(id)));
   return Insert("erasing", EncodeKeyId(id) + NumberId(end_segment), kDestroyed);
+}
+
+Result<void> KeyStore::BeginShredding(const PartShredding& part, uint64_t end_segment) {
+  return Insert("erasing", ShreddingId(part, end_segment), kBegun);
+}
+
+Result<void> KeyStore::PuncturePart(const PartShredding& part, uint64_t end_segment) {
+  touched_.set(part.key.subject.front());
+  auto key = KeyOf(part.key);
+  if (!key && key.error().code != Code::kNotFound) return key.error();  // erased meanwhile: the part as well
+  if (key && !key.value().Punctured(part.point)) {
+    BOOST_OUTCOME_TRY(key.value().Puncture(part.point));
+    BOOST_OUTCOME_TRY(PutSubjectKey(part.key, key.value()));
+  }
+  return Insert("erasing", ShreddingId(part, end_segment), kDestroyed);
 }
 
 Result<KeyStore::Erasures> KeyStore::PendingErasures() {
   BOOST_OUTCOME_TRY(const auto rows, Rows("erasing"));
   Erasures pending;
   for (const auto& [id, state] : rows) {
-    if (id.size() != kSubjectKeyIdSize + sizeof(uint64_t)) return KeyStoreTampered("a pending erasure is malformed");
-    BOOST_OUTCOME_TRY(const SubjectKeyId key, ParseKeyId(std::string_view(id).substr(0, kSubjectKeyIdSize)));
-    const uint64_t end = ByteReader(std::string_view(id).substr(kSubjectKeyIdSize)).Get<uint64_t>();
-    (state == kDestroyed ? pending.destroyed : pending.begun)[end].insert(key);
+    if (id.size() != kErasureId && id.size() != kShreddingId) return KeyStoreTampered("a pending erasure is malformed");
+    PartShredding part;
+    BOOST_OUTCOME_TRY(part.key, ParseKeyId(std::string_view(id).substr(0, kSubjectKeyIdSize)));
+    ByteReader in(std::string_view(id).substr(kSubjectKeyIdSize));
+    const uint64_t end = in.Get<uint64_t>();
+    const bool destroyed = state == kDestroyed;
+    if (id.size() == kErasureId) {
+      (destroyed ? pending.destroyed : pending.begun)[end].insert(part.key);
+      continue;
+    }
+    part.seq = in.Get<uint64_t>();
+    part.point = in.Get<TreePoint>();
+    (destroyed ? pending.parts_destroyed : pending.parts_begun)[end].insert(part);
   }
   return pending;
 }
@@ -95,7 +130,26 @@ Result<void> KeyStore::FinishErasures(const std::map<uint64_t, std::set<SubjectK
   return Ok();
 }
 
-Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
+Result<void> KeyStore::FinishShreddings(const std::map<uint64_t, std::set<PartShredding>>& done) {
+  for (const auto& [end, parts] : done) {
+    for (const PartShredding& part : parts) {
+      BOOST_OUTCOME_TRY(Delete("erasing", ShreddingId(part, end)));
+    }
+  }
+  return Ok();
+}
+
+// A new key for the bucket and for what is in it.
+Result<void> KeyStore::RenewBucket(uint8_t bucket, const certs::SecretBytes& next_store_key) {
+  const std::string id(1, static_cast<char>(bucket));
+  const certs::SecretBytes fresh = certs::SecretBytes::Random(kKeySize);
+  BOOST_OUTCOME_TRY(const auto old_key, BucketKey(bucket, false));
+  BOOST_OUTCOME_TRY(const auto rows, Rows(kSubjectKeyTable, id, id + std::string(kSubjectKeyIdSize - 1, '\xff')));
+  BOOST_OUTCOME_TRY(Reseal(kSubjectKeyTable, rows, old_key, fresh.bytes()));
+  return Insert("bucket", id, SealRow("bucket", id, fresh.bytes(), next_store_key.bytes()));
+}
+
+Result<void> KeyStore::Rekey(Renew which, const certs::SecretBytes* new_root) {
   const certs::SecretBytes salt = certs::SecretBytes::Random(kSaltSize);
   std::filesystem::path next_path = salt_path_;
   next_path += ".next";
@@ -103,11 +157,24 @@ Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
   certs::SecretBytes next = DeriveStoreKey(new_root != nullptr ? *new_root : root_key_, AsText(salt.bytes()));
   const auto replace = [&]() -> Result<void> {
     BOOST_OUTCOME_TRY(Begin());
-    for (const char* table : kTables) {
-      BOOST_OUTCOME_TRY(Reseal(table, next));
+    for (const char* table : kSmallTables) {
+      BOOST_OUTCOME_TRY(const auto rows, Rows(table));
+      BOOST_OUTCOME_TRY(Reseal(table, rows, store_key_.bytes(), next.bytes()));
     }
+    RowList kept;
+    BOOST_OUTCOME_TRY(RowList buckets, Rows("bucket"));
+    for (auto& [id, sealed] : buckets) {
+      if (id.size() != 1) return KeyStoreTampered("the id of a bucket has a wrong size");
+      const auto bucket = static_cast<uint8_t>(id.front());
+      if (which == Renew::kTouched && !touched_[bucket]) {
+        kept.emplace_back(std::move(id), std::move(sealed));
+        continue;
+      }
+      BOOST_OUTCOME_TRY(RenewBucket(bucket, next));
+    }
+    BOOST_OUTCOME_TRY(Reseal("bucket", kept, store_key_.bytes(), next.bytes()));
     const std::string grown = NumberId(generation_ + 1);
-    BOOST_OUTCOME_TRY(Insert("meta", kGenerationId, SealRow("meta", kGenerationId, AsBytes(grown), next)));
+    BOOST_OUTCOME_TRY(Insert("meta", kGenerationId, SealRow("meta", kGenerationId, AsBytes(grown), next.bytes())));
     return Commit();
   };
   if (auto done = replace(); !done) {
@@ -115,6 +182,9 @@ Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
     return done;
   }
   store_key_ = std::move(next);
+  known_buckets_.reset();
+  buckets_.Wipe();
+  touched_.reset();
   if (new_root != nullptr) root_key_ = certs::SecretBytes::CopyOf(new_root->bytes());
   ++generation_;
   // The old salt goes with its blocks overwritten, as far as the file system lets one.
@@ -123,7 +193,7 @@ Result<void> KeyStore::Rekey(const certs::SecretBytes* new_root) {
     return ErrnoError("cannot replace", salt_path_, errno);
   }
   BOOST_OUTCOME_TRY(SyncFolder(salt_path_.parent_path()));
-  (void)Execute("VACUUM");  // only shrinks the file: secure_delete has overwritten the rows
+  if (which == Renew::kAll) (void)Execute("VACUUM");  // only shrinks the file: secure_delete has overwritten the rows
   return Ok();
 }
 

@@ -11,7 +11,7 @@ constexpr size_t kNonce = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 constexpr size_t kTag = crypto_aead_xchacha20poly1305_ietf_ABYTES;
 
 std::string AssociatedData(const char* table, std::string_view id) {
-  return std::string("portcullis key store v2 ") + table + " " + std::string(id);
+  return std::string("portcullis key store v3 ") + table + " " + std::string(id);
 }
 
 }  // namespace
@@ -39,13 +39,13 @@ Result<SubjectKeyId> ParseKeyId(std::string_view id) {
 
 certs::SecretBytes DeriveStoreKey(const certs::SecretBytes& root, std::string_view salt) {
   certs::SecretBytes key(kKeySize);
-  const std::string input = "portcullis store key v2" + std::string(salt);
+  const std::string input = "portcullis store key v3" + std::string(salt);
   crypto_generichash(key.data(), key.size(), AsBytes(input).data(), input.size(), root.data(), root.size());
   return key;
 }
 
 std::string SealRow(const char* table, std::string_view id, std::span<const uint8_t> plain,
-                    const certs::SecretBytes& key) {
+                    std::span<const uint8_t> key) {
   std::string sealed(kNonce + plain.size() + kTag, '\0');
   auto* out = reinterpret_cast<uint8_t*>(sealed.data());
   randombytes_buf(out, kNonce);
@@ -56,7 +56,7 @@ std::string SealRow(const char* table, std::string_view id, std::span<const uint
 }
 
 Result<size_t> OpenRowInto(const char* table, std::string_view id, std::string_view sealed,
-                           const certs::SecretBytes& key, certs::SecretBytes& plain) {
+                           std::span<const uint8_t> key, certs::SecretBytes& plain) {
   if (sealed.size() < kNonce + kTag || sealed.size() > kMaxSealedRow) return KeyStoreTampered("a row has a wrong size");
   const std::string data = AssociatedData(table, id);
   const uint8_t* in = AsBytes(sealed).data();
@@ -69,7 +69,7 @@ Result<size_t> OpenRowInto(const char* table, std::string_view id, std::string_v
 }
 
 Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
-                                   const certs::SecretBytes& key) {
+                                   std::span<const uint8_t> key) {
   if (sealed.size() < kNonce + kTag || sealed.size() > kMaxSealedRow) return KeyStoreTampered("a row has a wrong size");
   certs::SecretBytes plain(sealed.size() - kNonce - kTag);
   BOOST_OUTCOME_TRY(OpenRowInto(table, id, sealed, key, plain));

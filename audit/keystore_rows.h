@@ -1,4 +1,4 @@
-// Rows of the key store: how an id is written, how a value is sealed under the store key. Internal to
+// Rows of the key store: how an id is written, how a value is sealed under its key. Internal to
 // keystore.cc and keystore_acts.cc. KEY STORE in FORMAT.md. Pure but for random nonces.
 #pragma once
 
@@ -14,9 +14,11 @@
 
 namespace portcullis::audit {
 
-inline constexpr size_t kMaxSealedRow = 16 << 10;
+inline constexpr size_t kMaxSealedRow = 4u << 20;  // the key of a subject that was punctured often
 inline constexpr size_t kSaltSize = 32;
 inline constexpr size_t kSubjectKeyIdSize = 20;
+inline constexpr size_t kBuckets = 256;  // of rows of subject_key, by the first byte of the id
+inline constexpr const char* kSubjectKeyTable = "subject_key";
 inline constexpr std::string_view kGenerationId = "generation";
 inline constexpr std::string_view kLastHoldId = "last-hold";
 
@@ -33,11 +35,11 @@ Result<SubjectKeyId> ParseKeyId(std::string_view id);
 
 certs::SecretBytes DeriveStoreKey(const certs::SecretBytes& root, std::string_view salt);
 std::string SealRow(const char* table, std::string_view id, std::span<const uint8_t> plain,
-                    const certs::SecretBytes& key);
-// Into a buffer that is large enough (kMaxSealedRow always is); returns how many bytes.
+                    std::span<const uint8_t> key);
+// Into a buffer that is large enough (the sealed size always is); returns how many bytes.
 Result<size_t> OpenRowInto(const char* table, std::string_view id, std::string_view sealed,
-                           const certs::SecretBytes& key, certs::SecretBytes& plain);
+                           std::span<const uint8_t> key, certs::SecretBytes& plain);
 Result<certs::SecretBytes> OpenRow(const char* table, std::string_view id, std::string_view sealed,
-                                   const certs::SecretBytes& key);
+                                   std::span<const uint8_t> key);
 
 }  // namespace portcullis::audit

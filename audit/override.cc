@@ -49,12 +49,18 @@ Result<void> FinishErasures(const std::filesystem::path& keys_folder, const std:
       BOOST_OUTCOME_TRY(store->DestroyKey(key, end));
     }
   }
+  for (const auto& [end, parts] : pending.parts_begun) {
+    for (const PartShredding& part : parts) {
+      BOOST_OUTCOME_TRY(store->PuncturePart(part, end));
+    }
+  }
   BOOST_OUTCOME_TRY(store->Rekey());
   BOOST_OUTCOME_TRY(pending, store->PendingErasures());
-  for (const auto& [end, keys] : pending.destroyed) {
-    (void)EraseFromSegments(old_log, end, keys);  // a damaged segment keeps ciphertext without a key
+  for (const auto& [end, targets] : TargetsOf(pending)) {
+    (void)EraseFromSegments(old_log, end, targets);  // a damaged segment keeps ciphertext without a key
   }
   BOOST_OUTCOME_TRY(store->FinishErasures(pending.destroyed));
+  BOOST_OUTCOME_TRY(store->FinishShreddings(pending.parts_destroyed));
   return store->Commit();
 }
 

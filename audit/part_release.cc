@@ -20,11 +20,12 @@ Error Bad(const char* why) { return Error{Code::kTampered, std::string("part rel
 Result<std::string> SealPartRelease(std::string_view origin, const AuditorKey& recipient, const Leaf& leaf,
                                     std::string_view payload, PartType type, const certs::SecretBytes& part_key,
                                     std::string_view proof) {
-  BOOST_OUTCOME_TRY(const auto entries, CheckPayload(leaf, payload));
+  BOOST_OUTCOME_TRY(const auto entries, CheckPayload(leaf, payload, Zeros::kShredded));
   const std::string_view table = payload.substr(0, entries.size() * kPartEntrySize);
   size_t at = table.size();
   for (size_t i = 0; i < entries.size(); at += entries[i].size, ++i) {
     if (entries[i].type != type) continue;
+    if (entries[i].shredded) return PartShredded(leaf.seq, type);
     if (part_key.size() != kKeySize) return Error{Code::kKeys, "part release: not a key of a part"};
     std::string head;
     ByteWriter out(head);

@@ -1,5 +1,7 @@
 #include "audit/reader.h"
 
+#include <algorithm>
+
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/scan.h"
@@ -22,6 +24,7 @@ class Finder : public ScanVisitor {
     out_.leaf_hash = record.leaf_hash;
     out_.payload = record.payload;
     out_.erased = record.erased;
+    out_.shredded = record.shredded;
     if (const auto key = keys_.find(record.leaf.chain); key != keys_.end() && record.leaf.parts > 0) {
       out_.key_leaf = key->second.first;
       out_.key_payload = key->second.second;
@@ -68,6 +71,19 @@ class SegmentMap {
   std::map<uint64_t, uint64_t> first_seqs_;
 };
 
+class Shreddings : public ScanVisitor {
+ public:
+  explicit Shreddings(uint64_t seq) : seq_(seq) {}
+  void OnRecord(const ScannedRecord& record) override {
+    if (record.leaf.kind != Kind::kErase || record.leaf.parent_seq != seq_) return;
+    if (const auto part = ShreddedPart(record.leaf.outcome)) found.try_emplace(*part, record.leaf.seq);
+  }
+  std::map<PartType, uint64_t> found;
+
+ private:
+  const uint64_t seq_;
+};
+
 Result<void> ProveIncluded(const Hash& leaf_hash, uint64_t seq, const Checkpoint& head, const TileReader& tiles) {
   BOOST_OUTCOME_TRY(const auto proof, InclusionProof(seq, head.size, [&](unsigned level, uint64_t index) {
                       return tiles.Node(level, index);
@@ -91,6 +107,7 @@ Result<LoadedRecord> LoadProved(const std::filesystem::path& log_folder, const V
   record.leaf_hash = found->hash;
   record.payload = found->payload;
   record.erased = found->erased;
+  record.shredded = found->shredded;
   if (found->leaf.parts == 0 || found->leaf.kind == Kind::kKey) return record;
   BOOST_OUTCOME_TRY(const ParsedSegment earlier, map.SegmentOf(found->leaf.chain, key));
   const ParsedRecord* chain = RecordIn(earlier, found->leaf.chain);
@@ -110,26 +127,38 @@ RecordOpener::RecordOpener(std::string_view origin, SubjectKeySource* keys,
 
 void RecordOpener::TakeKey(const Leaf& leaf, std::string_view payload) {
   if (payload.size() < kPartEntrySize) return;
-  chains_[leaf.seq] = Chain{std::string(payload.substr(kPartEntrySize)), {}, 0};
+  chains_[leaf.seq] = Chain{std::string(payload.substr(kPartEntrySize)), {}, 0, {}, {}};
   if (chains_.size() > kMaxChains) chains_.erase(chains_.begin());
 }
 
-Result<std::vector<Part>> RecordOpener::Open(const Leaf& leaf, std::string_view payload) {
-  BOOST_OUTCOME_TRY(DeriveKey(leaf));
-  auto parts = sealer_.Open(leaf, payload, record_key_);
+Result<Opened> RecordOpener::Open(const Leaf& leaf, std::string_view payload) {
+  BOOST_OUTCOME_TRY(const Chain* const chain, DeriveKey(leaf));
+  auto opened = sealer_.Open(leaf, payload, record_key_, [&](PartType type, std::span<uint8_t> share) {
+    return Share(*chain, leaf, type, share);
+  });
   record_key_.Wipe();
-  return parts;
+  return opened;
 }
 
 Result<certs::SecretBytes> RecordOpener::PartKey(const Leaf& leaf, PartType type) {
-  BOOST_OUTCOME_TRY(DeriveKey(leaf));
-  certs::SecretBytes key(kKeySize);
-  DerivePartKey(record_key_, type, key);
+  BOOST_OUTCOME_TRY(const Chain* const chain, DeriveKey(leaf));
+  certs::SecretBytes key(kKeySize), share(kNodeSize);
+  const bool there = Share(*chain, leaf, type, share.bytes());
+  if (there) DerivePartKey(record_key_, type, share.bytes(), key);
   record_key_.Wipe();
+  if (!there) return PartShredded(leaf.seq, type);
   return key;
 }
 
-Result<void> RecordOpener::DeriveKey(const Leaf& leaf) {
+bool RecordOpener::Share(const Chain& chain, const Leaf& leaf, PartType type, std::span<uint8_t> share) {
+  const TreePoint point = PointOf(leaf.chain, leaf.chain_index, type);
+  if (!chain.punctured.empty()) return chain.punctured.Node(point, kTreeDepth, share);
+  std::copy(chain.node.bytes().begin(), chain.node.bytes().end(), share.begin());
+  Descend(share, kChainDepth, kTreeDepth, point);
+  return true;
+}
+
+Result<RecordOpener::Chain*> RecordOpener::DeriveKey(const Leaf& leaf) {
   if (keys_ == nullptr || auditor_secrets_.empty()) {
     return Error{Code::kKeys, "an auditor key and the subject's key are needed to open records"};
   }
@@ -137,17 +166,21 @@ Result<void> RecordOpener::DeriveKey(const Leaf& leaf) {
   if (found == chains_.end()) {
     return Error{Code::kNotFound, "the KEY record of chain " + std::to_string(leaf.chain) + " is missing"};
   }
+  BOOST_OUTCOME_TRY(CheckPlaceInTree(leaf));
   Chain& chain = found->second;
   if (chain.key.empty() || chain.index > leaf.chain_index) {
-    auto subject_key = keys_->SubjectKey(SubjectKeyOf(leaf));
+    auto subject_key = keys_->KeyOf(SubjectKeyOf(leaf));
     if (!subject_key) return subject_key.error();
     const WrapContext context{origin_, SubjectKeyOf(leaf), leaf.epoch, leaf.chain};
-    BOOST_OUTCOME_TRY(chain.key, OpenWrapSet(chain.wrap_set, context, subject_key.value(), auditor_secrets_));
+    BOOST_OUTCOME_TRY(chain.key, OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_));
+    chain.node = certs::SecretBytes(kNodeSize);
+    const bool whole = subject_key.value().Node(PointOfChain(leaf.chain), kChainDepth, chain.node.bytes());
+    chain.punctured = whole ? SubjectKey() : std::move(subject_key.value());
     chain.index = 0;
   }
   for (; chain.index < leaf.chain_index; ++chain.index) AdvanceChain(chain.key.bytes());
   DeriveRecordKey(chain.key.bytes(), leaf.seq, record_key_);
-  return Ok();
+  return &chain;
 }
 
 Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const VerifierKey& key,
@@ -162,6 +195,14 @@ Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const V
   if (scan.fault) return Error{scan.fault->code, scan.fault->message};
   return Error{Code::kNotFound, "the log ends at " + std::to_string(scan.tree.size()) +
                                     " records; there is no record " + std::to_string(seq)};
+}
+
+std::map<PartType, uint64_t> ShreddedBy(const std::filesystem::path& log_folder, const VerifierKey& key, uint64_t seq) {
+  Shreddings shreddings(seq);
+  ScanOptions options;
+  options.live = IsLocked(LogLayout(log_folder).lock());
+  (void)ScanLog(log_folder, key, options, &shreddings);
+  return std::move(shreddings.found);
 }
 
 }  // namespace portcullis::audit

@@ -16,6 +16,7 @@
 #include "audit/note.h"
 #include "audit/record.h"
 #include "audit/seal.h"
+#include "audit/subject_key.h"
 #include "certs/secret.h"
 
 namespace portcullis::audit {
@@ -29,18 +30,21 @@ class RecordOpener {
 
   // A KEY record: keeps its wrap set.
   void TakeKey(const Leaf& leaf, std::string_view payload);
-  Result<std::vector<Part>> Open(const Leaf& leaf, std::string_view payload);
-  // The key of one part, to be given away with it (part_release.h).
+  Result<Opened> Open(const Leaf& leaf, std::string_view payload);
+  // The key of one part, to be given away with it (part_release.h). kNotFound: it was shredded.
   Result<certs::SecretBytes> PartKey(const Leaf& leaf, PartType type);
 
  private:
-  // Into record_key_.
-  Result<void> DeriveKey(const Leaf& leaf);
   struct Chain {
     std::string wrap_set;
-    certs::SecretBytes key;  // empty until first needed
+    certs::SecretBytes key;    // empty until first needed
     uint32_t index = 0;
+    certs::SecretBytes node;   // of the subject key's tree, for the whole chain
+    SubjectKey punctured;      // instead, where a part of the chain was shredded
   };
+  // Into record_key_.
+  Result<Chain*> DeriveKey(const Leaf& leaf);
+  static bool Share(const Chain& chain, const Leaf& leaf, PartType type, std::span<uint8_t> share);
   static constexpr size_t kMaxChains = 8192;
 
   const Id origin_;
@@ -56,6 +60,7 @@ struct LoadedRecord {
   Hash leaf_hash{};
   std::string payload;
   bool erased = false;
+  uint16_t shredded = 0;    // parts (PartBit)
   std::string key_payload;  // of the KEY record of its chain; empty when it has no encrypted part
   Leaf key_leaf;
 };
@@ -63,5 +68,7 @@ struct LoadedRecord {
 // where that is not possible (not under a checkpoint yet, a tile damaged), by reading the whole log.
 Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const VerifierKey& key,
                                 uint64_t seq);
+// The ERASE records that say that parts of this record were shredded, by part; reads the whole log.
+std::map<PartType, uint64_t> ShreddedBy(const std::filesystem::path& log_folder, const VerifierKey& key, uint64_t seq);
 
 }  // namespace portcullis::audit

@@ -54,7 +54,7 @@ Result<Leaf> DecodeLeaf(std::string_view bytes) {
   ByteReader in(bytes);
   Leaf leaf;
   if (in.Get<uint8_t>() != kRecordVersion) {
-    return BadLeaf("another version of the format (this program reads version 2)");
+    return BadLeaf("another version of the format (this program reads version 3)");
   }
   const auto kind = KindFromNumber(in.Get<uint8_t>());
   if (!kind) return BadLeaf("unknown kind");

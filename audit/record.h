@@ -13,7 +13,7 @@
 
 namespace portcullis::audit {
 
-inline constexpr uint8_t kRecordVersion = 2;
+inline constexpr uint8_t kRecordVersion = 3;
 inline constexpr size_t kLeafSize = 368;
 // The associated data of the payload: the leaf up to, and without, ct_hash.
 inline constexpr size_t kLeafBoundSize = 336;
@@ -75,6 +75,7 @@ struct PartEntry {
   uint8_t pad_class = 0;
   bool clear = false;               // bytes are stored as they are (wrap sets)
   bool stream = false;              // encrypted in chunks (secretstream), the last one marked as such
+  bool shredded = false;            // not of the table: zeros are stored instead of the part (CheckPayload)
   uint32_t size = 0;                // stored bytes, with the tag of the cipher
   std::array<uint8_t, 24> nonce{};
   Hash stored_hash{};               // SHA-256 of the stored bytes
@@ -82,6 +83,11 @@ struct PartEntry {
 
   bool operator==(const PartEntry&) const = default;
 };
+
+// A set of parts of one record: a bit each. A wrap set has none.
+constexpr uint16_t PartBit(PartType type) {
+  return static_cast<unsigned>(type) < 16 ? static_cast<uint16_t>(1u << static_cast<unsigned>(type)) : uint16_t{0};
+}
 
 std::string EncodePartTable(const std::vector<PartEntry>& entries);
 // The entries alone, without the stored parts.

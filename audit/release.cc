@@ -9,15 +9,18 @@
 namespace portcullis::audit {
 namespace {
 
-constexpr std::string_view kHeader = "portcullis audit release v2\n";
-constexpr size_t kEntry = 16 + 2 + 2 + kKeySize;
+constexpr std::string_view kFormat = "portcullis audit release v";
+constexpr std::string_view kHeader = "portcullis audit release v3\n";
+constexpr size_t kEntryHead = 16 + 2 + 2 + 4;
 constexpr size_t kMaxRelease = 32u << 20;
 
 }  // namespace
 
 std::string SealRelease(std::string_view origin, const AuditorKey& auditor,
                         const std::vector<ReleasedKey>& keys) {
-  certs::SecretBytes plain(16 + 4 + keys.size() * kEntry);
+  size_t size = 16 + 4 + keys.size() * kEntryHead;
+  for (const ReleasedKey& key : keys) size += key.key.encoded().size();
+  certs::SecretBytes plain(size);
   std::string head;
   ByteWriter out(head);
   out.PutBytes(OriginId(origin));
@@ -30,8 +33,10 @@ std::string SealRelease(std::string_view origin, const AuditorKey& auditor,
     entry.PutBytes(key.id.subject);
     entry.Put(key.id.retention);
     entry.Put(key.id.period);
+    const std::span<const uint8_t> encoded = key.key.encoded().bytes();
+    entry.Put(static_cast<uint32_t>(encoded.size()));
     at = std::copy(id.begin(), id.end(), at);
-    at = std::copy(key.key.bytes().begin(), key.key.bytes().end(), at);
+    at = std::copy(encoded.begin(), encoded.end(), at);
   }
   std::string sealed(plain.size() + crypto_box_SEALBYTES, '\0');
   crypto_box_seal(reinterpret_cast<uint8_t*>(sealed.data()), plain.data(), plain.size(), auditor.data());
@@ -42,7 +47,9 @@ std::string SealRelease(std::string_view origin, const AuditorKey& auditor,
 Result<void> ReleasedKeys::Add(std::string_view file, std::string_view origin,
                                const certs::SecretBytes& auditor_secret) {
   const auto bad = [](const char* why) { return Error{Code::kTampered, std::string("release file: ") + why}; };
-  if (!file.starts_with(kHeader)) return bad("unknown format");
+  if (!file.starts_with(kHeader)) {
+    return bad(file.starts_with(kFormat) ? "another version of the format (this program reads version 3)" : "unknown format");
+  }
   file.remove_prefix(kHeader.size());
   std::string_view of, key_id, body;
   if (!TakeLine(file, of) || !TakeLine(file, key_id) || !TakeLine(file, body)) return bad("cut short");
@@ -65,23 +72,25 @@ Result<void> ReleasedKeys::Add(std::string_view file, std::string_view origin,
   ByteReader in(AsText(plain.bytes()));
   if (in.GetArray<16>() != OriginId(origin)) return bad("it belongs to another log");
   const uint32_t count = in.Get<uint32_t>();
-  if (in.left() != count * kEntry) return bad("wrong size");
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint32_t i = 0; i < count && !in.failed(); ++i) {
     SubjectKeyId id;
     id.subject = in.GetArray<16>();
     id.retention = in.Get<uint16_t>();
     id.period = in.Get<uint16_t>();
-    keys_[id] = certs::SecretBytes::CopyOf(AsBytes(in.Take(kKeySize)));
+    const std::string_view encoded = in.GetSized<uint32_t>(kMaxRelease);
+    if (in.failed()) break;
+    BOOST_OUTCOME_TRY(keys_[id], SubjectKey::Decode(certs::SecretBytes::CopyOf(AsBytes(encoded))));
   }
+  if (!in.Finished()) return bad("wrong size");
   return Ok();
 }
 
-Result<certs::SecretBytes> ReleasedKeys::SubjectKey(const SubjectKeyId& id) {
+Result<SubjectKey> ReleasedKeys::KeyOf(const SubjectKeyId& id) {
   const auto key = keys_.find(id);
   if (key == keys_.end()) {
     return Error{Code::kNotFound, "the key of this record's subject was not released"};
   }
-  return certs::SecretBytes::CopyOf(key->second.bytes());
+  return key->second.Copy();
 }
 
 }  // namespace portcullis::audit

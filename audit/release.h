@@ -1,6 +1,7 @@
 // A release file: the keys of one subject, for chosen weeks, on their way to one auditor. Sealed to the
 // auditor's public key, so that nobody else can use it, and made only after a RELEASE record is durable.
-// With it and the auditor's secret key the records open anywhere, without the appliance. RELEASE FILE in
+// With it and the auditor's secret key the records open anywhere, without the appliance, but for parts that were
+// shredded before it was made. RELEASE FILE in
 // FORMAT.md. Pure.
 #pragma once
 
@@ -18,7 +19,7 @@ namespace portcullis::audit {
 
 struct ReleasedKey {
   SubjectKeyId id;
-  certs::SecretBytes key;
+  SubjectKey key;
 };
 
 std::string SealRelease(std::string_view origin, const AuditorKey& auditor,
@@ -29,11 +30,11 @@ class ReleasedKeys : public SubjectKeySource {
  public:
   // Adds the file's keys; kTampered or kKeys when it does not open.
   Result<void> Add(std::string_view file, std::string_view origin, const certs::SecretBytes& auditor_secret);
-  Result<certs::SecretBytes> SubjectKey(const SubjectKeyId& id) override;
+  Result<SubjectKey> KeyOf(const SubjectKeyId& id) override;
   size_t size() const { return keys_.size(); }
 
  private:
-  std::map<SubjectKeyId, certs::SecretBytes> keys_;
+  std::map<SubjectKeyId, SubjectKey> keys_;
 };
 
 }  // namespace portcullis::audit

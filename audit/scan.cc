@@ -249,7 +249,7 @@ class Scanner {
     for (size_t i = first; i < batch.records; ++i) {
       const ParsedRecord& record = parsed.records[i];
       visitor_->OnRecord(ScannedRecord{record.leaf, record.hash, record.bytes, record.payload, record.erased,
-                                       segment_, parsed.FrameOf(record)});
+                                       record.shredded, segment_, parsed.FrameOf(record)});
     }
     visitor_->OnBatch(BatchEnd{segment_, batch.end, batch.hash, result_.tree});
     return true;

@@ -26,6 +26,7 @@ struct ScannedRecord {
   std::string_view leaf_bytes;
   std::string_view payload;  // empty when erased
   bool erased = false;       // the payload was destroyed, the leaf stands
+  uint16_t shredded = 0;     // parts that were destroyed alone (PartBit)
   uint64_t segment = 0;      // where its frame begins
   uint64_t offset = 0;
 };

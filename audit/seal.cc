@@ -123,14 +123,20 @@ void AdvanceChain(std::span<uint8_t> chain) {
   sodium_memzero(next.data(), next.size());
 }
 
-void DerivePartKey(const certs::SecretBytes& record_key, PartType type, certs::SecretBytes& part_key) {
-  const char number = static_cast<char>(type);
-  KeyedHash(part_key.bytes(), record_key.bytes(), "portcullis part v1", std::string_view(&number, 1));
+void DerivePartKey(const certs::SecretBytes& record_key, PartType type, std::span<const uint8_t> share,
+                   certs::SecretBytes& part_key) {
+  const std::string label = std::string("portcullis part v2") + static_cast<char>(type);
+  KeyedHash(part_key.bytes(), record_key.bytes(), label, AsText(share));
 }
 
-Sealer::Sealer() : part_key_(kKeySize) {}
+Error PartShredded(uint64_t seq, PartType type) {
+  return Error{Code::kNotFound, "the part `" + std::string(PartName(type)) + "` of record " + std::to_string(seq) + " was shredded"};
+}
 
-std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key) {
+Sealer::Sealer() : part_key_(kKeySize), share_(kKeySize) {}
+
+std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key,
+                         const ShareOf& share) {
   std::vector<PartEntry> entries(parts.size());
   std::vector<size_t> plain_sizes(parts.size());
   size_t total = parts.size() * kPartEntrySize;
@@ -154,7 +160,8 @@ std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::S
   size_t at = parts.size() * kPartEntrySize;
   for (size_t i = 0; i < parts.size(); ++i) {
     PartEntry& entry = entries[i];
-    DerivePartKey(record_key, entry.type, part_key_);
+    (void)share(entry.type, share_.bytes());  // what is being written is not shredded
+    DerivePartKey(record_key, entry.type, share_.bytes(), part_key_);
     entry.key_commit = Commitment(part_key_.bytes(), leaf.seq);
     uint8_t* place = Mutable(payload, at);
     const std::string data = AssociatedData(leaf, entry.type, i);
@@ -176,6 +183,7 @@ std::string Sealer::Seal(Leaf& leaf, std::span<const Part> parts, const certs::S
     at += entry.size;
   }
   part_key_.Wipe();
+  share_.Wipe();
   const std::string table = EncodePartTable(entries);
   std::memcpy(payload.data(), table.data(), table.size());
   leaf.ct_hash = Sha256(table);
@@ -217,23 +225,29 @@ Result<std::string> Sealer::OpenOne(const Leaf& leaf, std::string_view table, si
   return OpenPart(leaf, entries[index], index, stored, part_key);
 }
 
-Result<std::vector<Part>> Sealer::Open(const Leaf& leaf, std::string_view payload,
-                                       const certs::SecretBytes& record_key) {
-  BOOST_OUTCOME_TRY(const auto entries, CheckPayload(leaf, payload));
+Result<Opened> Sealer::Open(const Leaf& leaf, std::string_view payload, const certs::SecretBytes& record_key,
+                            const ShareOf& share) {
+  BOOST_OUTCOME_TRY(const auto entries, CheckPayload(leaf, payload, Zeros::kShredded));
   if (Commitment(record_key.bytes(), leaf.seq) != leaf.key_commit) {
     return Damaged("the record key is not the one the leaf commits to");
   }
-  std::vector<Part> parts;
+  Opened opened;
   size_t at = entries.size() * kPartEntrySize;
   for (size_t i = 0; i < entries.size(); ++i) {
     const PartEntry& entry = entries[i];
-    DerivePartKey(record_key, entry.type, part_key_);
-    BOOST_OUTCOME_TRY(std::string content, OpenPart(leaf, entry, i, payload.substr(at, entry.size), part_key_));
-    parts.push_back(Part{entry.type, std::move(content)});
+    const std::string_view stored = payload.substr(at, entry.size);
     at += entry.size;
+    if (entry.shredded || !share(entry.type, share_.bytes())) {
+      opened.shredded.push_back(entry.type);
+      continue;
+    }
+    DerivePartKey(record_key, entry.type, share_.bytes(), part_key_);
+    BOOST_OUTCOME_TRY(std::string content, OpenPart(leaf, entry, i, stored, part_key_));
+    opened.parts.push_back(Part{entry.type, std::move(content)});
   }
   part_key_.Wipe();
-  return parts;
+  share_.Wipe();
+  return opened;
 }
 
 std::string ClearPayload(Leaf& leaf, std::string_view wrap_set) {
@@ -257,7 +271,7 @@ void NoPayload(Leaf& leaf) {
   leaf.ct_hash = Sha256({});
 }
 
-Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view payload) {
+Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view payload, Zeros zeros) {
   if (payload.size() != leaf.payload_size) return Damaged("its size is not the one in the leaf");
   BOOST_OUTCOME_TRY(auto entries, DecodePartTable(payload, leaf.parts));
   size_t at = entries.size() * kPartEntrySize;
@@ -266,7 +280,7 @@ Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view p
   }
   uint8_t pad_class = 0;
   for (size_t i = 0; i < entries.size(); ++i) {
-    const PartEntry& entry = entries[i];
+    PartEntry& entry = entries[i];
     const auto same = [&](const PartEntry& other) { return other.type == entry.type; };
     if (std::any_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i), same)) {
       return Damaged("a part stands there twice");
@@ -276,8 +290,10 @@ Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view p
       return Damaged("wrap sets, and only they, are in clear and in KEY records");
     }
     pad_class = std::max(pad_class, entry.pad_class);
-    if (Sha256(payload.substr(at, entry.size)) != entry.stored_hash) {
-      return Damaged("a stored part does not match its hash");
+    const std::string_view stored = payload.substr(at, entry.size);
+    if (Sha256(stored) != entry.stored_hash) {
+      entry.shredded = zeros == Zeros::kShredded && !wraps && stored.find_first_not_of('\0') == std::string_view::npos;
+      if (!entry.shredded) return Damaged("a stored part does not match its hash");
     }
     at += entry.size;
   }

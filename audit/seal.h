@@ -1,12 +1,13 @@
 // Sealing: how the content of a record becomes bytes that the gateway's machine cannot read back.
 // Every part has its own key, derived from the record key, which the subject's key chain gives
-// (chains.h). A chain's first key is wrapped to each auditor and then, once more, under the subject's
+// (chains.h), and a share that the subject key's tree gives (subject_key.h). A chain's first key is wrapped to each auditor and then, once more, under the subject's
 // key, so that the box alone cannot read, nor an auditor without the release of the subject key. In
 // two-person mode each pair of auditors gets the two halves of an XOR. Long parts are encrypted in
 // chunks whose last one is marked, so that a part cut short does not open. SEALING in FORMAT.md. Pure but for random nonces; not thread-safe (a Sealer keeps scratch keys).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,8 +41,19 @@ void DeriveRecordKey(std::span<const uint8_t> chain, uint64_t seq, certs::Secret
 // chain_{i+1} = BLAKE2b-256(key chain_i, "portcullis next v1"), in place
 void AdvanceChain(std::span<uint8_t> chain);
 
-// BLAKE2b-256(key record key, "portcullis part v1" ‖ type): opens that part and tells nothing of the others.
-void DerivePartKey(const certs::SecretBytes& record_key, PartType type, certs::SecretBytes& part_key);
+// BLAKE2b-256(key record key, "portcullis part v2" ‖ type ‖ share): opens that part and tells nothing of the others.
+void DerivePartKey(const certs::SecretBytes& record_key, PartType type, std::span<const uint8_t> share,
+                   certs::SecretBytes& part_key);
+// Gives the 32 bytes that the subject key's tree holds for a part of this record; false: the part was shredded.
+using ShareOf = std::function<bool(PartType, std::span<uint8_t> share)>;
+
+// A record's content, as far as it is still there.
+struct Opened {
+  std::vector<Part> parts;
+  std::vector<PartType> shredded;
+};
+
+Error PartShredded(uint64_t seq, PartType type);  // kNotFound
 
 class Sealer {
  public:
@@ -49,27 +61,30 @@ class Sealer {
   // Encrypts the parts under keys of the record key, completes the leaf's fields that tell of the
   // payload (parts, pad_class, key_commit, payload_size, ct_hash) and returns the payload. Everything
   // else in the leaf must be final: it is associated data.
-  std::string Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key);
+  std::string Seal(Leaf& leaf, std::span<const Part> parts, const certs::SecretBytes& record_key, const ShareOf& share);
   // One part by its own key alone; `table` is the part table, checked against the leaf.
   Result<std::string> OpenOne(const Leaf& leaf, std::string_view table, size_t index, std::string_view stored,
                               const certs::SecretBytes& part_key);
-  // The opposite of Seal; kTampered when any byte, key or commitment does not fit.
-  Result<std::vector<Part>> Open(const Leaf& leaf, std::string_view payload,
-                                 const certs::SecretBytes& record_key);
+  // The opposite of Seal; kTampered when any byte, key or commitment does not fit. A part is shredded when it has
+  // no share or nothing but zeros is stored of it; that it may be is the verifier's to judge.
+  Result<Opened> Open(const Leaf& leaf, std::string_view payload, const certs::SecretBytes& record_key,
+                      const ShareOf& share);
 
  private:
   static Result<std::string> OpenPart(const Leaf& leaf, const PartEntry& entry, size_t index, std::string_view stored,
                                       const certs::SecretBytes& part_key);
 
-  certs::SecretBytes part_key_;
+  certs::SecretBytes part_key_, share_;
 };
 
 // The payload of a KEY record: one clear part. Completes the leaf in the same way.
 std::string ClearPayload(Leaf& leaf, std::string_view wrap_set);
 // For a record without parts.
 void NoPayload(Leaf& leaf);
-// Checks the part table and every stored part against the leaf's ct_hash; needs no key.
-Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view payload);
+// Checks the part table and every stored part against the leaf's ct_hash; needs no key. In a SHREDDED frame a
+// part may be zeros instead; its entry says so.
+enum class Zeros { kRefused, kShredded };
+Result<std::vector<PartEntry>> CheckPayload(const Leaf& leaf, std::string_view payload, Zeros zeros = Zeros::kRefused);
 
 // What a wrap set is bound to.
 struct WrapContext {
@@ -89,13 +104,13 @@ struct WrapSetHead {
 };
 
 std::string MakeWrapSet(const WrapContext& context, std::string_view jurisdiction,
-                        std::span<const uint8_t> chain_0, const certs::SecretBytes& subject_key,
+                        std::span<const uint8_t> chain_0, std::span<const uint8_t> subject_key,
                         const SealTo& to);
 // What the clear part says, without any key.
 Result<WrapSetHead> ReadWrapSet(std::string_view wrap_set);
 // chain_0, with the subject's key and the secret keys of one auditor, or two in two-person mode.
 Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
-                                       const certs::SecretBytes& subject_key,
+                                       std::span<const uint8_t> subject_key,
                                        std::span<const certs::SecretBytes* const> auditor_secrets);
 
 }  // namespace portcullis::audit

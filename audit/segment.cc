@@ -11,7 +11,7 @@ namespace portcullis::audit {
 namespace {
 
 constexpr uint32_t kMagic = 0x50434C46;  // "PCLF"
-constexpr uint8_t kSegmentVersion = 2;
+constexpr uint8_t kSegmentVersion = 3;
 constexpr size_t kBatchBody = 8 + 4 + 8 + 32 + 32 + 32 + 64;
 constexpr size_t kMaxOrigin = 64;
 
@@ -63,7 +63,7 @@ ParsedFrame ParseFrame(std::string_view bytes) {
   const uint32_t crc = in.Get<uint32_t>();
   const uint8_t type = in.Get<uint8_t>();
   if (length > kMaxFrameBody) return bad("length out of bounds");
-  if (type < 1 || type > 4) return bad("unknown type of frame");
+  if (type < 1 || type > 5) return bad("unknown type of frame");
   if (in.Get<uint8_t>() != 0 || in.Get<uint16_t>() != 0) return bad("reserved bytes are set");
   if (bytes.size() - kFrameHeader < length) return torn("the file ends inside a frame");
   if (Crc32c(bytes.substr(12, 4 + length)) != crc) return bad("crc32c does not match");
@@ -91,7 +91,7 @@ Result<SegmentHeader> DecodeSegmentHeader(std::string_view body) {
   ByteReader in(body);
   SegmentHeader header;
   if (in.Get<uint8_t>() != kSegmentVersion) {
-    return Bad("segment header", "another version of the format (this program reads version 2)");
+    return Bad("segment header", "another version of the format (this program reads version 3)");
   }
   header.number = in.Get<uint64_t>();
   header.first_seq = in.Get<uint64_t>();

@@ -3,7 +3,8 @@
 // the chain: a record frame is determined by its leaf, leaves are under the batch's root, the batch
 // frame holds the hash of the batch before it and of the segment's header and is signed by the key of
 // its day, and the header carries the log key's endorsement of that key. An ERASED frame is a RECORD
-// frame whose payload was destroyed: the leaf stays, and with it every proof. Pure; files are file.h's.
+// frame whose payload was destroyed: the leaf stays, and with it every proof. A SHREDDED frame is one where
+// zeros stand in the place of single parts. Pure; files are file.h's.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ inline constexpr uint64_t kSegmentSize = 64u << 20;  // a new segment begins pas
 inline constexpr size_t kMaxBatch = 256;             // records from clients in one group commit
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every segment on disk.
-enum class FrameType : uint8_t { kSegment = 1, kRecord = 2, kBatch = 3, kErased = 4 };
+enum class FrameType : uint8_t { kSegment = 1, kRecord = 2, kBatch = 3, kErased = 4, kShredded = 5 };
 
 struct SegmentHeader {
   uint64_t number = 0;      // 0, 1, 2 ... also the file name

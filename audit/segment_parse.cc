@@ -54,13 +54,13 @@ class Parser {
       Result<void> taken = Ok();
       switch (parsed.frame.type) {
         case FrameType::kSegment: taken = TakeHeader(parsed.frame.body, end); break;
-        case FrameType::kRecord: taken = TakeRecord(parsed.frame.body, false); break;
-        case FrameType::kErased: taken = TakeRecord(parsed.frame.body, true); break;
+        case FrameType::kRecord:
+        case FrameType::kErased:
+        case FrameType::kShredded: taken = TakeRecord(parsed.frame); break;
         case FrameType::kBatch: taken = TakeBatch(parsed.frame.body, end); break;
       }
       if (!taken) {
-        out_.stop_in_record =
-            parsed.frame.type == FrameType::kRecord || parsed.frame.type == FrameType::kErased;
+        out_.stop_in_record = parsed.frame.type != FrameType::kSegment && parsed.frame.type != FrameType::kBatch;
         return StopAt(ParsedSegment::Stop::kContent, at, taken.error(), rest);
       }
       rest.remove_prefix(parsed.frame.size);
@@ -104,18 +104,25 @@ class Parser {
     return Ok();
   }
 
-  Result<void> TakeRecord(std::string_view body, bool erased) {
+  Result<void> TakeRecord(const Frame& frame) {
+    const std::string_view body = frame.body;
     if (body.size() < kLeafSize) return Bad("record frame", "shorter than a leaf");
     ParsedRecord record;
     record.bytes = body.substr(0, kLeafSize);
     BOOST_OUTCOME_TRY(record.leaf, DecodeLeaf(record.bytes));
     if (record.leaf.origin != origin_) return Bad("record frame", "the record belongs to another log");
     record.payload = body.substr(kLeafSize);
-    record.erased = erased;
-    if (erased) {
+    record.erased = frame.type == FrameType::kErased;
+    if (record.erased) {
       if (!record.payload.empty() || record.leaf.parts == 0) return Bad("erased frame", "malformed");
     } else {
-      BOOST_OUTCOME_TRY(CheckPayload(record.leaf, record.payload));
+      const bool shredded = frame.type == FrameType::kShredded;
+      BOOST_OUTCOME_TRY(const auto entries,
+                        CheckPayload(record.leaf, record.payload, shredded ? Zeros::kShredded : Zeros::kRefused));
+      for (const PartEntry& entry : entries) {
+        if (entry.shredded) record.shredded = static_cast<uint16_t>(record.shredded | PartBit(entry.type));
+      }
+      if (shredded && record.shredded == 0) return Bad("shredded frame", "no part of it is shredded");
     }
     record.hash = LeafHash(record.bytes);
     out_.records.push_back(record);

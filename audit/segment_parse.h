@@ -24,6 +24,7 @@ struct ParsedRecord {
   std::string_view bytes;    // of the leaf
   std::string_view payload;
   bool erased = false;
+  uint16_t shredded = 0;     // bit of each part's type: zeros stand in its place
 };
 
 struct ParsedBatch {

@@ -27,7 +27,7 @@ class Checks : public ScanVisitor {
 
   void OnRecord(const ScannedRecord& record) override {
     const Leaf& leaf = record.leaf;
-    closure_.Take(leaf, record.erased);
+    closure_.Take(leaf, record.erased, record.shredded);
     tiles_.Take(record.leaf_bytes, record.leaf_hash);
     if (leaf.seq == 0) first_us_ = leaf.wall_us;
     last_us_ = leaf.wall_us;
@@ -35,11 +35,11 @@ class Checks : public ScanVisitor {
     if (leaf.kind == Kind::kKey && !record.erased) TakeKey(leaf, record.payload);
     if (options_.auditor_secrets.empty() || options_.keys == nullptr || record.erased) return;
     if (leaf.kind == Kind::kKey || leaf.parts == 0) return;
-    const auto parts = opener_.Open(leaf, record.payload);
-    if (parts) {
-      ++decrypted_;
-    } else {
-      Miss(leaf, parts.error(), closed_);
+    const auto opened = opener_.Open(leaf, record.payload);
+    if (!opened) return Miss(leaf, opened.error(), closed_);
+    ++decrypted_;
+    for (const PartType part : opened.value().shredded) {
+      if ((record.shredded & PartBit(part)) == 0) shredded_.emplace_back(leaf, part);
     }
   }
 
@@ -50,6 +50,10 @@ class Checks : public ScanVisitor {
     for (const auto& [leaf, error] : missing_) {
       if (error.code == Code::kNotFound && closure_.KeyDestroyed(leaf)) continue;
       if (!key_fault_ || leaf.seq < key_fault_->seq) key_fault_ = Fault{error.code, leaf.seq, error.message};
+    }
+    for (const auto& [leaf, part] : shredded_) {
+      if (closure_.PartShredded(leaf, part) || (key_fault_ && key_fault_->seq <= leaf.seq)) continue;
+      key_fault_ = Fault{Code::kNotFound, leaf.seq, PartShredded(leaf.seq, part).message + ", and no ERASE record says so"};
     }
     return key_fault_;
   }
@@ -97,7 +101,7 @@ class Checks : public ScanVisitor {
       }
     }
     if (options_.keys == nullptr) return;
-    const auto key = options_.keys->SubjectKey(SubjectKeyOf(leaf));
+    const auto key = options_.keys->KeyOf(SubjectKeyOf(leaf));
     if (key) {
       keys_.insert(SubjectKeyOf(leaf));
     } else {
@@ -112,6 +116,7 @@ class Checks : public ScanVisitor {
   ClosureChecker closure_;
   std::optional<Fault> key_fault_;
   std::vector<Missing> missing_;
+  std::vector<std::pair<Leaf, PartType>> shredded_;  // by their keys; their ciphertext is there
   std::set<AuditorKeyId> allowed_;
   std::set<SubjectKeyId> keys_;
   std::set<Hash> policies_;
@@ -261,6 +266,9 @@ void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
     report.notes.push_back(std::to_string(report.erased) +
                            " records were erased with an ERASE record; copies that were released before are out of reach");
   }
+  if (report.shredded > 0) {
+    report.notes.push_back(std::to_string(report.shredded) + " single parts of records were shredded with an ERASE record each");
+  }
   if (checks.closure().unsynchronised() > 0) {
     report.notes.push_back(std::to_string(checks.closure().unsynchronised()) +
                            " records were written while the clock was not known to be synchronised");
@@ -337,6 +345,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.recoveries = checks.closure().recoveries();
   report.overrides = checks.closure().overrides();
   report.erased = checks.closure().erased();
+  report.shredded = checks.closure().shredded();
   report.decrypted = checks.decrypted();
   report.closed = checks.closed();
   report.keys_checked = checks.keys_checked();

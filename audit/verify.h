@@ -74,6 +74,7 @@ struct Report {
   uint64_t recoveries = 0;
   uint64_t overrides = 0;
   uint64_t erased = 0;               // records whose payload was destroyed, with an ERASE
+  uint64_t shredded = 0;             // parts destroyed alone, each with an ERASE
   uint64_t decrypted = 0;            // records opened
   uint64_t closed = 0;               // records whose key was not among those released
   uint64_t keys_checked = 0;         // subject keys found

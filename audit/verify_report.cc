@@ -64,7 +64,7 @@ std::string ReportText(const Report& report) {
   text += "  requests: " + std::to_string(report.requests) + ", open " +
           std::to_string(report.open_requests) + ", recoveries " + std::to_string(report.recoveries) +
           ", overrides " + std::to_string(report.overrides) + ", erased records " +
-          std::to_string(report.erased) + "\n";
+          std::to_string(report.erased) + ", shredded parts " + std::to_string(report.shredded) + "\n";
   if (report.keys_checked > 0) text += "  subject keys: " + std::to_string(report.keys_checked) + " present\n";
   if (report.decrypted > 0) text += "  opened: " + std::to_string(report.decrypted) + " records\n";
   text += "  root: " + Base64(report.root) + "\n";
@@ -98,6 +98,7 @@ std::string ReportJson(const Report& report) {
   json.Add("recoveries", report.recoveries);
   json.Add("overrides", report.overrides);
   json.Add("erased", report.erased);
+  json.Add("shredded", report.shredded);
   json.Add("decrypted", report.decrypted);
   json.Add("keys_checked", report.keys_checked);
   json.Add("first_us", report.first_us);

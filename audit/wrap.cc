@@ -46,7 +46,7 @@ std::string BoundTo(std::string_view context, uint8_t group, const AuditorKeyId&
 }
 
 void PutWrap(ByteWriter& out, std::string_view context, uint8_t group, const AuditorKey& auditor,
-             std::span<const uint8_t> secret, const certs::SecretBytes& subject_key) {
+             std::span<const uint8_t> secret, std::span<const uint8_t> subject_key) {
   certs::SecretBytes plain(kKeySize + kContextSize);
   std::memcpy(plain.data(), secret.data(), kKeySize);
   std::memcpy(plain.data() + kKeySize, context.data(), context.size());
@@ -84,7 +84,7 @@ Wrap GetWrap(ByteReader& in) {
 constexpr size_t kHeadSize = 1 + kContextSize + kJurisdictionSize + 1 + 1;
 
 Result<certs::SecretBytes> OpenWrap(const Wrap& wrap, std::string_view context,
-                                    const certs::SecretBytes& subject_key,
+                                    std::span<const uint8_t> subject_key,
                                     const certs::SecretBytes& auditor_secret,
                                     const AuditorKey& auditor_public) {
   const std::string data = BoundTo(context, wrap.group, wrap.id);
@@ -106,7 +106,7 @@ Result<certs::SecretBytes> OpenWrap(const Wrap& wrap, std::string_view context,
 }  // namespace
 
 std::string MakeWrapSet(const WrapContext& context, std::string_view jurisdiction,
-                        std::span<const uint8_t> chain_0, const certs::SecretBytes& subject_key,
+                        std::span<const uint8_t> chain_0, std::span<const uint8_t> subject_key,
                         const SealTo& to) {
   const std::string bound = EncodeContext(context);
   const size_t n = to.auditors.size();
@@ -160,7 +160,7 @@ Result<WrapSetHead> ReadWrapSet(std::string_view wrap_set) {
 }
 
 Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
-                                       const certs::SecretBytes& subject_key,
+                                       std::span<const uint8_t> subject_key,
                                        std::span<const certs::SecretBytes* const> auditor_secrets) {
   BOOST_OUTCOME_TRY(const WrapSetHead head, ReadWrapSet(wrap_set));
   if (!(head.context == expected)) return Damaged("it belongs to another record");

@@ -125,14 +125,20 @@ class Writer {
   Result<std::string> ActEraseProgress(const ActJob& job);
   Result<std::string> ActWitnessRequest(const ActJob& job);
   Result<std::string> ActWitnessAttach(const ActJob& job);
-  // Replies later, when the ciphertext is gone.
+  // These reply later, when the ciphertext is gone.
   Result<void> BeginErase(ActJob& job);
-  Result<void> DestroyKeys(const std::vector<SubjectKeyId>& keys, const std::vector<Event>& told);
-  Result<void> FinishDestroying(const std::map<uint64_t, std::set<SubjectKeyId>>& noted);
+  Result<void> BeginShred(ActJob& job);
+  Result<void> Shred(const ActJob& job, const Leaf& leaf, PartType type);
+  uint64_t EndBeforeErasing();
+  Result<void> DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
+                           const std::vector<PartShredding>& parts, const std::vector<Event>& told);
+  Result<void> FinishDestroying(const KeyStore::Erasures& noted);
   Result<void> ResumeErasures();
   Result<std::set<Tag>> HeldTags(bool& everybody);
   Result<void> ExpireKeys();
   void EraseInBackground(ActDone done, uint64_t correlation);
+  void ForgetErasures(KeyStore::Erasures gone, const std::string& facts, const ActDone& done, uint64_t correlation);
+  void ReplyErased(const Result<void>& told, const std::string& facts, const ActDone& done, uint64_t correlation);
   Result<void> Refuted(const Error& error);
   Result<void> CommitBatch();
   Result<void> CheckSpace();
@@ -163,6 +169,8 @@ class Writer {
   TimePoint next_heartbeat_;
   TimePoint next_checkpoint_;
   TimePoint next_expiry_;
+  std::vector<SubjectKeyId> expiring_;  // due, and not yet destroyed
+  std::optional<uint64_t> expiry_end_;  // of the expiry that is going on
   bool rebuilding_ = false;
   bool disk_was_low_ = false;           // at the last look
   bool disk_full_ = false;              // at the last write

@@ -82,8 +82,8 @@ void Writer::ProcessActs(std::vector<ActJob> jobs) {
   };
   for (ActJob& job : jobs) {
     Result<std::string> done = Error{Code::kInvalidArgument, "auditd knows no act `" + job.request.name.substr(0, 64) + "`"};
-    if (job.request.name == "erase") {
-      const auto begun = BeginErase(job);
+    if (job.request.name == "erase" || job.request.name == "shred") {
+      const auto begun = job.request.name == "erase" ? BeginErase(job) : BeginShred(job);
       if (begun) continue;
       done = begun.error();
     } else if (const auto act = kActs.find(job.request.name); act != kActs.end()) {
@@ -115,13 +115,8 @@ Result<std::string> Writer::ActRelease(const ActJob& job) {
     return Error{Code::kNotFound, "release: `" + wanted + "` is no auditor of this log"};
   }
   BOOST_OUTCOME_TRY(const std::vector<Tag> tags, composer_->SubjectTags(subject));
-  BOOST_OUTCOME_TRY(const std::vector<SubjectKeyId> all, composer_->keys().SubjectKeys());
-  std::vector<SubjectKeyId> ids;
-  for (const SubjectKeyId& id : all) {
-    if (id.period >= from && id.period <= to && std::find(tags.begin(), tags.end(), id.subject) != tags.end()) {
-      ids.push_back(id);
-    }
-  }
+  BOOST_OUTCOME_TRY(std::vector<SubjectKeyId> ids, composer_->keys().SubjectKeysOf(tags));
+  std::erase_if(ids, [&](const SubjectKeyId& id) { return id.period < from || id.period > to; });
   if (ids.empty()) return Error{Code::kNotFound, "release: there is no key of that subject and time"};
   JsonObject facts;
   facts.Add("auditor", auditor->name);
@@ -135,7 +130,7 @@ Result<std::string> Writer::ActRelease(const ActJob& job) {
   BOOST_OUTCOME_TRY(WriteEvents(About(Kind::kRelease, 1, tags, facts.Text())));
   std::vector<ReleasedKey> keys;
   for (const SubjectKeyId& id : ids) {
-    BOOST_OUTCOME_TRY(certs::SecretBytes key, composer_->keys().SubjectKey(id));
+    BOOST_OUTCOME_TRY(SubjectKey key, composer_->keys().KeyOf(id));
     keys.push_back(ReleasedKey{id, std::move(key)});
   }
   return SealRelease(options_.origin, auditor->key, keys);
@@ -244,7 +239,7 @@ Result<std::string> Writer::ActRotate(const ActJob& job) {
   facts.Add("uid", uint64_t{job.uid});
   told.parts.push_back(Part{PartType::kMetadata, facts.Text()});
   BOOST_OUTCOME_TRY(WriteEvents({told}));
-  if (auto done = composer_->keys().Rekey(); !done) return Refuted(done.error()).error();
+  if (auto done = composer_->keys().Rekey(KeyStore::Renew::kAll); !done) return Refuted(done.error()).error();
   BOOST_OUTCOME_TRY(SignNow());
   return std::to_string(composer_->keys().generation());
 }

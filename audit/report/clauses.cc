@@ -93,7 +93,8 @@ Evidence::Evidence(const PeriodFacts& facts, const Report& verified)
                   : "the log holds records from " + Date(verified.first_us) + " to " +
                         Date(verified.last_us) + "; the contents of " +
                         Count(verified.erased, "record", "records") +
-                        " were erased or have expired by class";
+                        " were erased or have expired by class, " + Count(verified.shredded, "part", "parts") +
+                        " shredded one by one";
   models = Count(facts.models.size(), "model", "models") +
            " by the SHA-256 of their weights; tokens in: " + std::to_string(facts.prompt_tokens) +
            ", out: " + std::to_string(facts.completion_tokens);

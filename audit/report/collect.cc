@@ -59,6 +59,17 @@ const json::object* Object(const json::object& object, std::string_view name) {
   return value != nullptr ? value->if_object() : nullptr;
 }
 
+std::string EraseWords(uint16_t outcome) {
+  if (const auto part = ShreddedPart(outcome)) return "shredded: " + std::string(PartName(*part));
+  switch (static_cast<EraseOutcome>(outcome)) {
+    case EraseOutcome::kBegun: return "erased";
+    case EraseOutcome::kDone: return "ciphertext gone";
+    case EraseOutcome::kRefusedByHold: return "refused by a hold";
+    case EraseOutcome::kExpired: return "expired";
+  }
+  return {};
+}
+
 }  // namespace
 
 size_t Collector::TagHash::operator()(const Tag& tag) const {
@@ -211,11 +222,12 @@ void Collector::TakeAct(const Leaf& leaf, const std::vector<Part>* parts) {
 
 void Collector::TakeAccess(const Leaf& leaf, const std::vector<Part>* parts) {
   const json::object facts = Document(parts, PartType::kMetadata, facts_.unreadable);
-  Access access{leaf.seq, leaf.wall_us, leaf.kind, Text(facts, "who"), Text(facts, "reason"), 0};
+  Access access{leaf.seq, leaf.wall_us, leaf.kind, Text(facts, "who"), Text(facts, "reason"), 0, {}};
   if (access.who.empty() && facts.contains("uid")) {
     access.who = "uid " + std::to_string(Number(facts, "uid"));
   }
   access.target_seq = leaf.parent_seq;
+  if (leaf.kind == Kind::kErase) access.what = EraseWords(leaf.outcome);
   Keep(facts_.accesses, std::move(access));
 }
 

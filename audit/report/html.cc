@@ -197,13 +197,13 @@ void Contents(Page& page, const PeriodFacts& facts) {
 }
 
 void Accesses(Page& page, const PeriodFacts& facts) {
-  page.Section("Who read, released, erased or held records",
+  page.Section("Who read, released, erased, shredded or held records",
                "Reading needs an auditor's key and the person's key: out of a release, which stands here, or on the "
                "machine itself out of the key store, where it stands here only when the reader said so (--socket).");
   if (facts.accesses.empty()) return page.Nothing("Nobody, in this period.");
   page.Head({"Record", "When", "What", "Who", "Why", "Of record"});
   for (const Access& access : facts.accesses) {
-    page.Row({N(access.seq), UtcText(access.at_us), std::string(KindName(access.kind)), access.who,
+    page.Row({N(access.seq), UtcText(access.at_us), std::string(KindName(access.kind)) + (access.what.empty() ? "" : " (" + access.what + ")"), access.who,
               access.reason, access.target_seq == 0 ? "–" : N(access.target_seq)});
   }
   page.EndTable();

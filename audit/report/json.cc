@@ -59,7 +59,7 @@ json::array Accesses(const PeriodFacts& facts) {
   for (const Access& access : facts.accesses) {
     out.push_back(json::object{{"seq", access.seq}, {"at_us", access.at_us},
                                {"kind", KindName(access.kind)}, {"who", access.who},
-                               {"reason", access.reason}, {"target_seq", access.target_seq}});
+                               {"reason", access.reason}, {"target_seq", access.target_seq}, {"what", access.what}});
   }
   return out;
 }

@@ -45,7 +45,7 @@ struct Act {
   bool refused = false;
 };
 
-// Somebody read, released, erased or held records.
+// Somebody read, released, erased, shredded or held records.
 struct Access {
   uint64_t seq = 0;
   uint64_t at_us = 0;
@@ -53,6 +53,7 @@ struct Access {
   std::string who;
   std::string reason;
   uint64_t target_seq = 0;  // 0: not one record
+  std::string what;         // of an ERASE: which of its forms
 };
 
 // Something between the log and completeness: a start, an end, a jump of the clock, a silence.

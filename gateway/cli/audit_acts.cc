@@ -22,7 +22,7 @@ namespace portcullis::cli {
 namespace {
 
 struct ActArguments {
-  std::string socket, subject, reason, auditor, from, to, out, hold, log, keys, set_auditors, origin, statement, officer;
+  std::string socket, subject, reason, auditor, from, to, out, hold, log, keys, set_auditors, origin, statement, officer, part;
   bool list = false, rotate = false;
   uint64_t seq = 0;
 };
@@ -141,6 +141,24 @@ void Erase(Context& context, const ActArguments& arguments) {
                "backups of the keys folder that hold store.key and store.salt: destroy those\n";
 }
 
+void Shred(Context& context, const ActArguments& arguments) {
+  const auto type = audit::PartFromName(arguments.part);
+  if (!type || *type == audit::PartType::kWrapSet) {
+    return Fail(context, kUsage, "--part: `" + arguments.part + "` is none of metadata, prompt, answer, reasoning, tools, decision");
+  }
+  if (context.dry_run) {
+    std::cerr << "would destroy the key and the ciphertext of the part `" << arguments.part << "` of record "
+              << arguments.seq << "\n";
+    return;
+  }
+  const auto done = Act(arguments, "shred",
+                        {{"record", std::to_string(arguments.seq)}, {"part", arguments.part}, {"reason", arguments.reason}});
+  if (!done) return FailAct(context, done.error());
+  std::cout << done.value() << "\n";
+  std::cerr << "shredded; all proofs still verify, and the record's other parts stay. What was exported or released\n"
+               "before is out of reach, and so are backups of the keys folder that hold store.key and store.salt: destroy those\n";
+}
+
 void Keys(Context& context, const ActArguments& arguments) {
   if (!arguments.set_auditors.empty()) {
     if (arguments.log.empty() || arguments.keys.empty()) {
@@ -236,6 +254,12 @@ void AddAuditActs(CLI::App& noun, Context& context) {
   erase->add_option("--socket", arguments->socket, "auditd's socket")->required();
   erase->add_option("--subject", arguments->subject, "whose records")->required();
   erase->add_option("--reason", arguments->reason, "why, for the record")->required();
+
+  CLI::App* shred = add(noun, "shred", "destroy the key and ciphertext of one part of one record; its other parts and all proofs stay", Shred);
+  shred->add_option("--socket", arguments->socket, "auditd's socket")->required();
+  shred->add_option("--record", arguments->seq, "the record's number")->required();
+  shred->add_option("--part", arguments->part, "prompt, answer, reasoning, tools, decision or metadata")->required();
+  shred->add_option("--reason", arguments->reason, "why, for the record")->required();
 
   CLI::App* keys = add(noun, "keys", "list the log's keys and auditors, rotate the key store", Keys);
   keys->add_option("--socket", arguments->socket, "auditd's socket");

@@ -84,8 +84,12 @@ class Exporting final : public audit::ScanVisitor {
     line["leaf"] = audit::Hex(audit::AsBytes(audit::EncodeLeaf(record.leaf)));
     if (opener_ != nullptr && record.leaf.parts > 0 && record.leaf.kind != audit::Kind::kKey) {
       auto opened = opener_->Open(record.leaf, record.payload);
-      if (opened) line["parts"] = Contents(opened.value());
-      else ++unopened_;
+      if (opened) {
+        line["parts"] = Contents(opened.value().parts);
+        if (!opened.value().shredded.empty()) line["shredded"] = PartNames(opened.value().shredded);
+      } else {
+        ++unopened_;
+      }
     }
     if (prover_ != nullptr) {
       const auto proof = prover_->Prove(record.leaf.seq, record.leaf_hash);

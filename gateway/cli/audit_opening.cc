@@ -62,6 +62,12 @@ json::object Contents(const std::vector<audit::Part>& parts) {
   return content;
 }
 
+json::array PartNames(const std::vector<audit::PartType>& parts) {
+  json::array names;
+  for (const audit::PartType part : parts) names.emplace_back(audit::PartName(part));
+  return names;
+}
+
 void PrintLine(const audit::Leaf& leaf) {
   std::cout << leaf.seq << "\t" << TimeText(leaf.wall_us) << "\t" << audit::KindName(leaf.kind) << "\t"
             << leaf.outcome << "\t" << audit::Hex(leaf.request_id) << "\n";

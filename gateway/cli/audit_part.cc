@@ -50,6 +50,7 @@ audit::Result<std::string> MakeRelease(const PartArguments& arguments, audit::Pa
     return audit::Error{audit::Code::kNotFound, "record " + std::to_string(arguments.seq) +
                                                     (record.erased ? ": the content was erased" : " has no content")};
   }
+  if ((record.shredded & audit::PartBit(type)) != 0) return audit::PartShredded(arguments.seq, type);
   BOOST_OUTCOME_TRY(const audit::Prover prover, audit::Prover::Open(arguments.log, key));
   BOOST_OUTCOME_TRY(const auto proof, prover.Prove(arguments.seq, record.leaf_hash));
   if (!proof) {

@@ -43,12 +43,25 @@ audit::Result<void> RecordReading(const ReadArguments& arguments, const audit::L
   return audit::Ok();
 }
 
-void PrintRecord(const Context& context, const audit::LoadedRecord& record,
-                 const std::vector<audit::Part>& parts) {
+// The record that says so, where the log has one.
+std::string ShreddedWords(const std::map<audit::PartType, uint64_t>& by, audit::PartType part) {
+  const auto found = by.find(part);
+  if (found == by.end()) return "this part was shredded";
+  return "this part was shredded by record " + std::to_string(found->second);
+}
+
+void PrintRecord(const Context& context, const audit::LoadedRecord& record, const audit::Opened& opened,
+                 const std::map<audit::PartType, uint64_t>& by) {
   json::object out = Summary(record.leaf, record.leaf_hash);
   if (context.json) {
     out["schema"] = "portcullis.audit.record/1";
-    out["parts"] = Contents(parts);
+    out["parts"] = Contents(opened.parts);
+    json::object shredded;
+    for (const audit::PartType part : opened.shredded) {
+      const auto found = by.find(part);
+      shredded[audit::PartName(part)] = found == by.end() ? json::value() : json::value(found->second);
+    }
+    if (!shredded.empty()) out["shredded"] = std::move(shredded);
     std::cout << json::serialize(out) << "\n";
     return;
   }
@@ -56,8 +69,11 @@ void PrintRecord(const Context& context, const audit::LoadedRecord& record,
     std::cout << std::string(name) << ": "
               << (value.is_string() ? std::string(value.as_string()) : json::serialize(value)) << "\n";
   }
-  for (const audit::Part& part : parts) {
+  for (const audit::Part& part : opened.parts) {
     std::cout << "--- " << audit::PartName(part.type) << "\n" << ForTerminal(part.bytes) << "\n";
+  }
+  for (const audit::PartType part : opened.shredded) {
+    std::cout << "--- " << audit::PartName(part) << "\n(" << ShreddedWords(by, part) << ")\n";
   }
 }
 
@@ -69,7 +85,8 @@ void Show(Context& context, const ReadArguments& arguments) {
     const bool damaged = record.error().code == audit::Code::kTampered;
     return Fail(context, damaged ? kNo : kUsage, record.error().message);
   }
-  std::vector<audit::Part> parts;
+  audit::Opened content;
+  std::map<audit::PartType, uint64_t> shredded_by;
   if (!record.value().key_payload.empty()) {
     if (record.value().erased) {
       std::cerr << "the content was erased; the proof of the record stands\n";
@@ -88,10 +105,11 @@ void Show(Context& context, const ReadArguments& arguments) {
       opener.TakeKey(record.value().key_leaf, record.value().key_payload);
       auto opened = opener.Open(record.value().leaf, record.value().payload);
       if (!opened) return Fail(context, kNo, opened.error().message);
-      parts = std::move(opened.value());
+      content = std::move(opened.value());
+      if (!content.shredded.empty()) shredded_by = audit::ShreddedBy(arguments.log, key.value(), arguments.seq);
     }
   }
-  PrintRecord(context, record.value(), parts);
+  PrintRecord(context, record.value(), content, shredded_by);
 }
 
 class TailPrinter : public audit::ScanVisitor {

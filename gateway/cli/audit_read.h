@@ -4,6 +4,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <list>
 #include <memory>
@@ -25,6 +26,7 @@ void AddAuditPart(CLI::App& noun, Context& context);    // release-part, open-pa
 
 boost::json::object Summary(const audit::Leaf& leaf, const audit::Hash& leaf_hash);
 boost::json::object Contents(const std::vector<audit::Part>& parts);
+boost::json::array PartNames(const std::vector<audit::PartType>& parts);
 std::string TimeText(uint64_t wall_us);  // "2026-11-22T08:30:00Z"
 void PrintLine(const audit::Leaf& leaf);
 // What a caller wrote must not steer the terminal of who reads it: control characters, also those that

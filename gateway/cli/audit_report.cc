@@ -37,7 +37,7 @@ class Counting : public audit::ScanVisitor {
         opener_->TakeKey(record.leaf, record.payload);
       } else if (record.leaf.parts > 0) {
         auto opened = opener_->Open(record.leaf, record.payload);
-        if (opened) parts = std::move(opened).value();
+        if (opened) parts = std::move(opened).value().parts;
       }
     }
     collector_.Take(record.leaf, parts);

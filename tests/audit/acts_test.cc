@@ -42,7 +42,7 @@ TEST_F(ActsTest, AKeyIsDestroyedWithItsSaltOrNotAtAll) {
     ASSERT_TRUE(store->Commit());
     ASSERT_TRUE(store->DestroyKey(ids[0], 1));
   }  // cut off before the end
-  EXPECT_TRUE(Store()->SubjectKey(ids[0]));
+  EXPECT_TRUE(Store()->KeyOf(ids[0]));
   EXPECT_EQ(Store()->PendingErasures().value().begun.at(1).count(ids[0]), 1u);
   EXPECT_EQ(Store()->generation(), generation);
   {
@@ -50,8 +50,8 @@ TEST_F(ActsTest, AKeyIsDestroyedWithItsSaltOrNotAtAll) {
     ASSERT_TRUE(store->DestroyKey(ids[0], 1));
     ASSERT_TRUE(store->Rekey());
   }
-  EXPECT_EQ(Store()->SubjectKey(ids[0]).error().code, Code::kNotFound);
-  EXPECT_TRUE(Store()->SubjectKey(ids[1]));
+  EXPECT_EQ(Store()->KeyOf(ids[0]).error().code, Code::kNotFound);
+  EXPECT_TRUE(Store()->KeyOf(ids[1]));
   EXPECT_EQ(Store()->generation(), generation + 1);
   EXPECT_TRUE(Store()->PendingErasures().value().begun.empty());
 }

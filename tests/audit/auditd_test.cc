@@ -115,6 +115,47 @@ TEST_F(AuditdTest, Case32KilledUnderLoadKeepsEveryAcknowledgedRecord) {
   EXPECT_EQ(VerifyProgram(), 0);
 }
 
+TEST_F(AuditdTest, KilledWhilePartsAreShreddedEveryToldOneIsGoneAndTheRestOpens) {
+  std::vector<uint64_t> seqs;
+  uint64_t told = 0;
+  for (int round = 0; round < 4; ++round) {
+    Auditd auditd(dir_.path());
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    ASSERT_TRUE(client);
+    for (int i = 0; i < 12; ++i) {
+      Event event = MakeEvent(Kind::kAdmin);
+      event.subject = "user" + std::to_string(i % 3);
+      event.parts = {{PartType::kPrompt, "a prompt"}, {PartType::kAnswer, "an answer"}};
+      const auto ack = client.value().Append({&event, 1});
+      ASSERT_TRUE(ack) << ack.error().message;
+      seqs.push_back(ack.value().seqs[0]);
+    }
+    std::atomic<int> answered = 0;
+    std::thread shredder([&] {
+      for (size_t i = seqs.size() - 12; i < seqs.size(); ++i) {
+        if (!client.value().Act("shred", {{"record", std::to_string(seqs[i])}, {"part", "answer"}, {"reason", "x"}})) return;
+        ++answered;
+      }
+    });
+    while (answered < 2 + round) std::this_thread::yield();
+    auditd.Kill(SIGKILL);
+    EXPECT_EQ(auditd.Wait(), 128 + SIGKILL);
+    shredder.join();
+    told += static_cast<uint64_t>(answered);
+  }
+  {
+    Auditd auditd(dir_.path());
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0);
+  }
+  const Report report = Verify(true);
+  EXPECT_EQ(report.verdict, Verdict::kValidWithRecovery) << ReportText(report);
+  EXPECT_GE(report.shredded, told);
+  EXPECT_EQ(VerifyProgram(), 0);
+}
+
 TEST_F(AuditdTest, Case31AFileSizeLimitIsARefusalNotALoss) {
   std::vector<Ack> acks;
   bool refused = false;

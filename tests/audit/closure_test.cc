@@ -275,6 +275,28 @@ TEST_F(HoldTest, HostileHoldsAndExpiriesCostNoMoreThanTheirNumber) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
 }
 
+TEST_F(HoldTest, AShreddedPartNeedsItsOwnErase) {
+  Leaf leaf = Next(Kind::kAdmin);
+  leaf.subject.fill(1);
+  const uint64_t seq = leaf.seq;
+  checker_.Take(leaf, false, static_cast<uint16_t>(PartBit(PartType::kPrompt) | PartBit(PartType::kAnswer)));
+  const auto told = [&](PartType part, uint8_t subject) {
+    Leaf act = Next(Kind::kErase);
+    act.outcome = static_cast<uint16_t>(kShredBase + static_cast<uint16_t>(part));
+    act.parent_seq = seq;
+    act.tags[act.tag_count++].fill(subject);
+    checker_.Take(act);
+  };
+  told(PartType::kPrompt, 1);
+  told(PartType::kAnswer, 2);  // somebody else's
+  EXPECT_TRUE(checker_.PartShredded(leaf, PartType::kPrompt));
+  EXPECT_FALSE(checker_.PartShredded(leaf, PartType::kAnswer));
+  EXPECT_EQ(checker_.shredded(), 2u);
+  ASSERT_FALSE(Good());
+  EXPECT_FALSE(checker_.fault()->tampered);
+  EXPECT_EQ(checker_.fault()->seq, seq);
+}
+
 TEST_F(HoldTest, NothingIsErasedWhileEverybodyIsHeld) {
   Hold(HoldOutcome::kPlaced, 0);
   Hold(HoldOutcome::kLifted, 0);

@@ -193,7 +193,7 @@ TEST_F(CasesTest, AReleaseFileOpensOnlyWhatWasReleasedOnlyForItsAuditor) {
   EXPECT_FALSE(keys.Add(file.value(), "other.example", secret.value()));
   EXPECT_FALSE(keys.Add(file.value().substr(0, file.value().size() - 20), kOrigin, secret.value()));
   ASSERT_TRUE(keys.Add(file.value(), kOrigin, secret.value()));
-  const auto open = [&](uint64_t seq) -> Result<std::vector<Part>> {
+  const auto open = [&](uint64_t seq) -> Result<Opened> {
     BOOST_OUTCOME_TRY(const LoadedRecord record, LoadRecord(log(), ReadLogKey(log()).value(), seq));
     RecordOpener opener(kOrigin, &keys, {&secret.value()});
     opener.TakeKey(record.key_leaf, record.key_payload);
@@ -201,7 +201,7 @@ TEST_F(CasesTest, AReleaseFileOpensOnlyWhatWasReleasedOnlyForItsAuditor) {
   };
   const auto opened = open(alice[0].seqs[0]);
   ASSERT_TRUE(opened) << opened.error().message;
-  EXPECT_EQ(opened.value()[1].bytes, "alice's question");
+  EXPECT_EQ(opened.value().parts[1].bytes, "alice's question");
   EXPECT_EQ(open(bob[0].seqs[0]).error().code, Code::kNotFound);
 }
 

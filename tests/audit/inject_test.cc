@@ -58,7 +58,7 @@ class InjectTest : public LogTest {
                             std::filesystem::copy_options::recursive);
     }
   }
-  // A start, two requests of a new subject, an erasure, an orderly end; as far as it gets.
+  // A start, two requests of a new subject, a part shredded, an erasure, an orderly end; as far as it gets.
   Outcome Run(const std::string& plan) const {
     Outcome outcome;
     ::setenv("PORTCULLIS_INJECT", plan.c_str(), 1);
@@ -82,6 +82,10 @@ class InjectTest : public LogTest {
       if (ended) outcome.acks.push_back(ended.value());
       outcome.hit = outcome.hit || !ended;
     }
+    if (client && !outcome.acks.empty()) {
+      const std::string seq = std::to_string(outcome.acks[0].seqs[0]);
+      outcome.hit = !client.value().Act("shred", {{"record", seq}, {"part", "prompt"}, {"reason", "test"}}) || outcome.hit;
+    }
     if (client) outcome.hit = !client.value().Act("erase", {{"subject", "alice"}, {"reason", "test"}}) || outcome.hit;
     auditd.Kill(SIGTERM);
     outcome.hit = auditd.Wait() != 0 || outcome.hit;
@@ -102,6 +106,17 @@ class InjectTest : public LogTest {
     }
     const Report report = Verify(true);
     ASSERT_TRUE(IsValid(report.verdict)) << plan << "\n" << ReportText(report);
+    // A part that the log says is shredded has no key any more.
+    const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
+    const std::vector<Leaf> leaves = Read().leaves;
+    for (const Leaf& told : leaves) {
+      const auto part = ShreddedPart(told.outcome);
+      if (told.kind != Kind::kErase || !part) continue;
+      const Leaf& leaf = leaves.at(told.parent_seq);
+      const auto key = store.value()->KeyOf(SubjectKeyOf(leaf));
+      ASSERT_TRUE(key) << plan;
+      ASSERT_TRUE(key.value().Punctured(PointOf(leaf.chain, leaf.chain_index, *part))) << plan;
+    }
   }
 };
 

@@ -32,29 +32,34 @@ Leaf SampleLeaf() {
   return leaf;
 }
 
+bool OneShare(PartType, std::span<uint8_t> share) {
+  std::fill(share.begin(), share.end(), uint8_t{7});
+  return true;
+}
+
 TEST(Sealing, PartsOpenOnlyUnderTheirLeafAndKey) {
   certs::InitSodium();
   Sealer sealer;
   const auto key = certs::SecretBytes::Random(kKeySize);
   Leaf leaf = SampleLeaf();
   const std::vector<Part> parts = {{PartType::kPrompt, "secret prompt"}, {PartType::kAnswer, std::string(5000, 'a')}};
-  const std::string payload = sealer.Seal(leaf, parts, key);
+  const std::string payload = sealer.Seal(leaf, parts, key, OneShare);
   EXPECT_EQ(payload.size(), leaf.payload_size);
   EXPECT_EQ(payload.find("secret prompt"), std::string::npos);
-  auto opened = sealer.Open(leaf, payload, key);
+  auto opened = sealer.Open(leaf, payload, key, OneShare);
   ASSERT_TRUE(opened) << opened.error().message;
-  ASSERT_EQ(opened.value().size(), 2u);
-  EXPECT_EQ(opened.value()[0].bytes, "secret prompt");
-  EXPECT_EQ(opened.value()[1].bytes, parts[1].bytes);
+  ASSERT_EQ(opened.value().parts.size(), 2u);
+  EXPECT_EQ(opened.value().parts[0].bytes, "secret prompt");
+  EXPECT_EQ(opened.value().parts[1].bytes, parts[1].bytes);
 
-  EXPECT_FALSE(sealer.Open(leaf, payload, certs::SecretBytes::Random(kKeySize)));
+  EXPECT_FALSE(sealer.Open(leaf, payload, certs::SecretBytes::Random(kKeySize), OneShare));
   Leaf moved = leaf;  // the same payload under another leaf
   moved.wall_us += 1;
-  EXPECT_FALSE(sealer.Open(moved, payload, key));
+  EXPECT_FALSE(sealer.Open(moved, payload, key, OneShare));
   for (size_t i = 0; i < payload.size(); i += 7) {
     std::string bad = payload;
     bad[i] = static_cast<char>(bad[i] ^ 4);
-    EXPECT_FALSE(sealer.Open(leaf, bad, key)) << i;
+    EXPECT_FALSE(sealer.Open(leaf, bad, key, OneShare)) << i;
   }
 }
 
@@ -63,8 +68,8 @@ TEST(Sealing, Case23AnotherKeyIsRefusedByItsCommitmentBeforeDecryption) {
   const auto key = certs::SecretBytes::Random(kKeySize);
   Leaf leaf = SampleLeaf();
   const std::vector<Part> parts = {{PartType::kPrompt, "x"}};
-  const std::string payload = sealer.Seal(leaf, parts, key);
-  const auto refused = sealer.Open(leaf, payload, certs::SecretBytes::Random(kKeySize));
+  const std::string payload = sealer.Seal(leaf, parts, key, OneShare);
+  const auto refused = sealer.Open(leaf, payload, certs::SecretBytes::Random(kKeySize), OneShare);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("commits"), std::string::npos);
 }
@@ -80,22 +85,22 @@ TEST(Sealing, WrapsNeedTheAuditorAndTheSubjectKey) {
   WrapContext context;
   context.key.subject.fill(3);
   context.chain = 12;
-  const std::string wraps = MakeWrapSet(context, "DE", chain.bytes(), subject, SealTo{{second, auditor}, false});
+  const std::string wraps = MakeWrapSet(context, "DE", chain.bytes(), subject.bytes(), SealTo{{second, auditor}, false});
   EXPECT_EQ(ReadWrapSet(wraps).value().jurisdiction, "DE");
   using Secrets = std::vector<const certs::SecretBytes*>;
   for (const auto* key : {&secret, &other}) {
-    const auto opened = OpenWrapSet(wraps, context, subject, Secrets{key});
+    const auto opened = OpenWrapSet(wraps, context, subject.bytes(), Secrets{key});
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_TRUE(opened.value().Equals(chain.bytes()));
   }
-  EXPECT_FALSE(OpenWrapSet(wraps, context, certs::SecretBytes::Random(kKeySize), Secrets{&secret}));
+  EXPECT_FALSE(OpenWrapSet(wraps, context, certs::SecretBytes::Random(kKeySize).bytes(), Secrets{&secret}));
   const auto third = certs::SecretBytes::Random(32);
-  const auto stranger = OpenWrapSet(wraps, context, subject, Secrets{&third});
+  const auto stranger = OpenWrapSet(wraps, context, subject.bytes(), Secrets{&third});
   ASSERT_FALSE(stranger);
   EXPECT_EQ(stranger.error().code, Code::kKeys);
   WrapContext elsewhere = context;
   elsewhere.chain = 13;
-  EXPECT_FALSE(OpenWrapSet(wraps, elsewhere, subject, Secrets{&secret}));
+  EXPECT_FALSE(OpenWrapSet(wraps, elsewhere, subject.bytes(), Secrets{&secret}));
 }
 
 TEST(Sealing, TwoPersonModeNeedsAnyTwo) {
@@ -108,15 +113,15 @@ TEST(Sealing, TwoPersonModeNeedsAnyTwo) {
   }
   const auto subject = certs::SecretBytes::Random(kKeySize);
   const auto chain = certs::SecretBytes::Random(kKeySize);
-  const std::string wraps = MakeWrapSet({}, "", chain.bytes(), subject, to);
+  const std::string wraps = MakeWrapSet({}, "", chain.bytes(), subject.bytes(), to);
   using Secrets = std::vector<const certs::SecretBytes*>;
   for (size_t i = 0; i < 3; ++i) {
-    const auto alone = OpenWrapSet(wraps, {}, subject, Secrets{&secrets[i]});
+    const auto alone = OpenWrapSet(wraps, {}, subject.bytes(), Secrets{&secrets[i]});
     ASSERT_FALSE(alone);
     EXPECT_NE(alone.error().message.find("two auditors"), std::string::npos);
     for (size_t j = 0; j < 3; ++j) {
       if (i == j) continue;
-      const auto both = OpenWrapSet(wraps, {}, subject, Secrets{&secrets[i], &secrets[j]});
+      const auto both = OpenWrapSet(wraps, {}, subject.bytes(), Secrets{&secrets[i], &secrets[j]});
       ASSERT_TRUE(both) << both.error().message;
       EXPECT_TRUE(both.value().Equals(chain.bytes()));
     }
@@ -129,10 +134,10 @@ TEST(Sealing, Case24ALongPartWithoutItsFinalChunkDoesNotOpen) {
   const auto key = certs::SecretBytes::Random(kKeySize);
   Leaf leaf = SampleLeaf();
   const std::vector<Part> parts = {{PartType::kAnswer, std::string(kStreamFrom + 200'000, 'a')}};
-  const std::string payload = sealer.Seal(leaf, parts, key);
-  const auto opened = sealer.Open(leaf, payload, key);
+  const std::string payload = sealer.Seal(leaf, parts, key, OneShare);
+  const auto opened = sealer.Open(leaf, payload, key, OneShare);
   ASSERT_TRUE(opened) << opened.error().message;
-  EXPECT_EQ(opened.value()[0].bytes, parts[0].bytes);
+  EXPECT_EQ(opened.value().parts[0].bytes, parts[0].bytes);
   // An attacker who may make hashes fit again still cannot end the stream early.
   auto entries = DecodePartTable(payload, 1).value();
   ASSERT_TRUE(entries[0].stream);
@@ -143,14 +148,14 @@ TEST(Sealing, Case24ALongPartWithoutItsFinalChunkDoesNotOpen) {
   Leaf cut = leaf;
   cut.payload_size = static_cast<uint32_t>(kPartEntrySize + stored.size());
   cut.ct_hash = Sha256(EncodePartTable(entries));
-  EXPECT_FALSE(sealer.Open(cut, EncodePartTable(entries) + stored, key));
+  EXPECT_FALSE(sealer.Open(cut, EncodePartTable(entries) + stored, key, OneShare));
 }
 
 TEST(Chains, KeysGoForwardAndAreBounded) {
   ChainTable chains;
   ChainTable::Owner subject;
   EXPECT_FALSE(chains.Current(subject, 2026, 0));
-  const auto first = chains.Begin(subject, 2026, 5, 0);
+  const auto first = chains.Begin(subject, 2026, 5, 0).key;
   const std::vector<uint8_t> chain_0(first.begin(), first.end());
   chains.Advance(subject);
   const auto link = chains.Current(subject, 2026, 1);

@@ -260,7 +260,7 @@ TEST_F(VerifyTest, ARecordIsFoundAndOpened) {
   opener.TakeKey(record.value().key_leaf, record.value().key_payload);
   const auto parts = opener.Open(record.value().leaf, record.value().payload);
   ASSERT_TRUE(parts) << parts.error().message;
-  EXPECT_EQ(parts.value()[1].bytes, "prompt 1");
+  EXPECT_EQ(parts.value().parts[1].bytes, "prompt 1");
   EXPECT_FALSE(LoadRecord(log(), key.value(), 99));
 
   const TempDir other;  // an auditor that the log does not know

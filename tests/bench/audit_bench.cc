@@ -22,6 +22,7 @@
 
 #include "audit/layout.h"
 #include "audit/seal.h"
+#include "audit/subject_key.h"
 #include "audit/verify.h"
 #include "audit/writer.h"
 
@@ -144,15 +145,36 @@ double SealRate(double seconds) {
   Sealer sealer;
   const portcullis::certs::SecretBytes key = portcullis::certs::SecretBytes::Random(kKeySize);
   const std::vector<Part> parts = {{PartType::kMetadata, std::string(kRecordBytes, 'm')}};
+  const SubjectKey subject = SubjectKey::Random();
+  portcullis::certs::SecretBytes chain(kNodeSize);
+  if (!subject.Node(PointOfChain(1), kChainDepth, chain.bytes())) return 0;
   uint64_t bytes = 0;
   const auto begin = Steady::now();
   while (Since(begin) < seconds) {
     Leaf leaf;
     leaf.seq = bytes;
-    (void)sealer.Seal(leaf, parts, key);
+    (void)sealer.Seal(leaf, parts, key, [&](PartType type, std::span<uint8_t> share) {
+      std::copy(chain.bytes().begin(), chain.bytes().end(), share.begin());
+      Descend(share, kChainDepth, kTreeDepth, PointOf(1, 2, type));
+      return true;
+    });
     bytes += kRecordBytes;
   }
   return static_cast<double>(bytes) / Since(begin);
+}
+
+// A part's share of its key, from the node of its chain; what a record adds to its sealing per part.
+double ShareNanoseconds() {
+  const SubjectKey subject = SubjectKey::Random();
+  portcullis::certs::SecretBytes chain(kNodeSize), share(kNodeSize);
+  if (!subject.Node(PointOfChain(1), kChainDepth, chain.bytes())) return 0;
+  constexpr uint32_t kTurns = 200'000;
+  const auto begin = Steady::now();
+  for (uint32_t i = 0; i < kTurns; ++i) {
+    std::copy(chain.bytes().begin(), chain.bytes().end(), share.data());
+    Descend(share.bytes(), kChainDepth, kTreeDepth, PointOf(1, i % 4096, PartType::kPrompt));
+  }
+  return Since(begin) * 1e9 / kTurns;
 }
 
 double Median(std::vector<double> values) {
@@ -230,6 +252,7 @@ int main(int argc, char** argv) {
   Print("writers_64", "records", MedianOf(manys), raw);
   Print("request_alone", "requests", MedianOf(requests), raw);
   Print("requests_of_64", "requests", MedianOf(crowds), raw);
+  std::printf("\"share_ns\":%.0f,", ShareNanoseconds());
   std::printf("\"sealed_bytes_per_s\":{\"one_core\":%.0f,\"to_disk\":%.0f},", SealRate(seconds / 2),
               MedianOf(large).per_second * static_cast<double>(kLargeBytes));
   std::printf("\"verify\":{\"verdict\":\"%s\",\"records\":%lu,\"leaves_per_s\":%.0f}}\n",

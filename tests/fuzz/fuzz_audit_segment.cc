@@ -30,6 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (leaf) {
         if (EncodeLeaf(leaf.value()) != body.substr(0, kLeafSize)) std::abort();
         (void)CheckPayload(leaf.value(), body.substr(kLeafSize));
+        (void)CheckPayload(leaf.value(), body.substr(kLeafSize), Zeros::kShredded);
       }
     }
     rest.remove_prefix(parsed.frame.size);

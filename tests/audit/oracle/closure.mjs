@@ -4,6 +4,7 @@
 
 const kJump = 2_000_000n;  // µs
 const kEverybody = 'everybody';
+const kShred = 16;  // the outcome of an ERASE of one part: this and the part's type
 
 export class Closure {
   constructor(report) {
@@ -13,17 +14,19 @@ export class Closure {
     this.chains = new Map();    // seq of a KEY → its leaf and the last index
     this.holds = new Map();     // subject tag → how many
     this.erased = [];           // leaves whose payload is gone
+    this.shredded = [];         // {leaf, type} of parts that are zeros
     this.erasures = [];         // ERASE records
     this.open = 0;
     this.recoveries = 0;
   }
 
-  record(leaf, isErased) {
+  record(leaf, isErased, shredded) {
     this.boot(leaf);
     this.clock(leaf);
     this.request(leaf);
     if (leaf.parts > 0) this.chain(leaf);
     if (isErased) this.erased.push(leaf);
+    for (const type of shredded) this.shredded.push({leaf, type});
     this.act(leaf);
     if (leaf.kind === 'RECOVERY') ++this.recoveries;
     this.last = leaf;
@@ -104,18 +107,22 @@ export class Closure {
       const about = leaf.tags.length > 0 ? leaf.tags : [kEverybody];
       for (const tag of about) this.holds.set(tag, Math.max(0, (this.holds.get(tag) ?? 0) + (leaf.outcome === 1 ? 1 : -1)));
     }
-    if (leaf.kind !== 'ERASE' || (leaf.outcome !== 1 && leaf.outcome !== 4)) return;
+    const ofPart = leaf.outcome > kShred && leaf.outcome <= kShred + 6;
+    if (leaf.kind !== 'ERASE' || (leaf.outcome !== 1 && leaf.outcome !== 4 && !ofPart)) return;
     const held = (tag) => this.holds.get(tag) > 0;
-    if (held(kEverybody) || (leaf.outcome === 1 && leaf.tags.some(held))) this.report('TAMPERED', leaf.seq, 'an erasure in spite of a hold');
+    if (held(kEverybody) || (leaf.outcome !== 4 && leaf.tags.some(held))) this.report('TAMPERED', leaf.seq, 'an erasure in spite of a hold');
     this.erasures.push({...leaf, held: new Set([...this.holds.keys()].filter(held))});
   }
 
   end() {
-    for (const leaf of this.erased) {
-      const told = this.erasures.some((erase) => erase.seq > leaf.seq &&
-        (erase.outcome === 1 ? erase.tags.includes(leaf.subject)
-          : erase.retention === leaf.retention && erase.period === leaf.period && !erase.held.has(leaf.subject)));
-      if (!told) this.report('INCOMPLETE', leaf.seq, 'content is gone and no ERASE tells of it');
+    const later = (leaf, tells) => this.erasures.some((erase) => erase.seq > leaf.seq && tells(erase));
+    const silent = this.erased.filter((leaf) => !later(leaf, (erase) => (erase.outcome === 1 && erase.tags.includes(leaf.subject)) ||
+      (erase.outcome === 4 && erase.retention === leaf.retention && erase.period === leaf.period && !erase.held.has(leaf.subject))));
+    for (const {leaf, type} of this.shredded) {
+      const told = later(leaf, (erase) => erase.outcome === kShred + type && erase.parent === leaf.seq && erase.tags.includes(leaf.subject));
+      if (!told) silent.push(leaf);
     }
+    silent.sort((a, b) => a.seq - b.seq);
+    for (const leaf of silent) this.report('INCOMPLETE', leaf.seq, 'content is gone and no ERASE tells of it');
   }
 }

@@ -47,7 +47,7 @@ export function crc32c(bytes) {
   return ~crc >>> 0;
 }
 
-export const kSegment = 1, kRecord = 2, kBatch = 3, kErased = 4;
+export const kSegment = 1, kRecord = 2, kBatch = 3, kErased = 4, kShredded = 5;
 export const kHeader = 16, kLeaf = 368, kBatchBody = 180, kEntry = 96;
 const kMaxBody = 80 * 1024 * 1024;
 
@@ -62,7 +62,7 @@ export function frameAt(bytes, offset) {
   if (end > bytes.length) return {torn: 'part of a frame'};
   if (crc32c(bytes.subarray(offset + 12, end)) !== bytes.readUInt32BE(offset + 8)) return {torn: 'a wrong checksum'};
   const type = bytes[offset + 12];
-  if (type < kSegment || type > kErased || bytes.readUIntBE(offset + 13, 3) !== 0) return {torn: 'a frame of an unknown type'};
+  if (type < kSegment || type > kShredded || bytes.readUIntBE(offset + 13, 3) !== 0) return {torn: 'a frame of an unknown type'};
   return {type, body: bytes.subarray(offset + kHeader, end), end};
 }
 
@@ -70,7 +70,7 @@ export const originId = (origin) => sha256(Buffer.from(origin)).subarray(0, 16);
 
 export function segmentBody(body) {
   must(body.length >= 150 && body.length === 150 + body[149], 'a segment head of a wrong size');
-  must(body[0] === 2, 'a segment of another version');
+  must(body[0] === 3, 'a segment of another version');
   return {
     number: body.readBigUInt64BE(1), firstSeq: Number(body.readBigUInt64BE(9)), previous: body.subarray(17, 49),
     day: body.readUInt32BE(49), key: body.subarray(53, 85), endorsement: body.subarray(85, 149),
@@ -100,7 +100,7 @@ export const kinds = [null, 'REQ', 'DECISION', 'RESP', 'ABORT', 'ADMIN', 'CONFIG
 
 export function leaf(bytes) {
   must(bytes.length === kLeaf, 'a leaf of a wrong size');
-  must(bytes[0] === 2, 'a leaf of another version');
+  must(bytes[0] === 3, 'a leaf of another version');
   must(bytes[1] > 0 && bytes[1] < kinds.length, 'a record of an unknown kind');
   must(bytes[2] <= 2, 'an unknown clock state');
   must(bytes[186] <= 4, 'more than four search tags');
@@ -121,19 +121,23 @@ export function leaf(bytes) {
   };
 }
 
-// Everything about a payload that can be seen without a key.
-export function checkPayload(record, payload) {
+// Everything about a payload that can be seen without a key. In a SHREDDED frame zeros may stand in the place of
+// parts: gives the types of those.
+export function checkPayload(record, payload, isShredded = false) {
   must(payload.length === record.payload, 'a payload of another size than its leaf says');
   const table = payload.subarray(0, record.parts * kEntry);
   must(table.length === record.parts * kEntry, 'a payload too short for its part table');
   must(sha256(table).equals(record.ctHash), 'a part table that is not the leaf\'s');
   let at = table.length, largest = 0;
-  const types = new Set();
+  const types = new Set(), shredded = [];
   for (let i = 0; i < record.parts; ++i) {
     const entry = table.subarray(i * kEntry, (i + 1) * kEntry);
     const stored = payload.subarray(at, at + entry.readUInt32BE(4));
     must(stored.length === entry.readUInt32BE(4), 'a part that ends behind its payload');
-    must(sha256(stored).equals(entry.subarray(32, 64)), 'a part with another hash than its table says');
+    if (!sha256(stored).equals(entry.subarray(32, 64))) {
+      must(isShredded && entry[0] !== 64 && stored.every((byte) => byte === 0), 'a part with another hash than its table says');
+      shredded.push(entry[0]);
+    }
     must((entry[0] >= 1 && entry[0] <= 6) || entry[0] === 64, 'a part of an unknown type');
     must(!types.has(entry[0]), 'a part twice');
     must(entry.readUInt16BE(2) <= 2, 'a part stored in an unknown way');
@@ -149,6 +153,8 @@ export function checkPayload(record, payload) {
   } else {
     must(!types.has(64), 'a wrap set outside a KEY record');
   }
+  must(!isShredded || shredded.length > 0, 'a SHREDDED frame of which nothing is shredded');
+  return shredded;
 }
 
 // The payload of a KEY record.

@@ -3,7 +3,7 @@
 // for it. Frames are found by their lengths alone.
 import {existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {crc32c, kBatch, kHeader, kLeaf, kRecord} from './codec.mjs';
+import {crc32c, kBatch, kEntry, kHeader, kLeaf, kRecord, kShredded} from './codec.mjs';
 
 // A small generator of numbers, so that a damage can be repeated from its seed.
 export class Dice {
@@ -110,7 +110,7 @@ export const damages = {
   'a long origin': inFrame(1, 149, 150, (bytes, dice, first, last) => number(bytes, first, last, 255)),
   'a frame of another type': (folder, dice) => {
     const found = pick(folder, dice);
-    edit(found.path, (bytes) => { bytes[found.frame.at + 12] = 1 + dice.below(6); fixChecksum(bytes, found.frame); });
+    edit(found.path, (bytes) => { bytes[found.frame.at + 12] = 1 + dice.below(7); fixChecksum(bytes, found.frame); });
     return `frame at ${found.frame.at} of ${found.path.slice(-8)}`;
   },
   'a frame of a hostile length': (folder, dice) => {
@@ -130,6 +130,18 @@ export const damages = {
     fixChecksum(frame, {at: 0, end: frame.length});
     cut[i] = frame;
   }),
+  'a part removed without a shredding': spliced(kRecord, (cut, i, dice) => {
+    const frame = Buffer.from(cut[i]), parts = frame[kHeader + 3], part = dice.below(parts || 1);
+    if (parts === 0) return false;
+    let at = kHeader + kLeaf + parts * kEntry;
+    const size = (k) => frame.readUInt32BE(kHeader + kLeaf + k * kEntry + 4);
+    for (let k = 0; k < part; ++k) at += size(k);
+    frame.fill(0, at, at + size(part));
+    frame[12] = dice.of([kRecord, kShredded, kShredded]);
+    fixChecksum(frame, {at: 0, end: frame.length});
+    cut[i] = frame;
+  }),
+  'a bit of what is left of a shredded record, checksum made right': inFrame(kShredded, 0, undefined, flip),
   'payloads moved between records': spliced(kRecord, (cut, i, dice) => {
     const other = dice.of(cut.map((_, k) => k).filter((k) => k !== i && cut[k][12] === kRecord));
     if (other === undefined) return false;

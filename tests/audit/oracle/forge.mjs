@@ -3,7 +3,7 @@
 import {createHash, generateKeyPairSync, sign} from 'node:crypto';
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {crc32c, kErased, kLeaf, kRecord, kinds, originId, sha256} from './codec.mjs';
+import {crc32c, kEntry, kErased, kLeaf, kRecord, kShredded, kinds, originId, sha256} from './codec.mjs';
 import {Tree} from './verifier.mjs';
 
 const u16 = (value) => { const out = Buffer.alloc(2); out.writeUInt16BE(value); return out; };
@@ -53,7 +53,7 @@ export class Forge {
 
   segment({day = this.day, key = new Key(), endorse = this.log} = {}) {
     const endorsed = Buffer.concat([Buffer.from(`portcullis audit day key v2\n${this.origin}\n`), u32(day), key.public]);
-    const body = Buffer.concat([Buffer.of(2), u64(this.segments.length), u64(this.seq), this.batch, u32(day), key.public,
+    const body = Buffer.concat([Buffer.of(3), u64(this.segments.length), u64(this.seq), this.batch, u32(day), key.public,
       endorse.sign(endorsed), Buffer.of(this.origin.length), Buffer.from(this.origin)]);
     this.segments.push([frame(1, body)]);
     this.current = {key, hash: sha256(body)};
@@ -64,17 +64,17 @@ export class Forge {
   // A record of the next batch; returns its seq. Fields as in codec.mjs.
   add(kind, fields = {}) {
     this.now += 1000n;
-    const {payload, erased, ...rest} = fields;
+    const {payload, erased, shredded, ...rest} = fields;
     const record = {epoch: 2026, clock: 1, seq: this.seq, boot: this.bootName, wall: this.wall(), monotonic: this.now, request: '', parent: 0, subject: 'somebody',
       outcome: 0, tags: [], chain: 0, index: 0, retention: 0, period: 0, wrapSet: zeros(32), parts: payload?.parts ?? 0, padClass: payload?.padClass ?? 0,
       payloadSize: payload?.bytes.length ?? 0, ctHash: payload?.ctHash ?? sha256(), counted: undefined, ...rest};
     const tags = [...record.tags.map(id16), ...Array(4).fill(zeros(16))].slice(0, 4);
-    const leaf = Buffer.concat([Buffer.of(2, kinds.indexOf(kind), record.clock, record.parts), u32(record.epoch), originId(this.origin), u64(record.seq),
+    const leaf = Buffer.concat([Buffer.of(3, kinds.indexOf(kind), record.clock, record.parts), u32(record.epoch), originId(this.origin), u64(record.seq),
       id16(`boot ${record.boot}`), u64(record.wall), u64(record.monotonic), id16(`request ${record.request}`), u64(record.parent), id16(record.subject), zeros(16),
       zeros(32), zeros(32), u16(record.outcome), Buffer.of(record.counted ?? record.tags.length, record.padClass), ...tags, u64(record.chain), u32(record.index),
       u16(record.retention), u16(record.period), record.wrapSet, zeros(32), u32(record.payloadSize), record.ctHash]);
     if (leaf.length !== kLeaf) throw new Error(`a leaf of ${leaf.length} bytes`);
-    this.records.push({leaf, frame: frame(erased ? kErased : kRecord, erased ? leaf : Buffer.concat([leaf, payload?.bytes ?? zeros(0)]))});
+    this.records.push({leaf, frame: frame(erased ? kErased : shredded ? kShredded : kRecord, erased ? leaf : Buffer.concat([leaf, (shredded ?? payload)?.bytes ?? zeros(0)]))});
     return this.seq++;
   }
 
@@ -88,6 +88,11 @@ export class Forge {
     return {subject, chain, wrapSet};
   }
   sealed(kind, chain, index, fields = {}) { return this.add(kind, {...chain, index, payload: payloadOf(1, Buffer.alloc(80, index)), ...fields}); }
+  // Its payload with zeros where the part was.
+  shredded(kind, chain, index, fields = {}) {
+    const payload = payloadOf(2, Buffer.alloc(80, 7));
+    return this.sealed(kind, chain, index, {payload, shredded: {bytes: Buffer.concat([payload.bytes.subarray(0, kEntry), zeros(80)])}, ...fields});
+  }
   boot(fields = {}) { ++this.bootName; return this.add('BOOT', fields); }
   request(name) {
     const parent = this.add('REQ', {request: name});

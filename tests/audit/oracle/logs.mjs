@@ -92,6 +92,8 @@ export async function eventful(folder, origin = 'eventful.example/audit') {
   for (let i = 0; i < 3; ++i) await to.request(`user${2 + i}`, `later prompt ${i}`);
   log.act('erase', '--subject', 'user2');
   await to.request('user0', 'again');
+  const whole = await to.append({kind: 5, subject: 'user4', parts: [[2, 'one part'], [3, 'and another'], [4, 'and a third']]});
+  for (const part of ['answer', 'reasoning']) log.act('shred', '--record', String(whole.seqs[0]), '--part', part);
   await log.end();
   return log;
 }

@@ -132,6 +132,38 @@ rule('an expiry between two holds', valid, (forge) => {
   forge.add('HOLD', {outcome: 1, tags: ['alice']});
   forge.add('ERASE', expiry);
 });
+const shreddedOf = (forge, fields) => { const chain = begun(forge).key('alice'); return forge.shredded('ADMIN', chain, 0, fields); };
+rule('a part gone, and an ERASE of that part', valid, (forge) => { const parent = shreddedOf(forge); forge.add('ERASE', {outcome: 18, parent, tags: ['alice']}); });
+rule('a part gone in silence', ['INCOMPLETE', 2], (forge) => { shreddedOf(forge); });
+rule('a part gone, and an ERASE of another part', ['INCOMPLETE', 2], (forge) => { const parent = shreddedOf(forge); forge.add('ERASE', {outcome: 19, parent, tags: ['alice']}); });
+rule('a part gone, and an ERASE of that part of another record', ['INCOMPLETE', 2], (forge) => { shreddedOf(forge); forge.add('ERASE', {outcome: 18, parent: 1, tags: ['alice']}); });
+rule('a part gone, and an ERASE for somebody else', ['INCOMPLETE', 2], (forge) => { const parent = shreddedOf(forge); forge.add('ERASE', {outcome: 18, parent, tags: ['bob']}); });
+rule('a part gone, and an erasure of all of its subject', ['INCOMPLETE', 2], (forge) => { shreddedOf(forge); forge.add('ERASE', {outcome: 1, tags: ['alice']}); });
+rule('a part gone after the ERASE', ['INCOMPLETE', 3], (forge) => {
+  const chain = begun(forge).key('alice');
+  forge.add('ERASE', {outcome: 18, parent: 3, tags: ['alice']});
+  forge.shredded('ADMIN', chain, 0);
+});
+rule('a part of other bytes than zeros in a SHREDDED frame', ['TAMPERED', 2], (forge) => {
+  const payload = payloadOf(2, Buffer.alloc(80, 7)), bytes = Buffer.from(payload.bytes);
+  bytes[bytes.length - 1] ^= 1;
+  shreddedOf(forge, {payload, shredded: {bytes}});
+});
+rule('a SHREDDED frame of a whole record', ['TAMPERED', 2], (forge) => { const payload = payloadOf(2, Buffer.alloc(80, 7)); shreddedOf(forge, {payload, shredded: payload}); });
+rule('zeros in a RECORD frame', ['TAMPERED', 2], (forge) => {
+  const chain = begun(forge).key('alice'), payload = payloadOf(2, Buffer.alloc(80, 7));
+  payload.bytes.fill(0, payload.bytes.length - 80);
+  forge.sealed('ADMIN', chain, 0, {payload});
+});
+rule('a part shredded in spite of a hold', ['TAMPERED', 3], (forge) => {
+  const parent = begun(forge).add('ADMIN');
+  forge.add('HOLD', {outcome: 1, tags: ['alice']});
+  forge.add('ERASE', {outcome: 18, parent, tags: ['alice']});
+});
+rule('a part shredded under a hold on everybody', ['TAMPERED', 2], (forge) => {
+  begun(forge).add('HOLD', {outcome: 1});
+  forge.add('ERASE', {outcome: 18, parent: 0, tags: ['alice']});
+});
 rule('an erasure in spite of a hold', ['TAMPERED', 2], (forge) => { begun(forge).add('HOLD', {outcome: 1, tags: ['alice']}); forge.add('ERASE', {outcome: 1, tags: ['alice']}); });
 rule('an erasure after the hold was lifted', valid, (forge) => {
   begun(forge);

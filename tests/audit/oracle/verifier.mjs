@@ -5,7 +5,7 @@
 import {existsSync, readFileSync, readdirSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {Closure} from './closure.mjs';
-import {Contradiction, batchBody, batchSigned, checkPayload, checkWrapSet, endorsed, frameAt, kBatch, kBatchBody, kErased, kLeaf, kRecord, kSegment, leaf,
+import {Contradiction, batchBody, batchSigned, checkPayload, checkWrapSet, endorsed, frameAt, kBatch, kBatchBody, kErased, kLeaf, kRecord, kSegment, kShredded, leaf,
   must, originId, segmentBody, sha256, signedBy, zeros} from './codec.mjs';
 import {cosignatures, nodeHash, openCheckpoint, parseNote, parseVerifierKey} from './tlog.mjs';
 
@@ -180,7 +180,7 @@ class Verifier {
         return;
       }
       offset = frame.end;
-      if (frame.type === kRecord || frame.type === kErased) {
+      if (frame.type === kRecord || frame.type === kErased || frame.type === kShredded) {
         waiting.push(this.read(frame, head, this.bad));
         continue;
       }
@@ -217,9 +217,9 @@ class Verifier {
     must(record.wall + kHour >= begin && record.wall <= begin + kDay + kHour, 'a record of another day than its segment');
     const isErased = frame.type === kErased;
     if (isErased) must(frame.body.length === kLeaf && record.parts > 0, 'an erased frame that is none');
-    else checkPayload(record, frame.body.subarray(kLeaf));
+    const shredded = isErased ? [] : checkPayload(record, frame.body.subarray(kLeaf), frame.type === kShredded);
     const wrapSet = record.kind === 'KEY' && !isErased ? frame.body.subarray(kLeaf) : undefined;
-    return {record, isErased, wrapSet};
+    return {record, isErased, shredded, wrapSet};
   }
 
   commit(batch, waiting, head) {
@@ -235,8 +235,8 @@ class Verifier {
       if (this.roots.has(this.tree.size)) this.roots.set(this.tree.size, this.tree.root());
     }
     must(batch.root.equals(this.tree.root()), 'a batch with another root');
-    for (const {record, isErased, wrapSet} of waiting) {
-      this.closure.record(record, isErased);
+    for (const {record, isErased, shredded, wrapSet} of waiting) {
+      this.closure.record(record, isErased, shredded);
       if (wrapSet) this.wraps.push(...this.wrapBreach(record, wrapSet));
     }
     this.expected += batch.count;
