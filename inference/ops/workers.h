@@ -3,7 +3,9 @@
 // cannot see libgomp's locks) everything runs on the calling thread, with the same results.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "inference/ops/buffer.h"
@@ -25,9 +27,10 @@ class Workers {
   // Memory for what the workers of a Run share; belongs to who started it.
   Buffer& shared() { return shared_; }
 
-  // Calls task(index, worker) for every index below `count`, in any order. `worthwhile` false: the
-  // work is too small to wake other threads. The first std::bad_alloc is thrown again at the end;
-  // tasks throw nothing else.
+  // Calls task(index, worker) for every index below `count` (below 2^32), in any order. Each worker begins
+  // with neighbours, in rising order, so that what it reads goes on where it ended; who has no more takes
+  // from the end of the longest list left. `worthwhile` false: the work is too small to wake other
+  // threads. The first std::bad_alloc is thrown again at the end; tasks throw nothing else.
   template <class Task>
   void Run(int64_t count, bool worthwhile, const Task& task) {
     const Function call = [](const void* erased, int64_t index, int worker) {
@@ -39,8 +42,16 @@ class Workers {
  private:
   using Function = void (*)(const void* task, int64_t index, int worker);
   void RunErased(int64_t count, bool parallel, const void* task, Function function);
+  // The indexes a worker has not begun: the first in the upper half, the end in the lower.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
+  };
+  static int64_t TakeFirst(Share& share);  // negative: there is none
+  static int64_t TakeLast(Share& share);
+  int64_t Next(int worker);
 
   std::vector<Buffer> scratch_;
+  std::unique_ptr<Share[]> shares_;
   Buffer shared_;
 };
 
