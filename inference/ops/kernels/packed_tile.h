@@ -17,15 +17,17 @@
 
 namespace portcullis::inference {
 
+// How far ahead, the fastest of 512 to 16384. One row of 8-bit weights has nothing to do but wait for them.
 constexpr int64_t kPrefetchBytes = 4096;
+constexpr int64_t kPrefetchBytesWaiting = 1024;
 
 // Tiles follow one another: what comes is asked for across the borders of tiles and of pages, where
 // the processor's own guess ends.
-template <DataType kType>
+template <DataType kType, int64_t kAhead = kPrefetchBytes>
 void PrefetchGroup(const std::byte* values) {
   constexpr int64_t kGroupBytes = kType == DataType::kQ8_0 ? 512 : 256;
   for (int64_t line = 0; line < kGroupBytes; line += 64) {
-    __builtin_prefetch(values + line + kPrefetchBytes);
+    __builtin_prefetch(values + line + kAhead);
   }
 }
 
@@ -39,10 +41,11 @@ struct TileReader {
   }
 
   // The eight steps of group `g`, lanes of register `part`.
+  template <int64_t kAhead = kPrefetchBytes>
   static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
                      Bytes* w) {
     const std::byte* at = block + part * Simd::kBytes;
-    PrefetchGroup<kType>(at + layout.values + g * (kType == DataType::kQ8_0 ? 512 : 256));
+    PrefetchGroup<kType, kAhead>(at + layout.values + g * (kType == DataType::kQ8_0 ? 512 : 256));
     if constexpr (kType == DataType::kQ8_0) {
       for (int s = 0; s < 8; ++s) w[s] = Simd::LoadSigned(at + layout.values + g * 512 + 64 * s);
       return;
@@ -69,6 +72,8 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
   using Floats = typename Simd::Floats;
   using Ints = typename Simd::Ints;
   constexpr int kBits = BitsOf(kType);
+  constexpr bool kWaits = kRows == 1 && kType == DataType::kQ8_0;
+  constexpr int64_t kAhead = kWaits ? kPrefetchBytesWaiting : kPrefetchBytes;
   const PackedLayout layout = PackedLayoutOf(kType, columns);
   const int64_t groups = columns / kGroup;
   for (int part = 0; part < kTileRows / Simd::kLanes; ++part) {
@@ -84,7 +89,11 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
       }
       for (int64_t g = 0; g < layout.block_groups; ++g, scales += ScaleBytes(kType)) {
         typename Simd::Bytes w[8];
-        TileReader<Simd, kType>::Values(block, layout, g, part, w);
+        TileReader<Simd, kType>::template Values<kAhead>(block, layout, g, part, w);
+        // Scales lie together, so those of the next tile are asked for while this one is read.
+        if constexpr (kWaits) {
+          if (g * ScaleBytes(kType) % 64 == 0) __builtin_prefetch(scales + layout.block_bytes);
+        }
         const QuantizedGroup* in = x + begin + g;
         const std::byte* own = scales + part * Simd::kLanes;
         if constexpr (kType == DataType::kQ6_K) {
