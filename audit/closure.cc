@@ -102,7 +102,7 @@ void ClosureChecker::CheckKey(const Leaf& leaf) {
   if (leaf.chain_index < key->second.used) {
     return Fail(true, leaf.seq, Name(leaf) + " uses a key of its chain a second time");
   }
-  key->second.used = leaf.chain_index + 1;
+  key->second.used = uint64_t{leaf.chain_index} + 1;
 }
 
 void ClosureChecker::CheckRequest(const Leaf& leaf) {

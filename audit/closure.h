@@ -58,7 +58,7 @@ class ClosureChecker {
     Tag subject{};
     uint32_t epoch = 0;
     Hash wrap_set_hash{};
-    uint32_t used = 0;
+    uint64_t used = 0;  // indexes below it
   };
   void Fail(bool tampered, uint64_t seq, std::string message);
   void TakeBoot(const Leaf& leaf);

@@ -144,7 +144,9 @@ Result<void> KeyStore::LoadGeneration() {
     store_key_ = DeriveStoreKey(root_key_, salt.value());
     row = Load("meta", kGenerationId);
     // Only the writer repairs: beside a working auditd the rename would be taken from under it.
-    if (row && sqlite3_db_readonly(db_, "main") == 0 && ::rename(next.c_str(), salt_path_.c_str()) != 0) {
+    const bool repairs = row && sqlite3_db_readonly(db_, "main") == 0;
+    if (repairs) (void)OverwriteFile(salt_path_, kSaltSize);  // as Rekey does: as far as the file system lets one
+    if (repairs && ::rename(next.c_str(), salt_path_.c_str()) != 0) {
       return ErrnoError("cannot replace", salt_path_, errno);
     }
   }
@@ -163,6 +165,10 @@ Result<void> KeyStore::Execute(const char* sql) {
 }
 
 Result<void> KeyStore::Begin() {
+  // A full disk takes back the whole transaction by itself; what it held must not be taken for written.
+  if (in_transaction_ && sqlite3_get_autocommit(db_) != 0) {
+    return Error{Code::kIo, "key store: a write that failed took its transaction back"};
+  }
   if (in_transaction_) return Ok();
   BOOST_OUTCOME_TRY(Execute("BEGIN IMMEDIATE"));
   in_transaction_ = true;

@@ -175,6 +175,11 @@ Result<RecordOpener::Chain*> RecordOpener::DeriveKey(const Leaf& leaf) {
     BOOST_OUTCOME_TRY(chain.key, OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_));
     chain.node = certs::SecretBytes(kNodeSize);
     const bool whole = subject_key.value().Node(PointOfChain(leaf.chain), kChainDepth, chain.node.bytes());
+    if (!whole) {  // such a key may be large: of those one is kept, and the other chains begin anew
+      for (auto& [seq, other] : chains_) {
+        if (&other != &chain && !other.punctured.empty()) other = Chain{std::move(other.wrap_set), {}, 0, {}, {}};
+      }
+    }
     chain.punctured = whole ? SubjectKey() : std::move(subject_key.value());
     chain.index = 0;
   }

@@ -122,8 +122,10 @@ Result<void> Writer::BeginShred(ActJob& job) {
     return Error{Code::kInvalidArgument, "shred: `record` (a number), `part` (metadata, prompt, answer, reasoning, tools "
                                          "or decision) and `reason` are needed"};
   }
-  BOOST_OUTCOME_TRY(const Proof proof, MakeProof(ProofRequest{0, seq.value(), {}}));
-  BOOST_OUTCOME_TRY(const Leaf leaf, DecodeLeaf(proof.leaf));
+  const auto proof = MakeProof(ProofRequest{0, seq.value(), {}});
+  if (!proof && proof.error().code == Code::kTampered) RebuildTiles();
+  if (!proof) return proof.error();
+  BOOST_OUTCOME_TRY(const Leaf leaf, DecodeLeaf(proof.value().leaf));
   BOOST_OUTCOME_TRY(const std::vector<Tag> own, composer_->SubjectTags(kSystemSubject));
   if (std::find(own.begin(), own.end(), leaf.subject) != own.end()) {
     return Error{Code::kPermission, "shred: the log's own records are about no person and are kept"};
@@ -233,13 +235,17 @@ Result<void> Writer::FinishDestroying(const KeyStore::Erasures& noted) {
 Result<void> Writer::ResumeErasures() {
   BOOST_OUTCOME_TRY(const KeyStore::Erasures pending, composer_->keys().PendingErasures());
   if (pending.empty()) return Ok();
+  const uint64_t today = DayOf(options_.clock().wall_us);
+  std::vector<SubjectKeyId> expired;  // told as such: an erasure of the subject would explain more than is gone
   std::vector<Tag> tags;
   for (const auto& [end, keys] : pending.begun) {
     for (const SubjectKeyId& key : keys) {
-      if (std::find(tags.begin(), tags.end(), key.subject) == tags.end()) tags.push_back(key.subject);
+      if (key.retention > 0 && ExpiryDay(key) <= today) expired.push_back(key);
+      else if (std::find(tags.begin(), tags.end(), key.subject) == tags.end()) tags.push_back(key.subject);
     }
   }
   std::vector<Event> told = EraseEvents(EraseOutcome::kBegun, tags, kResumed);
+  for (Event& event : ExpiryEvents(expired)) told.push_back(std::move(event));
   for (const auto& [end, parts] : pending.parts_begun) {
     for (const PartShredding& part : parts) told.push_back(ShredEvent(part, {}, kResumed));
   }

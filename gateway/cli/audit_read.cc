@@ -46,7 +46,7 @@ audit::Result<void> RecordReading(const ReadArguments& arguments, const audit::L
 // The record that says so, where the log has one.
 std::string ShreddedWords(const std::map<audit::PartType, uint64_t>& by, audit::PartType part) {
   const auto found = by.find(part);
-  if (found == by.end()) return "this part was shredded";
+  if (found == by.end()) return "this part is gone, and no ERASE record says so: portcullis-verify judges the log";
   return "this part was shredded by record " + std::to_string(found->second);
 }
 

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <csignal>
+#include <exception>
 #include <utility>
 
 #include "gateway/listen/acceptor.h"
@@ -42,8 +43,14 @@ void RecheckSome(const std::shared_ptr<ServerState>& state, CoreState& core,
                  const std::shared_ptr<Connections>& left) {
   constexpr int kATurn = 4;
   for (int i = 0; i < kATurn && !left->empty(); ++i) {
-    if (const auto connection = left->back().lock()) connection->Recheck();
+    const auto connection = left->back().lock();
     left->pop_back();
+    if (!connection) continue;
+    try {
+      connection->Recheck();
+    } catch (const std::exception&) {  // no memory to ask: not known to be trusted
+      connection->Abort();
+    }
   }
   if (left->empty()) return;
   boost::asio::post(core.io, [state, &core, left] { RecheckSome(state, core, left); });

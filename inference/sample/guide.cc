@@ -42,8 +42,13 @@ const grammar::TokenMask* Guide::Mask() {
   if (phase_ != Phase::kStart && phase_ != Phase::kBound) return nullptr;
   const grammar::TokenMask* mask = run_ ? run_->builder.MaskOf(run_->at) : nullptr;
   too_costly_ = mask == nullptr;
+  if (!too_costly_ && run_->matcher.bytes() > kMaxBytes) {
+    first_mask_ = *mask;
+    Settle(run_->at);
+    mask = &*first_mask_;
+  }
   if (too_costly_ || phase_ == Phase::kBound) return mask;
-  first_mask_ = *mask;
+  if (!first_mask_ || mask != &*first_mask_) first_mask_ = *mask;
   first_mask_->Set(think_open_);
   return &*first_mask_;
 }
@@ -127,13 +132,14 @@ void Guide::LookForCall(TokenId id) {
   if (tail_.size() > kTail) tail_.erase(0, tail_.size() - kTail);
 }
 
-// `text` stands already; where it breaks the grammar, nothing more can be asked of the answer.
+// `text` stands already. Where it breaks the grammar of a call, that is none; an answer that broke its
+// own gets no token more.
 void Guide::Bind(const std::shared_ptr<const grammar::Grammar>& grammar, std::string_view text) {
   auto run = std::make_unique<Run>(grammar, *plan_->masks);
   const grammar::SetId at = run->matcher.Walk(run->at, text);
   phase_ = Phase::kFree;
   tail_.clear();
-  if (at == grammar::kDead && !run->matcher.overran()) return;
+  if (at == grammar::kDead && !run->matcher.overran() && grammar != plan_->answer) return;
   run_ = std::move(run);
   phase_ = Phase::kBound;
   Settle(at);
@@ -146,7 +152,7 @@ void Guide::Advance(TokenId id) {
   grammar::Matcher& matcher = run_->matcher;
   matcher.Allow(kMostWork);
   const grammar::SetId at = control ? matcher.StepToken(run_->at, id) : matcher.Walk(run_->at, Shown(id));
-  if (matcher.overran()) return Settle(at);
+  if (matcher.overran() || (at == grammar::kDead && run_->grammar == plan_->answer)) return Settle(at);
   const bool over = at == grammar::kDead ||
                     (!matcher.HasMore(at) && run_->grammar == plan_->call && !plan_->answer);
   if (!over) return Settle(at);
@@ -157,6 +163,7 @@ void Guide::Advance(TokenId id) {
 // The answer stands at `at`. Where that costs too much to know there is no run any more, and as the
 // phase stays bound, nothing that may come next.
 void Guide::Settle(grammar::SetId at) {
+  if (at == grammar::kDead) return run_.reset();
   grammar::Matcher& matcher = run_->matcher;
   run_->at = at;
   if (!matcher.overran() && matcher.bytes() > kMaxBytes) {

@@ -82,12 +82,12 @@ void Sampler::Penalize(std::span<float> logits) const {
   }
 }
 
-// What may not come gets no weight at all. Where a grammar leaves nothing the answer ends. False where
-// the grammar is too costly.
+// What may not come gets no weight at all. Where a grammar leaves nothing, no token is given. False
+// where the grammar is too costly.
 bool Sampler::Constrain(std::span<float> logits) {
   constexpr float kNever = -std::numeric_limits<float>::infinity();
   const grammar::TokenMask* mask = guide_->Mask();
-  bool may_end = guide_->MayEnd();
+  const bool may_end = guide_->MayEnd();
   if (guide_->too_costly()) return false;
   if (mask == nullptr && may_end) return true;
   const std::vector<TokenId>& ends = options_.guide->tokenizer->ends();
@@ -96,7 +96,6 @@ bool Sampler::Constrain(std::span<float> logits) {
     kept.push_back(static_cast<size_t>(id) < logits.size() ? logits[static_cast<size_t>(id)] : kNever);
   }
   if (mask != nullptr) {
-    may_end = may_end || mask->empty();
     const std::span<const uint64_t> words = mask->words();
     for (size_t begin = 0; begin < logits.size(); begin += 64) {
       const std::span<float> some = logits.subspan(begin, std::min<size_t>(64, logits.size() - begin));

@@ -132,13 +132,18 @@ TEST_F(AuditdTest, KilledWhilePartsAreShreddedEveryToldOneIsGoneAndTheRestOpens)
       seqs.push_back(ack.value().seqs[0]);
     }
     std::atomic<int> answered = 0;
+    std::atomic<bool> failed = false;
     std::thread shredder([&] {
       for (size_t i = seqs.size() - 12; i < seqs.size(); ++i) {
-        if (!client.value().Act("shred", {{"record", std::to_string(seqs[i])}, {"part", "answer"}, {"reason", "x"}})) return;
+        if (!client.value().Act("shred", {{"record", std::to_string(seqs[i])}, {"part", "answer"}, {"reason", "x"}})) {
+          failed = true;
+          return;
+        }
         ++answered;
       }
     });
-    while (answered < 2 + round) std::this_thread::yield();
+    while (answered < 2 + round && !failed) std::this_thread::yield();
+    EXPECT_GE(answered, 2 + round) << "a part was not shredded, and nobody had killed auditd";
     auditd.Kill(SIGKILL);
     EXPECT_EQ(auditd.Wait(), 128 + SIGKILL);
     shredder.join();

@@ -323,7 +323,7 @@ TEST_F(ShredTest, APuncturedKeyThatNoRecordTellsOfIsSeen) {
   EXPECT_EQ(report.first_bad_seq, seqs_[1]);
 }
 
-// As a crash leaves it at each step: noted; told; punctured; the ciphertext partly gone.
+// As a crash leaves the key store: noted; cut off before the commit of the puncture; punctured.
 TEST_F(ShredTest, ACrashAtEachStepIsTakenUpAtTheNextStart) {
   {
     const auto writer = StartWriter();

@@ -243,6 +243,43 @@ TEST(GuideBounds, TheSamplerGivesNoTokenOutsideTheGrammar) {
   EXPECT_EQ(sampler.Next(odd).id, kNoToken);
 }
 
+// Nesting ends at the matcher's depth, where nothing complete can follow: that is no end of the answer.
+TEST(GuideBounds, WhereNothingCanFollowTheAnswerDoesNotEnd) {
+  const auto tokenizer = TestTokenizer("");
+  const json::value nest = {{"anyOf", {{{"type", "array"}, {"items", {{"$ref", "#/$defs/a"}}}, {"minItems", 1}},
+                                       {{"const", "x"}}}}};
+  const Compiled made = Compile({{"$ref", "#/$defs/a"}, {"$defs", {{"a", nest}}}});
+  ASSERT_EQ(made.refusal, "");
+  SamplingOptions options;
+  options.temperature = 0;
+  options.guide = PlanOf(*tokenizer, made.grammar);
+  options.logit_bias = {{'[', 50.0f}};
+  Sampler sampler(options, {}, kTestVocab);
+  TokenId last = '[';
+  int taken = 0;
+  for (; taken < 1000 && last == '['; ++taken) {
+    std::vector<float> logits(kTestVocab, 0.0f);
+    last = sampler.Next(logits).id;
+  }
+  EXPECT_GT(taken, 100);
+  EXPECT_LT(taken, 1000);
+  EXPECT_TRUE(last == kNoToken || last == '"') << last;
+}
+
+TEST(GuideBounds, WhatBreaksTheAnswerClosesIt) {
+  const auto tokenizer = TestTokenizer("");
+  auto plan = PlanOf(*tokenizer, Compile({{"enum", {"a"}}}).grammar);
+  plan->thinking_open = true;
+  plan->thinking_budget = -1;
+  Guide guide(plan);
+  for (const char c : std::string_view("so </think>")) guide.Accept(static_cast<TokenId>(c));
+  EXPECT_NE(guide.Mask(), nullptr);
+  guide.Accept('T');  // what the mask forbids
+  EXPECT_EQ(guide.Mask(), nullptr);
+  EXPECT_TRUE(guide.too_costly());
+  EXPECT_FALSE(guide.MayEnd());
+}
+
 // 2^14 readings that live side by side for the whole of a long constant.
 TEST(GuideBounds, ALongAnswerIsForgottenAsItGoes) {
   constexpr int kDoublings = 14, kCharacters = 300;

@@ -26,7 +26,7 @@ TEST(WorkersTest, EveryIndexIsCalledOnce) {
   }
 }
 
-TEST(WorkersTest, WhoIsDoneTakesFromTheOthersEnd) {
+TEST(WorkersTest, WhoIsDoneTakesFromOthers) {
   Workers workers(2);
   if (workers.threads() < 2) GTEST_SKIP() << "built without OpenMP: one thread";
   constexpr int64_t kCount = 64;

@@ -208,8 +208,6 @@ TEST(Admitter, RefusesWhenTheAccountTableIsFullOfAccountsInUse) {
   EXPECT_FALSE(table.FindOrAdd(std::string(160, 'x'), now));
 }
 
-// Whatever becomes of tickets, on however many threads: in the end no stream is taken and the
-// budget shows exactly what was charged.
 TEST(Admitter, CountsWhatACallUsedThatHadReservedNone) {
   World world;
   Admitter admitter(world.clock, {});
@@ -225,6 +223,8 @@ TEST(Admitter, CountsWhatACallUsedThatHadReservedNone) {
   EXPECT_FALSE(admitter.CollectBudgets().empty());
 }
 
+// Whatever becomes of tickets, on however many threads: in the end no stream is taken and the
+// budget shows exactly what was charged.
 TEST(Admitter, TicketsNeverLeak) {
   World world;
   Admitter admitter(world.clock, {});
