@@ -24,6 +24,18 @@ class ActsTest : public CasesTest {
     EXPECT_TRUE(store) << store.error().message;
     return store ? std::move(store.value()) : nullptr;
   }
+  // A log of some full tiles, one of which is not what the segments say.
+  void WriteAndDamageATile() {
+    {
+      const auto writer = StartWriter();
+      for (int i = 0; i < 300; ++i) Append(*writer, {MakeEvent(Kind::kAdmin)});
+      ASSERT_TRUE(writer->Stop());
+    }
+    const auto tile = log() / "tile" / "0" / "000";
+    std::string bytes = Slurp(tile);
+    bytes[40] = static_cast<char>(bytes[40] ^ 1);
+    Spill(tile, bytes);
+  }
 };
 
 TEST_F(ActsTest, AKeyIsDestroyedWithItsSaltOrNotAtAll) {
@@ -150,15 +162,7 @@ TEST_F(ActsTest, WhoHasAReleaseVerifiesWithIt) {
 }
 
 TEST_F(ActsTest, ADamagedTileIsRebuiltWhenAWitnessAsks) {
-  {
-    const auto writer = StartWriter();
-    for (int i = 0; i < 300; ++i) Append(*writer, {MakeEvent(Kind::kAdmin)});
-    ASSERT_TRUE(writer->Stop());
-  }
-  const auto tile = log() / "tile" / "0" / "000";
-  std::string bytes = Slurp(tile);
-  bytes[40] = static_cast<char>(bytes[40] ^ 1);
-  Spill(tile, bytes);
+  ASSERT_NO_FATAL_FAILURE(WriteAndDamageATile());
   Witness witness = OpenWitness();
   const auto writer = StartWriter();
   const auto damaged = Act(*writer, "witness-request", {{"old", "7"}});
@@ -220,15 +224,7 @@ TEST_F(ActsTest, TheLastTurnMayStillGiveTheWorkerWork) {
     }
     std::atomic<int> at = -1;
   } ops;
-  {
-    const auto writer = StartWriter();
-    for (int i = 0; i < 300; ++i) Append(*writer, {MakeEvent(Kind::kAdmin)});
-    ASSERT_TRUE(writer->Stop());
-  }
-  const auto tile = log() / "tile" / "0" / "000";
-  std::string bytes = Slurp(tile);
-  bytes[40] = static_cast<char>(bytes[40] ^ 1);
-  Spill(tile, bytes);
+  ASSERT_NO_FATAL_FAILURE(WriteAndDamageATile());
   WriterOptions options = Options();
   options.ops = &ops;
   options.max_wait = std::chrono::hours(1);

@@ -73,65 +73,59 @@ function freezable() {
   return undefined;
 }
 
-test('the disk of the log does not answer', async (t) => {
-  const disk = freezable();
-  if (!disk) return t.skip('no loop device can be mounted here');
-  let box;
-  const thaw = () => spawnSync('fsfreeze', ['-u', disk.mount]);
-  try {
-    box = await Appliance.start({dir: disk.dir});
-    await refuses(box, () => execFileSync('fsfreeze', ['-f', disk.mount]), thaw, 400);
-  } finally {
-    thaw();
-    await box?.stop();
-    execFileSync('umount', ['-l', disk.mount]);
-    rmSync(disk.dir, {recursive: true, force: true});
-  }
-});
+// `body(box, freeze, thaw)`: an appliance whose log lies on a disk of its own.
+function onItsOwnDisk(name, body) {
+  test(name, async (t) => {
+    const disk = freezable();
+    if (!disk) return t.skip('no loop device can be mounted here');
+    let box;
+    const freeze = () => execFileSync('fsfreeze', ['-f', disk.mount]);
+    const thaw = () => spawnSync('fsfreeze', ['-u', disk.mount]);
+    try {
+      box = await Appliance.start({dir: disk.dir});
+      await body(box, freeze, thaw);
+    } finally {
+      thaw();
+      box?.kill('engine', 'SIGCONT');
+      await box?.stop();
+      execFileSync('umount', ['-l', disk.mount]);
+      rmSync(disk.dir, {recursive: true, force: true});
+    }
+  });
+}
 
-test('what was delivered before a disk that does not answer stands in the log', async (t) => {
-  const disk = freezable();
-  if (!disk) return t.skip('no loop device can be mounted here');
-  let box;
-  const thaw = () => spawnSync('fsfreeze', ['-u', disk.mount]);
-  try {
-    box = await Appliance.start({dir: disk.dir});
-    await answers(box);
-    const stream = await box.client().chat.completions.create(box.endless(60));
-    const iterator = stream[Symbol.asyncIterator]();
-    const said = {answer: '', reasoning: ''};
-    const next = async () => {
-      const {done, value} = await iterator.next();
-      said.answer += value?.choices[0]?.delta?.content ?? '';
-      said.reasoning += value?.choices[0]?.delta?.reasoning_content ?? '';
-      return !done;
-    };
-    await next();
-    // The rest of the answer comes when auditd takes no records any more.
-    box.kill('engine', 'SIGSTOP');
-    execFileSync('fsfreeze', ['-f', disk.mount]);
-    const refused = await every(box, 4, 'while it hangs');
-    assert.ok(refused.every(({status}) => status === 503), JSON.stringify(refused));
-    box.kill('engine', 'SIGCONT');
-    await assert.rejects(async () => { while (await next()); }, 'an end that is not in the log is not given');
-    assert.ok(said.answer.length + said.reasoning.length > 0);
-    thaw();
-    await answers(box);
-    await until(async () => (await box.verify()).report?.open_requests === 0, {what: 'everything is closed'});
-    const ends = (await box.records()).filter(({kind}) => kind === 'ABORT' || kind === 'RESP');
-    const kept = await Promise.all(ends.map(async ({seq}) => (await box.record(seq)).parts));
-    assert.ok(kept.some(({answer = '', reasoning = ''}) => answer === said.answer && reasoning === said.reasoning),
-      `${JSON.stringify(said)} is not among ${JSON.stringify(kept)}`);
-    const {code, report} = await box.verify();
-    assert.equal(code, 0, JSON.stringify(report));
-    assert.equal(report.recoveries, 0);
-  } finally {
-    thaw();
-    box?.kill('engine', 'SIGCONT');
-    await box?.stop();
-    execFileSync('umount', ['-l', disk.mount]);
-    rmSync(disk.dir, {recursive: true, force: true});
-  }
+onItsOwnDisk('the disk of the log does not answer', (box, freeze, thaw) => refuses(box, freeze, thaw, 400));
+
+onItsOwnDisk('what was delivered before a disk that does not answer stands in the log', async (box, freeze, thaw) => {
+  await answers(box);
+  const stream = await box.client().chat.completions.create(box.endless(60));
+  const iterator = stream[Symbol.asyncIterator]();
+  const said = {answer: '', reasoning: ''};
+  const next = async () => {
+    const {done, value} = await iterator.next();
+    said.answer += value?.choices[0]?.delta?.content ?? '';
+    said.reasoning += value?.choices[0]?.delta?.reasoning_content ?? '';
+    return !done;
+  };
+  await next();
+  // The rest of the answer comes when auditd takes no records any more.
+  box.kill('engine', 'SIGSTOP');
+  freeze();
+  const refused = await every(box, 4, 'while it hangs');
+  assert.ok(refused.every(({status}) => status === 503), JSON.stringify(refused));
+  box.kill('engine', 'SIGCONT');
+  await assert.rejects(async () => { while (await next()); }, 'an end that is not in the log is not given');
+  assert.ok(said.answer.length + said.reasoning.length > 0);
+  thaw();
+  await answers(box);
+  await until(async () => (await box.verify()).report?.open_requests === 0, {what: 'everything is closed'});
+  const ends = (await box.records()).filter(({kind}) => kind === 'ABORT' || kind === 'RESP');
+  const kept = await Promise.all(ends.map(async ({seq}) => (await box.record(seq)).parts));
+  assert.ok(kept.some(({answer = '', reasoning = ''}) => answer === said.answer && reasoning === said.reasoning),
+    `${JSON.stringify(said)} is not among ${JSON.stringify(kept)}`);
+  const {code, report} = await box.verify();
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.equal(report.recoveries, 0);
 });
 
 test('the log stops while an answer is on its way', async () => {
