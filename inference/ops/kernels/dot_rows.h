@@ -2,6 +2,8 @@
 // packed_tile.h). Some rows of weights times some inputs at once, so that each register loaded is
 // used several times; every output has one chain of kLanes partial sums, however many are computed
 // together, so a row's bits do not depend on its neighbours. They do depend on kLanes.
+// Rows often end where pages do, and there the processor stops reading ahead: the next bytes are asked
+// for, at the end of these rows those of the next ones.
 // 8-bit floats become f16 bits that lack a factor of 256, which joins the block's factor; their
 // product is rounded to f32 before it meets an input.
 #pragma once
@@ -9,6 +11,9 @@
 #include "inference/ops/kernels/packed_tile.h"
 
 namespace portcullis::inference {
+
+constexpr int64_t kDotAheadBytes = 1024;
+constexpr int64_t kDotPart = 256;  // columns for which one decides what is asked for
 
 template <class Simd, DataType kType, int kW, int kX>
 struct DotBlock {
@@ -33,10 +38,14 @@ struct DotBlock {
       for (int j = 0; j < kX; ++j) sums[i][j] = Simd::Fma(weights, inputs[j], sums[i][j]);
     }
   }
+  // `ahead`: bytes from the weights of a step to those that are asked for beside it.
   void Run(const std::byte* w, int64_t w_stride, float factor, int64_t count, const float* x,
-           int64_t x_stride) {
+           int64_t x_stride, int64_t ahead) {
     int64_t k = 0;
-    for (; k + kLanes <= count; k += kLanes) Add(w + k * kBytes, w_stride, factor, x + k, x_stride);
+    for (; k + kLanes <= count; k += kLanes) {
+      for (int i = 0; i < kW; ++i) __builtin_prefetch(w + i * w_stride + k * kBytes + ahead);
+      Add(w + k * kBytes, w_stride, factor, x + k, x_stride);
+    }
     if (k == count) return;
     // A rest shorter than a register.
     std::byte last[kW][kLanes * kBytes] = {};
@@ -58,15 +67,14 @@ void DotSome(const FloatRows& w, int64_t first, const float* x, int64_t x_stride
   DotBlock<Simd, kType, kW, kX> block;
   const std::byte* rows = w.data + first * w.stride;
   block.Clear();
-  if constexpr (kType == DataType::kF8E4M3) {
-    for (int64_t k = 0; k < w.columns; k += kScaleBlock) {
-      const int64_t left = w.columns - k;
-      const float factor = w.factors == nullptr ? 256.0f : 256.0f * w.factors[k / kScaleBlock];
-      block.Run(rows + k, w.stride, factor, left < kScaleBlock ? left : kScaleBlock, x + k,
-                x_stride);
-    }
-  } else {
-    block.Run(rows, w.stride, 1.0f, w.columns, x, x_stride);
+  constexpr int64_t kStep = kType == DataType::kF8E4M3 ? kScaleBlock : kDotPart;
+  for (int64_t k = 0; k < w.columns; k += kStep) {
+    const int64_t count = w.columns - k < kStep ? w.columns - k : kStep;
+    const float factor = w.factors == nullptr ? 256.0f : 256.0f * w.factors[k / kScaleBlock];
+    const int64_t at = k * block.kBytes;
+    const bool ends = at + kDotAheadBytes >= w.stride;
+    block.Run(rows + at, w.stride, factor, count, x + k, x_stride,
+              kDotAheadBytes + (ends ? (kW - 1) * w.stride : 0));
   }
   for (int i = 0; i < kW; ++i) {
     for (int j = 0; j < kX; ++j) y[j * y_stride + first + i] = Simd::Sum(block.sums[i][j]);
