@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <cstring>
@@ -18,6 +19,16 @@ inline std::span<const uint8_t> AsBytes(std::string_view text) {
 }
 inline std::string_view AsText(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+template <std::unsigned_integral T>
+T LoadBigEndian(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  if constexpr (std::endian::native == std::endian::big || sizeof(T) == 1) return value;
+  else if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
+  else if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
+  else return __builtin_bswap64(value);
 }
 
 class ByteWriter {
@@ -48,9 +59,8 @@ class ByteReader {
   template <std::unsigned_integral T>
   T Get() {
     const std::string_view raw = Take(sizeof(T));
-    T value = 0;
-    for (const char c : raw) value = static_cast<T>((uint64_t{value} << 8) | static_cast<uint8_t>(c));
-    return value;
+    if (raw.empty()) return 0;
+    return LoadBigEndian<T>(raw.data());
   }
   template <size_t N>
   std::array<uint8_t, N> GetArray() {

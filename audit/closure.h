@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -88,7 +89,7 @@ class ClosureChecker {
   std::optional<ClosureFault> fault_;
   std::map<uint64_t, Request> open_;     // by seq of the REQ
   std::map<uint64_t, Request> aborted_;
-  std::map<uint64_t, KeyRecord> keys_;   // by seq of the KEY record, of the running boot
+  std::unordered_map<uint64_t, KeyRecord> keys_;  // by seq of the KEY record, of the running boot
   std::set<Id> boots_;
   Id boot_{};
   bool begun_ = false;

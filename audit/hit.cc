@@ -16,7 +16,6 @@ namespace {
 
 constexpr uint64_t kWidth = TileStore::kWidth;
 constexpr size_t kFrameTypeAt = 12;
-constexpr unsigned kTileLevel = 8;  // of the tree: the root of a full tile of leaves
 
 Error DamagedTiles() { return Error{Code::kBadFormat, "the cached tiles are damaged or missing (auditd rebuilds them)"}; }
 

@@ -99,6 +99,7 @@ Result<void> SearchIndex::TakeNew(const Checkpoint& head, const ScanProgress& pr
   BOOST_OUTCOME_TRY(builder.Prepare());
   ScanOptions options;
   options.root_sizes = {head.size};
+  options.payloads = false;
   options.live = IsLocked(LogLayout(log_folder_).lock());
   options.progress = progress;
   if (!empty) options.start = cover_.Start();
@@ -150,16 +151,16 @@ Result<std::vector<uint64_t>> SearchIndex::Moved() {
 // The records of a rewritten segment have the same seqs, in other places.
 Result<void> SearchIndex::Relocate(uint64_t segment) {
   const auto path = log_folder_ / "segments" / SegmentName(segment);
-  const ParsedSegment parsed = ParseSegmentFile(path, key_, {});
+  const ParsedSegment parsed = ParseSegmentFile(path, key_, {}, KeepPayloads::kOfKeys);
   if (parsed.stop == ParsedSegment::Stop::kUnreadable || !parsed.has_header) return IndexDamaged("a segment changed");
   IndexStatement move;
   BOOST_OUTCOME_TRY(move.Prepare(db_, "UPDATE record SET place=?1 WHERE seq=?2 AND segment=?3"));
   for (const ParsedRecord& record : parsed.records) {
-    if (record.leaf.seq >= cover_.tree.size()) break;
-    BOOST_OUTCOME_TRY(move.Bind(1, parsed.FrameOf(record)).Bind(2, record.leaf.seq).Bind(3, segment).Run());
+    if (record.seq >= cover_.tree.size()) break;
+    BOOST_OUTCOME_TRY(move.Bind(1, record.frame_at).Bind(2, record.seq).Bind(3, segment).Run());
     if (sqlite3_changes(db_) != 1) return IndexDamaged("a segment holds other records than it knows");
   }
-  uint64_t size = parsed.base + parsed.content.size();
+  uint64_t size = parsed.file_end;
   if (segment == cover_.segment) {
     size = 0;
     for (const ParsedBatch& batch : parsed.batches) {

@@ -29,15 +29,17 @@ class Sha256Context {
   Hash Digest(std::string_view prefix, std::string_view a, std::string_view b) {
     Hash hash;
     const bool ok = EVP_DigestInit_ex2(context_, md_, nullptr) == 1 &&
-                    EVP_DigestUpdate(context_, prefix.data(), prefix.size()) == 1 &&
-                    EVP_DigestUpdate(context_, a.data(), a.size()) == 1 &&
-                    EVP_DigestUpdate(context_, b.data(), b.size()) == 1 &&
+                    Update(prefix) && Update(a) && Update(b) &&
                     EVP_DigestFinal_ex(context_, hash.data(), nullptr) == 1;
     if (!ok) throw std::runtime_error("SHA-256 failed");
     return hash;
   }
 
  private:
+  bool Update(std::string_view bytes) {
+    return bytes.empty() || EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1;
+  }
+
   EVP_MD* md_;
   EVP_MD_CTX* context_;
 };
@@ -132,14 +134,19 @@ Result<CompactRange> CompactRange::Restore(uint64_t size, std::vector<Hash> node
   return range;
 }
 
-void CompactRange::Append(const Hash& leaf_hash) {
+std::optional<Hash> CompactRange::Append(const Hash& leaf_hash, unsigned level) {
   Hash carry = leaf_hash;
+  std::optional<Hash> completed;
+  if (level == 0) completed = carry;
+  unsigned height = 0;
   for (uint64_t bits = size_; (bits & 1) != 0; bits >>= 1) {
     carry = NodeHash(nodes_.back(), carry);
     nodes_.pop_back();
+    if (++height == level) completed = carry;
   }
   nodes_.push_back(carry);
   ++size_;
+  return completed;
 }
 
 Hash CompactRange::Root() const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@
 namespace portcullis::audit {
 
 inline constexpr size_t kMaxProofHashes = 63;
+inline constexpr unsigned kTileLevel = 8;  // C2SP tlog-tiles: a tile is a perfect subtree of 256 leaves
+inline constexpr size_t kTileWidth = size_t{1} << kTileLevel;
 
 Hash Sha256(std::string_view bytes);
 Hash LeafHash(std::string_view leaf);                  // SHA-256(0x00 ‖ leaf)
@@ -28,7 +31,8 @@ class CompactRange {
   // Fails when the number of nodes does not fit the size.
   static Result<CompactRange> Restore(uint64_t size, std::vector<Hash> nodes);
 
-  void Append(const Hash& leaf_hash);
+  // The root of the perfect subtree of 2^level leaves that this leaf completes, if it completes one.
+  std::optional<Hash> Append(const Hash& leaf_hash, unsigned level = 0);
   Hash Root() const;
   uint64_t size() const { return size_; }
   const std::vector<Hash>& nodes() const { return nodes_; }

@@ -43,7 +43,7 @@ class Finder : public ScanVisitor {
 const ParsedRecord* RecordIn(const ParsedSegment& segment, uint64_t seq) {
   if (!segment.has_header || seq < segment.header.first_seq) return nullptr;
   const uint64_t at = seq - segment.header.first_seq;
-  if (at >= segment.records.size() || segment.records[at].leaf.seq != seq) return nullptr;
+  if (at >= segment.records.size() || segment.records[at].seq != seq) return nullptr;
   return &segment.records[at];
 }
 
@@ -103,18 +103,18 @@ Result<LoadedRecord> LoadProved(const std::filesystem::path& log_folder, const V
   if (found == nullptr) return missing;
   BOOST_OUTCOME_TRY(ProveIncluded(found->hash, seq, head, tiles));
   LoadedRecord record;
-  record.leaf = found->leaf;
+  record.leaf = segment.LeafOf(*found);
   record.leaf_hash = found->hash;
-  record.payload = found->payload;
+  record.payload = segment.Payload(*found);
   record.erased = found->erased;
   record.shredded = found->shredded;
-  if (found->leaf.parts == 0 || found->leaf.kind == Kind::kKey) return record;
-  BOOST_OUTCOME_TRY(const ParsedSegment earlier, map.SegmentOf(found->leaf.chain, key));
-  const ParsedRecord* chain = RecordIn(earlier, found->leaf.chain);
+  if (record.leaf.parts == 0 || record.leaf.kind == Kind::kKey) return record;
+  BOOST_OUTCOME_TRY(const ParsedSegment earlier, map.SegmentOf(record.leaf.chain, key));
+  const ParsedRecord* chain = RecordIn(earlier, record.leaf.chain);
   if (chain == nullptr) return missing;
-  BOOST_OUTCOME_TRY(ProveIncluded(chain->hash, chain->leaf.seq, head, tiles));
-  record.key_leaf = chain->leaf;
-  record.key_payload = chain->payload;
+  BOOST_OUTCOME_TRY(ProveIncluded(chain->hash, chain->seq, head, tiles));
+  record.key_leaf = earlier.LeafOf(*chain);
+  record.key_payload = earlier.Payload(*chain);
   return record;
 }
 
@@ -205,6 +205,7 @@ Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const V
 std::map<PartType, uint64_t> ShreddedBy(const std::filesystem::path& log_folder, const VerifierKey& key, uint64_t seq) {
   Shreddings shreddings(seq);
   ScanOptions options;
+  options.payloads = false;
   options.live = IsLocked(LogLayout(log_folder).lock());
   (void)ScanLog(log_folder, key, options, &shreddings);
   return std::move(shreddings.found);

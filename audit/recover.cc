@@ -104,6 +104,7 @@ std::optional<Result<Recovery>> RecoverTail(const std::filesystem::path& log_fol
   collector.set_stopped(signer.resume().stopped);
   ScanOptions options;
   options.root_sizes = {signer.size()};
+  options.payloads = false;
   options.threads = 1;
   options.start =
       ScanStart{signer.resume().segment, signer.resume().offset, signer.resume().last_batch, signer.tree()};
@@ -123,6 +124,7 @@ Result<Recovery> RecoverLog(const std::filesystem::path& log_folder, const Signe
   Collector collector(signer.size(), recovery);
   ScanOptions options;
   options.root_sizes = {signer.size()};
+  options.payloads = false;
   ScanResult scan = ScanLog(log_folder, signer.key(), options, &collector);
   return Conclude(log_folder, signer, std::move(scan), std::move(recovery), collector.stopped());
 }

@@ -109,13 +109,13 @@ class Scanner {
                                  ? options_.threads
                                  : std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
     std::deque<std::future<ParsedSegment>> ahead;
-    std::string spare;
+    ParsedSegment spare;
     uint64_t next = first;
     for (uint64_t number = first; number < count && !result_.fault; ++number) {
       for (; next < count && ahead.size() < threads; ++next) {
-        auto parse = [path = Path(next), key = key_, from = From(next, first),
-                            reused = std::exchange(spare, {})]() mutable {
-          return ParseSegmentFile(path, key, from, std::move(reused));
+        auto parse = [path = Path(next), key = key_, from = From(next, first), keep = Keep(),
+                      reused = std::exchange(spare, {})]() mutable {
+          return ParseSegmentFile(path, key, from, keep, std::move(reused));
         };
         const bool alone = threads == 1 || (next == number && next + 1 == count);
         ahead.push_back(std::async(alone ? std::launch::deferred : std::launch::async, std::move(parse)));
@@ -126,74 +126,78 @@ class Scanner {
       base_ = parsed.base;
       result_.last_segment = number;
       if (parsed.base == 0) result_.good_bytes = 0;
-      Join(parsed, number, number + 1 == count);
-      bytes_before_ += parsed.content.size();
-      RetryLive(number, number + 1 == count);
+      Join(parsed, number + 1 == count);
+      bytes_before_ += parsed.file_end - parsed.base;
+      RetryLive(number + 1 == count);
       const bool begun = result_.good_bytes > 0 && (!result_.fault || result_.torn);
       if (visitor_ != nullptr && begun) visitor_->OnSegment(header_, Expected());
-      spare = std::move(parsed.content);
+      spare = std::move(parsed);
     }
     for (auto& rest : ahead) rest.wait();
   }
 
+  KeepPayloads Keep() const {
+    return options_.payloads && visitor_ != nullptr ? KeepPayloads::kAll : KeepPayloads::kOfKeys;
+  }
+
   // A writer at work may be in the middle of this group commit.
-  void RetryLive(uint64_t number, bool last) {
+  void RetryLive(bool last) {
     constexpr int kTries = 100;
     for (int attempt = 0; last && options_.live && result_.fault && attempt < kTries; ++attempt) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       result_.fault.reset();
       result_.torn = false;
-      const ParsedSegment parsed = ParseSegmentFile(Path(number), key_, {result_.good_bytes, writer_});
-      Join(parsed, number, last);
+      const ParsedSegment parsed = ParseSegmentFile(Path(segment_), key_, {result_.good_bytes, writer_}, Keep());
+      Join(parsed, last);
     }
   }
 
-  void Join(const ParsedSegment& parsed, uint64_t number, bool last) {
-    const auto where = [&](uint64_t at) {
-      return "segment " + SegmentName(number) + ", byte " + std::to_string(at) + ": ";
-    };
+  std::string Where(uint64_t at) const {
+    return "segment " + SegmentName(segment_) + ", byte " + std::to_string(at) + ": ";
+  }
+
+  void Join(const ParsedSegment& parsed, bool last) {
     result_.tail_bytes = 0;
     if (parsed.stop == ParsedSegment::Stop::kUnreadable) {
       return Fail(parsed.why.code, Expected(), parsed.why.message);
     }
     if (parsed.has_header) {
-      if (auto taken = TakeHeader(parsed, number); !taken) {
-        return Fail(Code::kTampered, Expected(), where(0) + taken.error().message);
+      if (auto taken = TakeHeader(parsed); !taken) {
+        return Fail(Code::kTampered, Expected(), Where(0) + taken.error().message);
       }
     }
     size_t record = 0;
     for (const ParsedBatch& batch : parsed.batches) {
-      if (!TakeBatch(parsed, batch, record, where)) return;
+      if (!TakeBatch(parsed, batch, record)) return;
       record = batch.records;
     }
-    const uint64_t file_end = parsed.base + parsed.content.size();
-    result_.tail_bytes = file_end - std::min(file_end, result_.good_bytes);
+    result_.tail_bytes = parsed.file_end - std::min(parsed.file_end, result_.good_bytes);
     // Records whose batch frame did not come.
     for (size_t i = record; i < parsed.records.size(); ++i) {
       const uint64_t seq = Expected() + (i - record);
-      if (!CheckPlace(parsed.records[i].leaf, seq, where(result_.good_bytes))) return;
+      if (!CheckPlace(parsed.records[i], seq)) return;
     }
     const uint64_t pending = parsed.records.size() - record;
     if (parsed.stop == ParsedSegment::Stop::kContent) {
       return Fail(parsed.why.code == Code::kBadFormat ? Code::kBadFormat : Code::kTampered,
-                  Expected() + (parsed.stop_in_record ? pending : 0), where(parsed.stop_at) + parsed.why.message);
+                  Expected() + (parsed.stop_in_record ? pending : 0), Where(parsed.stop_at) + parsed.why.message);
     }
     if (parsed.stop == ParsedSegment::Stop::kFrame) {
       result_.torn = last && !parsed.signed_tail;
-      return Fail(Code::kTampered, Expected() + pending, where(parsed.stop_at) + parsed.why.message);
+      return Fail(Code::kTampered, Expected() + pending, Where(parsed.stop_at) + parsed.why.message);
     }
     if (pending > 0) {
       result_.torn = last;
       Fail(Code::kTampered, Expected(),
-           "segment " + SegmentName(number) + ": the last records have no batch frame");
+           "segment " + SegmentName(segment_) + ": the last records have no batch frame");
     }
   }
 
-  Result<void> TakeHeader(const ParsedSegment& parsed, uint64_t number) {
+  Result<void> TakeHeader(const ParsedSegment& parsed) {
     const auto bad = [](const char* why) {
       return Error{Code::kTampered, std::string("segment header: ") + why};
     };
-    if (parsed.header.number != number) return bad("its number is not that of its file");
+    if (parsed.header.number != segment_) return bad("its number is not that of its file");
     if (parsed.header.first_seq != Expected()) return bad("records before this segment are missing or too many");
     if (parsed.header.previous_batch != result_.last_batch) return bad("it does not follow the batch before it");
     writer_ = parsed.header.writer;
@@ -204,31 +208,31 @@ class Scanner {
     return Ok();
   }
 
-  bool CheckPlace(const Leaf& leaf, uint64_t seq, const std::string& where) {
-    if (leaf.seq != seq) {
-      Fail(Code::kTampered, seq, where + "record " + std::to_string(leaf.seq) + " stands where record " +
+  bool CheckPlace(const ParsedRecord& record, uint64_t seq) {
+    if (record.seq != seq) {
+      Fail(Code::kTampered, seq, Where(result_.good_bytes) + "record " + std::to_string(record.seq) + " stands where record " +
                                      std::to_string(seq) + " belongs");
       return false;
     }
     const uint64_t begin = day_ * kDayUs;
-    if (leaf.wall_us + kDaySlackUs < begin || leaf.wall_us > begin + kDayUs + kDaySlackUs) {
-      Fail(Code::kTampered, seq, where + "record " + std::to_string(seq) + " is not of " + DayName(day_) +
+    if (record.wall_us + kDaySlackUs < begin || record.wall_us > begin + kDayUs + kDaySlackUs) {
+      Fail(Code::kTampered, seq, Where(result_.good_bytes) + "record " + std::to_string(seq) + " is not of " + DayName(day_) +
                                      ", the day of the key that signs it");
       return false;
     }
     return true;
   }
 
-  template <class Where>
-  bool TakeBatch(const ParsedSegment& parsed, const ParsedBatch& batch, size_t first, const Where& where) {
+  bool TakeBatch(const ParsedSegment& parsed, const ParsedBatch& batch, size_t first) {
     const auto bad = [&](const char* why) {
-      Fail(Code::kTampered, Expected(), where(batch.end) + "batch frame: " + why);
+      Fail(Code::kTampered, Expected(), Where(batch.end) + "batch frame: " + why);
       return false;
     };
     CompactRange next = result_.tree;
+    tile_roots_.clear();
     for (size_t i = first; i < batch.records; ++i) {
-      if (!CheckPlace(parsed.records[i].leaf, next.size(), where(result_.good_bytes))) return false;
-      next.Append(parsed.records[i].hash);
+      if (!CheckPlace(parsed.records[i], next.size())) return false;
+      if (const auto root = next.Append(parsed.records[i].hash, kTileLevel)) tile_roots_.push_back(*root);
       NoteRoot(next);
     }
     if (batch.records == first) return bad("it closes no record");
@@ -246,10 +250,14 @@ class Scanner {
     for (const auto& [size, root] : noted_) result_.roots[size] = root;
     if (options_.progress) options_.progress(bytes_before_ + batch.end - base_, result_.tree.size());
     if (visitor_ == nullptr) return true;
+    auto tile_root = tile_roots_.begin();
     for (size_t i = first; i < batch.records; ++i) {
       const ParsedRecord& record = parsed.records[i];
-      visitor_->OnRecord(ScannedRecord{record.leaf, record.hash, record.bytes, record.payload, record.erased,
-                                       record.shredded, segment_, parsed.FrameOf(record)});
+      const Leaf leaf = parsed.LeafOf(record);
+      const bool ends_tile = (leaf.seq + 1) % kTileWidth == 0;
+      visitor_->OnRecord(ScannedRecord{leaf, record.hash, parsed.LeafBytes(record), parsed.Payload(record),
+                                       record.erased, record.shredded, segment_, record.frame_at,
+                                       ends_tile ? std::optional(*tile_root++) : std::nullopt});
     }
     visitor_->OnBatch(BatchEnd{segment_, batch.end, batch.hash, result_.tree});
     return true;
@@ -266,6 +274,7 @@ class Scanner {
   PublicKey writer_{};
   uint32_t day_ = 0;
   Hash segment_hash_{};
+  std::vector<Hash> tile_roots_;  // of the batch that is looked at
   uint64_t segment_ = 0;       // that is joined now
   uint64_t base_ = 0;          // offset of what is read of it
   uint64_t bytes_before_ = 0;  // of the segments before

@@ -1,8 +1,8 @@
 // Reads a log and checks everything that needs no other file: frames, leaf hashes, payload hashes,
 // contiguity, batch roots, the chain of batches, the signatures of the day keys and their endorsement by
 // the log key. What verify.h and recover.h share. Segments are parsed on several threads (segment_parse.h)
-// and joined in order on the caller's; memory: one segment a thread. A record reaches the visitor only
-// after its whole batch was found good.
+// and joined in order on the caller's; memory: the leaves of one segment a thread, or all of it with payloads. A
+// record reaches the visitor only after its whole batch was found good.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,13 @@ struct ScannedRecord {
   const Leaf& leaf;
   const Hash& leaf_hash;
   std::string_view leaf_bytes;
-  std::string_view payload;  // empty when erased
+  std::string_view payload;  // empty when erased, or not asked for
   bool erased = false;       // the payload was destroyed, the leaf stands
   uint16_t shredded = 0;     // parts that were destroyed alone (PartBit)
   uint64_t segment = 0;      // where its frame begins
   uint64_t offset = 0;
+  // The root of the kTileWidth leaves that end with this one, a tile of tlog-tiles; none: no tile ends here.
+  std::optional<Hash> tile_root = std::nullopt;
 };
 
 // The end of a good batch: a place from which a later scan may go on.
@@ -84,6 +86,7 @@ using ScanProgress = std::function<void(uint64_t bytes, uint64_t records)>;
 
 struct ScanOptions {
   std::vector<uint64_t> root_sizes;
+  bool payloads = true;                 // false: the visitor gets those of KEY records only
   bool live = false;                    // a writer is at work: a torn tail is read again
   std::optional<ScanStart> start;       // none: from the first byte
   unsigned threads = 0;                 // 0: as many as the machine has, at most 8

@@ -43,6 +43,7 @@ class Selecting : public ScanVisitor {
 
 ScanOptions Scanning(const SearchOptions& options) {
   ScanOptions scan;
+  scan.payloads = false;
   scan.live = IsLocked(LogLayout(options.log_folder).lock());
   scan.progress = options.progress;
   return scan;

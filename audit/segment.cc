@@ -47,6 +47,13 @@ void AppendRecordFrame(std::string& out, std::string_view leaf, std::string_view
   FinishFrame(out, start, FrameType::kRecord);
 }
 
+size_t AnnouncedSize(std::string_view bytes) {
+  ByteReader in(bytes.substr(0, kFrameHeader));
+  const bool begins = in.Get<uint32_t>() == kMagic;
+  const size_t length = in.Get<uint32_t>();
+  return begins && length <= kMaxFrameBody ? kFrameHeader + length : kFrameHeader;
+}
+
 ParsedFrame ParseFrame(std::string_view bytes) {
   const auto bad = [](const char* why) { return ParsedFrame{FrameState::kBad, {}, why}; };
   const auto torn = [](const char* why) { return ParsedFrame{FrameState::kTornTail, {}, why}; };

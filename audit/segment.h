@@ -25,6 +25,7 @@ inline constexpr size_t kFrameHeader = 16;
 inline constexpr size_t kBatchFrame = kFrameHeader + 180;
 inline constexpr size_t kMaxFrameBody = 80u << 20;
 inline constexpr uint64_t kSegmentSize = 64u << 20;  // a new segment begins past this size
+inline constexpr uint64_t kMaxSegmentFile = 256u << 20;  // a larger one is refused
 inline constexpr size_t kMaxBatch = 256;             // records from clients in one group commit
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every segment on disk.
@@ -59,6 +60,8 @@ struct Frame {
 std::string EncodeFrame(FrameType type, std::string_view body);
 // Appends the frame without another copy of the parts.
 void AppendRecordFrame(std::string& out, std::string_view leaf, std::string_view payload);
+// What the frame header at the front of `bytes` announces, header included; kFrameHeader where it is none.
+size_t AnnouncedSize(std::string_view bytes);
 // The frame at the front of `bytes`. kTornTail says that the bytes end inside it.
 enum class FrameState { kWhole, kTornTail, kBad };
 struct ParsedFrame {

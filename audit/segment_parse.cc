@@ -6,6 +6,7 @@
 #include "audit/file.h"
 #include "audit/merkle.h"
 #include "audit/seal.h"
+#include "audit/segment_input.h"
 #include "audit/signer.h"
 
 namespace portcullis::audit {
@@ -29,26 +30,28 @@ Result<HeaderAndHash> CheckHeader(std::string_view body, const VerifierKey& log_
 
 class Parser {
  public:
-  Parser(ParsedSegment& out, const VerifierKey& log_key, PublicKey writer)
-      : out_(out), log_key_(log_key), origin_(OriginId(log_key.name)), writer_(writer) {}
+  Parser(ParsedSegment& out, SegmentInput& input, const VerifierKey& log_key, PublicKey writer, KeepPayloads keep)
+      : out_(out), input_(input), log_key_(log_key), origin_(OriginId(log_key.name)), writer_(writer), keep_(keep) {}
 
   void Run() {
-    ReadFrames();
-    CheckSignatures();
+    const Result<void> read = ReadFrames();
+    if (read) return CheckSignatures();
+    out_.records.clear();  // nobody vouches for what came before the error
+    out_.batches.clear();
+    StopAt(ParsedSegment::Stop::kUnreadable, input_.at(), read.error());
   }
 
  private:
-  void ReadFrames() {
-    std::string_view rest = out_.content;
-    out_.records.reserve(rest.size() / 4096);
-    while (!rest.empty() || (out_.base == 0 && !out_.has_header)) {
-      const uint64_t at = out_.base + out_.content.size() - rest.size();
-      const ParsedFrame parsed = ParseFrame(rest);
-      if (parsed.state != FrameState::kWhole) return StopAt(ParsedSegment::Stop::kFrame, at, {Code::kTampered, parsed.why}, rest);
+  // Fails when the file cannot be read; what is wrong with the frames is told in `out_`.
+  Result<void> ReadFrames() {
+    while (!input_.finished() || (out_.base == 0 && !out_.has_header)) {
+      BOOST_OUTCOME_TRY(const std::string_view bytes, input_.Front());
+      const uint64_t at = input_.at();
+      const ParsedFrame parsed = ParseFrame(bytes);
+      if (parsed.state != FrameState::kWhole) return StopAtFrame(at, parsed.why);
       const bool header_place = at == 0;
       if (header_place != (parsed.frame.type == FrameType::kSegment)) {
-        return StopAt(ParsedSegment::Stop::kFrame, at,
-                      {Code::kTampered, "a segment header must be its first frame, and only that"}, rest);
+        return StopAtFrame(at, "a segment header must be its first frame, and only that");
       }
       const uint64_t end = at + parsed.frame.size;
       Result<void> taken = Ok();
@@ -56,15 +59,25 @@ class Parser {
         case FrameType::kSegment: taken = TakeHeader(parsed.frame.body, end); break;
         case FrameType::kRecord:
         case FrameType::kErased:
-        case FrameType::kShredded: taken = TakeRecord(parsed.frame); break;
+        case FrameType::kShredded: taken = TakeRecord(parsed.frame, at); break;
         case FrameType::kBatch: taken = TakeBatch(parsed.frame.body, end); break;
       }
       if (!taken) {
         out_.stop_in_record = parsed.frame.type != FrameType::kSegment && parsed.frame.type != FrameType::kBatch;
-        return StopAt(ParsedSegment::Stop::kContent, at, taken.error(), rest);
+        StopAt(ParsedSegment::Stop::kContent, at, taken.error());
+        return Ok();
       }
-      rest.remove_prefix(parsed.frame.size);
+      input_.Skip(parsed.frame.size);
     }
+    return Ok();
+  }
+
+  // These bytes are no frame here.
+  Result<void> StopAtFrame(uint64_t at, const char* why) {
+    BOOST_OUTCOME_TRY(const std::string rest, input_.Rest());
+    out_.signed_tail = HoldsSignedBatch(rest);
+    StopAt(ParsedSegment::Stop::kFrame, at, {Code::kTampered, why});
+    return Ok();
   }
 
   // From the last batch to the first: the signature of a good batch covers the hash of the one before
@@ -84,14 +97,13 @@ class Parser {
     out_.records.resize(bad.records);
     out_.stop_in_record = false;
     StopAt(ParsedSegment::Stop::kContent, bad.end - kBatchFrame,
-           Bad("batch frame", "the signature of the day's key is wrong"), {});
+           Bad("batch frame", "the signature of the day's key is wrong"));
   }
 
-  void StopAt(ParsedSegment::Stop stop, uint64_t at, Error why, std::string_view rest) {
+  void StopAt(ParsedSegment::Stop stop, uint64_t at, Error why) {
     out_.stop = stop;
     out_.stop_at = at;
     out_.why = std::move(why);
-    out_.signed_tail = stop == ParsedSegment::Stop::kFrame && HoldsSignedBatch(rest);
   }
 
   Result<void> TakeHeader(std::string_view body, uint64_t end) {
@@ -104,27 +116,31 @@ class Parser {
     return Ok();
   }
 
-  Result<void> TakeRecord(const Frame& frame) {
+  Result<void> TakeRecord(const Frame& frame, uint64_t at) {
     const std::string_view body = frame.body;
     if (body.size() < kLeafSize) return Bad("record frame", "shorter than a leaf");
+    const std::string_view bytes = body.substr(0, kLeafSize), payload = body.substr(kLeafSize);
+    BOOST_OUTCOME_TRY(const Leaf leaf, DecodeLeaf(bytes));
+    if (leaf.origin != origin_) return Bad("record frame", "the record belongs to another log");
     ParsedRecord record;
-    record.bytes = body.substr(0, kLeafSize);
-    BOOST_OUTCOME_TRY(record.leaf, DecodeLeaf(record.bytes));
-    if (record.leaf.origin != origin_) return Bad("record frame", "the record belongs to another log");
-    record.payload = body.substr(kLeafSize);
     record.erased = frame.type == FrameType::kErased;
     if (record.erased) {
-      if (!record.payload.empty() || record.leaf.parts == 0) return Bad("erased frame", "malformed");
+      if (!payload.empty() || leaf.parts == 0) return Bad("erased frame", "malformed");
     } else {
       const bool shredded = frame.type == FrameType::kShredded;
-      BOOST_OUTCOME_TRY(const auto entries,
-                        CheckPayload(record.leaf, record.payload, shredded ? Zeros::kShredded : Zeros::kRefused));
+      BOOST_OUTCOME_TRY(const auto entries, CheckPayload(leaf, payload, shredded ? Zeros::kShredded : Zeros::kRefused));
       for (const PartEntry& entry : entries) {
         if (entry.shredded) record.shredded = static_cast<uint16_t>(record.shredded | PartBit(entry.type));
       }
       if (shredded && record.shredded == 0) return Bad("shredded frame", "no part of it is shredded");
     }
-    record.hash = LeafHash(record.bytes);
+    record.hash = LeafHash(bytes);
+    record.seq = leaf.seq;
+    record.wall_us = leaf.wall_us;
+    record.frame_at = at;
+    record.kept_at = out_.kept.size();
+    record.payload_size = keep_ == KeepPayloads::kAll || leaf.kind == Kind::kKey ? payload.size() : 0;
+    out_.kept.append(body.substr(0, kLeafSize + record.payload_size));
     out_.records.push_back(record);
     return Ok();
   }
@@ -155,34 +171,34 @@ class Parser {
   }
 
   ParsedSegment& out_;
+  SegmentInput& input_;
   const VerifierKey& log_key_;
   const Id origin_;
   PublicKey writer_;
+  const KeepPayloads keep_;
 };
 
 }  // namespace
 
-ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key,
-                               const ParseFrom& from, std::string reused) {
+ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key, const ParseFrom& from,
+                               KeepPayloads keep, ParsedSegment reused) {
   ParsedSegment out;
   out.base = from.offset;
-  std::error_code error;
-  const uint64_t size = std::filesystem::file_size(path, error);
-  Result<std::string> content = std::string();
-  if (error) {
-    content = ErrnoError("cannot read", path, error.value());
-  } else if (size > kMaxSegmentFile) {
-    content = Error{Code::kBadFormat, "`" + path.string() + "` is larger than 256 MiB"};
-  } else {
-    content = ReadFileRange(path, from.offset, static_cast<size_t>(size - std::min(size, from.offset)), std::move(reused));
-  }
-  if (!content) {
+  out.kept = std::move(reused.kept);
+  out.records = std::move(reused.records);
+  out.batches = std::move(reused.batches);
+  out.kept.clear();
+  out.records.clear();
+  out.batches.clear();
+  auto input = SegmentInput::Open(path, from.offset);
+  if (!input) {
     out.stop = ParsedSegment::Stop::kUnreadable;
-    out.why = content.error();
+    out.why = input.error();
     return out;
   }
-  out.content = std::move(content.value());
-  Parser(out, log_key, from.writer).Run();
+  if (keep == KeepPayloads::kAll) out.kept.reserve(static_cast<size_t>(input.value().size() - input.value().at()));
+  Parser(out, input.value(), log_key, from.writer, keep).Run();
+  out.file_end = std::max(input.value().size(), from.offset);
   return out;
 }
 

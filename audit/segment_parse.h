@@ -16,13 +16,14 @@
 
 namespace portcullis::audit {
 
-inline constexpr uint64_t kMaxSegmentFile = 256u << 20;
-
+// Where it lies; ParsedSegment knows what it says.
 struct ParsedRecord {
-  Leaf leaf;
   Hash hash{};
-  std::string_view bytes;    // of the leaf
-  std::string_view payload;
+  uint64_t seq = 0;
+  uint64_t wall_us = 0;
+  uint64_t frame_at = 0;     // offset in the file
+  size_t kept_at = 0;        // of the leaf; the payload follows it
+  size_t payload_size = 0;   // of what is kept
   bool erased = false;
   uint16_t shredded = 0;     // bit of each part's type: zeros stand in its place
 };
@@ -39,8 +40,9 @@ struct ParsedSegment {
   // content is wrong.
   enum class Stop { kEnd, kUnreadable, kFrame, kContent };
 
-  uint64_t base = 0;         // offset in the file of `content`
-  std::string content;
+  uint64_t base = 0;         // offset in the file where parsing began
+  uint64_t file_end = 0;     // size of the file
+  std::string kept;          // leaf after leaf, with the payloads asked for
   bool has_header = false;
   SegmentHeader header;
   Hash header_hash{};
@@ -53,20 +55,28 @@ struct ParsedSegment {
   bool stop_in_record = false;
   bool signed_tail = false;  // with kFrame: a batch that the segment's key signed lies behind
 
-  // Where in the file the record's frame begins.
-  uint64_t FrameOf(const ParsedRecord& record) const {
-    return base + static_cast<uint64_t>(record.bytes.data() - content.data()) - kFrameHeader;
+  std::string_view LeafBytes(const ParsedRecord& record) const {
+    return std::string_view(kept).substr(record.kept_at, kLeafSize);
   }
+  std::string_view Payload(const ParsedRecord& record) const {
+    return std::string_view(kept).substr(record.kept_at + kLeafSize, record.payload_size);
+  }
+  // Decoded again: a leaf is read once more at most, and kept as bytes it takes half the memory.
+  Leaf LeafOf(const ParsedRecord& record) const { return DecodeLeaf(LeafBytes(record)).value(); }
 };
+
+// Payloads are checked in any case. kOfKeys: those of KEY records are kept, which is all that a check
+// without an auditor's key needs, and a tenth of the memory.
+enum class KeepPayloads { kAll, kOfKeys };
 
 // From `offset` on. With offset > 0 the header comes from the caller (`writer`, `origin`).
 struct ParseFrom {
   uint64_t offset = 0;
   PublicKey writer{};
 };
-// `reused`: the memory of a segment that is done with, which saves asking the system for as much again.
-ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key,
-                               const ParseFrom& from, std::string reused = {});
+// `reused`: a segment that is done with, whose memory saves asking the system for as much again.
+ParsedSegment ParseSegmentFile(const std::filesystem::path& path, const VerifierKey& log_key, const ParseFrom& from,
+                               KeepPayloads keep = KeepPayloads::kAll, ParsedSegment reused = {});
 
 // The header alone, with its endorsement checked; for a start in the middle.
 struct HeaderAndHash {

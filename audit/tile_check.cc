@@ -1,6 +1,8 @@
 #include "audit/tile_check.h"
 
+#include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "audit/bytes.h"
 #include "audit/file.h"
@@ -16,37 +18,37 @@ bool IsFolder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, error);
 }
 
+Hash RootOf(std::string_view tile) {
+  CompactRange range;
+  Hash hash;
+  for (size_t at = 0; at < tile.size(); at += hash.size()) {
+    std::copy_n(tile.begin() + static_cast<std::ptrdiff_t>(at), hash.size(), hash.begin());
+    range.Append(hash);
+  }
+  return range.Root();
+}
+
 }  // namespace
 
 TileCheck::TileCheck(std::filesystem::path folder)
     : folder_(std::move(folder)), present_(IsFolder(folder_)) {}
 
-void TileCheck::Take(std::string_view leaf, const Hash& leaf_hash) {
+void TileCheck::Take(const ScannedRecord& record) {
   if (!present_ || damaged_) return;
-  Push(0, leaf_hash);
-  entries_.emplace_back(leaf);
-  if (entries_.size() < TileStore::kWidth) return;
-  Compare(std::filesystem::path("entries") / TileStore::IndexPath(bundles_++), TileStore::EntryBundle(entries_));
-  entries_.clear();
+  Push(0, record.leaf_hash, record.tile_root);
+  ByteWriter(bundle_).PutSized<uint16_t>(record.leaf_bytes);
+  if (++leaves_ % kTileWidth != 0) return;
+  Compare(std::filesystem::path("entries") / TileStore::IndexPath(leaves_ / kTileWidth - 1), bundle_);
+  bundle_.clear();
 }
 
-void TileCheck::Push(unsigned level, const Hash& hash) {
-  if (level == levels_.size()) {
-    levels_.emplace_back();
-    full_.push_back(0);
-  }
-  levels_[level].push_back(hash);
-  if (levels_[level].size() < TileStore::kWidth) return;
-  std::string bytes;
-  for (const Hash& one : levels_[level]) bytes.append(AsText(one));
-  Compare(TileStore::TilePath(level, full_[level]++), bytes);
-  std::vector<Hash> row = std::move(levels_[level]);
-  levels_[level].clear();
-  while (row.size() > 1) {
-    for (size_t i = 0; i < row.size() / 2; ++i) row[i] = NodeHash(row[2 * i], row[2 * i + 1]);
-    row.resize(row.size() / 2);
-  }
-  Push(level + 1, row.front());
+void TileCheck::Push(unsigned level, const Hash& hash, const std::optional<Hash>& root) {
+  if (level == levels_.size()) levels_.emplace_back();
+  levels_[level].edge.append(AsText(hash));
+  if (levels_[level].edge.size() < kTileWidth * sizeof(Hash)) return;
+  const std::string bytes = std::exchange(levels_[level].edge, {});
+  Compare(TileStore::TilePath(level, levels_[level].full++), bytes);
+  Push(level + 1, root ? *root : RootOf(bytes), std::nullopt);
 }
 
 void TileCheck::Compare(const std::filesystem::path& name, std::string_view expected) {

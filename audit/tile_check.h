@@ -11,26 +11,31 @@
 #include <vector>
 
 #include "audit/merkle.h"
+#include "audit/scan.h"
 
 namespace portcullis::audit {
 
 class TileCheck {
  public:
   explicit TileCheck(std::filesystem::path folder);
-  void Take(std::string_view leaf, const Hash& leaf_hash);
+  void Take(const ScannedRecord& record);
   // The first full tile or bundle that is missing or wrong.
   const std::optional<std::string>& damaged() const { return damaged_; }
 
  private:
-  void Push(unsigned level, const Hash& hash);
+  // `root` when this hash completes the tile.
+  void Push(unsigned level, const Hash& hash, const std::optional<Hash>& root);
   void Compare(const std::filesystem::path& name, std::string_view expected);
 
   const std::filesystem::path folder_;
   const bool present_;
-  std::vector<std::vector<Hash>> levels_;
-  std::vector<uint64_t> full_;
-  std::vector<std::string> entries_;
-  uint64_t bundles_ = 0;
+  struct Level {
+    uint64_t full = 0;  // complete tiles
+    std::string edge;   // the hashes of the unfinished one
+  };
+  std::vector<Level> levels_;
+  std::string bundle_;  // the unfinished one
+  uint64_t leaves_ = 0;
   std::optional<std::string> damaged_;
 };
 

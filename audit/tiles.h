@@ -18,7 +18,7 @@ namespace portcullis::audit {
 
 class TileStore {
  public:
-  static constexpr size_t kWidth = 256;
+  static constexpr size_t kWidth = kTileWidth;
 
   explicit TileStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
   // The store of a tree of which only this is known, its right edge read from the partial tiles.

@@ -28,7 +28,7 @@ class Checks : public ScanVisitor {
   void OnRecord(const ScannedRecord& record) override {
     const Leaf& leaf = record.leaf;
     closure_.Take(leaf, record.erased, record.shredded);
-    tiles_.Take(record.leaf_bytes, record.leaf_hash);
+    tiles_.Take(record);
     if (leaf.seq == 0) first_us_ = leaf.wall_us;
     last_us_ = leaf.wall_us;
     if (leaf.kind == Kind::kBoot) policies_.insert(leaf.policy_hash);
@@ -327,6 +327,7 @@ Report VerifyLog(const VerifyOptions& options) {
   std::string checkpoint;
   const Result<void> read = ReadHeads(options, key, report, heads, checkpoint);
   ScanOptions scan_options;
+  scan_options.payloads = options.keys != nullptr && !options.auditor_secrets.empty();
   scan_options.live = report.live;
   scan_options.threads = options.threads;
   scan_options.progress = options.progress;

@@ -77,6 +77,7 @@ void Writer::RebuildTiles() {
     TileStore tiles(LogLayout(folder).tiles());
     TileFeeder feeder(tiles, end / TileStore::kWidth * TileStore::kWidth);
     ScanOptions options;
+    options.payloads = false;
     options.live = true;
     options.threads = 1;
     const ScanResult scan = ScanLog(folder, key, options, &feeder);

@@ -63,6 +63,22 @@ TEST(Crc32c, KnownVectorsOnBothPaths) {
   }
 }
 
+// Around the sizes at which blocks begin, and behind other bytes.
+TEST(Crc32c, LongInputsAndContinuations) {
+  std::mt19937 random(2);
+  std::string bytes(3 * 3072 + 400, '\0');
+  for (char& c : bytes) c = static_cast<char>(random());
+  const std::string_view all = bytes;
+  for (const size_t block : {384u, 768u, 3072u, 6144u, 9216u}) {
+    for (size_t size = block - 9; size < block + 10; ++size) {
+      const std::string_view one = all.substr(random() % 8, size);
+      EXPECT_EQ(Crc32c(one), Crc32cPortableForTest(one)) << size;
+      const size_t cut = random() % size;
+      EXPECT_EQ(Crc32c(one.substr(cut), Crc32c(one.substr(0, cut))), Crc32cPortableForTest(one)) << size << " at " << cut;
+    }
+  }
+}
+
 TEST(Leaf, RoundTripAndRefusals) {
   const Leaf leaf = SampleLeaf();
   const std::string bytes = EncodeLeaf(leaf);
