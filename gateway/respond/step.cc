@@ -107,7 +107,9 @@ asio::awaitable<Result<void>> Pump(Call& call, ChatAnswer& answer, UpstreamStrea
 asio::awaitable<Result<void>> NoteResponse(Call& call, const ChatAnswer* answer) {
   std::vector<audit::Event> events;
   events.push_back(ResponseEvent(call, answer, call.record_level));
+  const int64_t asked_ns = call.services.clock.MonotonicNs();
   auto noted = co_await call.services.recorder.Note(std::move(events));
+  call.services.metrics.audit_seconds.ObserveNs(call.services.clock.MonotonicNs() - asked_ns);
   if (!noted) co_return noted.error();
   call.request_seq = 0;  // closed
   co_return boost::outcome_v2::success();

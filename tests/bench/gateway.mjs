@@ -1,9 +1,11 @@
 // The gateway beside nginx, on the same work in the same run: TLS 1.3 in front of the same stub engine.
 // nginx only passes bytes on; the gateway also identifies, limits, scans, decides, writes two durable
-// records and filters the answer. Rounds are interleaved, the medians are compared.
+// records and filters the answer. Rounds are interleaved, the medians are compared. What the log adds to a
+// request is the time that the gateway waited for its two appends in those rounds, by its own metrics.
 // Usage: node tests/bench/gateway.mjs [--seconds 5] [--rounds 3] [--connections 16]
 import {execFile, execFileSync, spawn} from 'node:child_process';
 import {promisify} from 'node:util';
+import http from 'node:http';
 import {mkdtempSync, mkdirSync, writeFileSync, rmSync, existsSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -38,6 +40,19 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 function milliseconds(text) {
   const value = parseFloat(text);
   return text.endsWith('us') ? value / 1000 : text.endsWith('ms') ? value : value * 1000;
+}
+
+// Sums of the gateway's own clocks, in seconds, and how often each ran.
+async function metrics() {
+  const text = await new Promise((resolve, reject) => {
+    http.get({socketPath: at('run/admin.sock'), path: '/admin/v1/metrics', headers: {host: 'localhost'}}, (answer) => {
+      let body = '';
+      answer.setEncoding('utf8').on('data', (part) => { body += part; }).on('end', () => resolve(body));
+    }).on('error', reject);
+  });
+  const value = (name) => Number(text.match(new RegExp(`^${name} (\\S+)$`, 'm'))?.[1] ?? NaN);
+  return Object.fromEntries(['request', 'audit'].flatMap((name) =>
+    ['sum', 'count'].map((what) => [`${name}_${what}`, value(`portcullis_${name}_seconds_${what}`)])));
 }
 
 async function load(url, script) {
@@ -115,12 +130,18 @@ wrk.body = '{"model":"stub","messages":[{"role":"user","content":"What is the an
   const targets = {nginx: `https://127.0.0.1:${nginxPort}/v1/chat/completions`, gateway: `https://127.0.0.1:${proxyPort}/v1/chat/completions`};
   const results = {nginx: [], gateway: []};
   for (const name of Object.keys(targets)) await load(targets[name], script);  // warm
+  const before = await metrics();
   for (let round = 0; round < rounds; ++round) {
     for (const name of Object.keys(targets)) results[name].push(await load(targets[name], script));
   }
+  const after = await metrics();
+  const during = (name) => after[name] - before[name];
+  const audit = {appends_per_request: +(during('audit_count') / during('request_count')).toFixed(2),
+    request_mean_ms: +(during('request_sum') / during('request_count') * 1000).toFixed(3),
+    waited_for_appends_mean_ms: +(during('audit_sum') / during('request_count') * 1000).toFixed(3)};
   const summary = Object.fromEntries(Object.entries(results).map(([name, list]) => [name,
     {rps: median(list.map((r) => r.rps)), p50_ms: median(list.map((r) => r.p50)), p99_ms: median(list.map((r) => r.p99))}]));
-  console.log(JSON.stringify({bench: 'gateway beside nginx, streamed chat, stub engine', connections, seconds, rounds, ...summary,
+  console.log(JSON.stringify({bench: 'gateway beside nginx, streamed chat, stub engine', connections, seconds, rounds, ...summary, audit,
     ratio_rps: +(summary.gateway.rps / summary.nginx.rps).toFixed(3), added_p50_ms: +(summary.gateway.p50_ms - summary.nginx.p50_ms).toFixed(3)}, null, 2));
 } finally {
   await Promise.all(children.reverse().map((child) => new Promise((resolve) => {
