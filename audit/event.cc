@@ -64,6 +64,8 @@ bool IsInternal(Kind kind) {
   }
 }
 
+bool UsesReserve(Kind kind) { return kind == Kind::kAdmin || kind == Kind::kConfig || IsInternal(kind); }
+
 std::string_view PartName(PartType type) {
   for (const auto& [value, name] : kParts) {
     if (value == type) return name;

@@ -42,6 +42,9 @@ std::optional<Kind> KindFromNumber(uint8_t number);
 std::optional<Kind> KindFromName(std::string_view name);
 // Kinds that only auditd itself may write.
 bool IsInternal(Kind kind);
+// Kinds that are written out of the reserve where the disk is full: what an administrator does about it, and
+// what auditd says of the log itself. Not requests, and nothing of callers.
+bool UsesReserve(Kind kind);
 
 // DO NOT CHANGE THESE ENUM VALUES: outcomes of ERASE and HOLD records.
 enum class EraseOutcome : uint16_t { kBegun = 1, kDone = 2, kRefusedByHold = 3, kExpired = 4 };

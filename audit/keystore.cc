@@ -52,9 +52,17 @@ std::string Column(sqlite3_stmt* raw, int index) {
   return size == 0 ? std::string() : std::string(bytes, static_cast<size_t>(size));
 }
 
-void BindRange(sqlite3_stmt* raw, std::string_view low, std::string_view high) {
+// A SELECT over a table in order of its ids, or over those from `low` to `high`, which must outlive it.
+Result<Statement> Select(sqlite3* db, const char* columns, const char* table, std::string_view low, std::string_view high) {
+  sqlite3_stmt* raw = nullptr;
+  const std::string sql = std::string("SELECT ") + columns + " FROM " + table +
+                          (high.empty() ? "" : " WHERE id BETWEEN ?1 AND ?2") + " ORDER BY id";
+  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) return StoreError(db, "cannot read");
+  Statement statement(raw);
+  if (high.empty()) return statement;
   sqlite3_bind_blob(raw, 1, low.data(), static_cast<int>(low.size()), SQLITE_STATIC);
   sqlite3_bind_blob(raw, 2, high.data(), static_cast<int>(high.size()), SQLITE_STATIC);
+  return statement;
 }
 
 }  // namespace
@@ -212,33 +220,21 @@ Result<void> KeyStore::Delete(const char* table, std::string_view id) {
 }
 
 Result<KeyStore::RowList> KeyStore::Rows(const char* table, std::string_view low, std::string_view high) {
-  sqlite3_stmt* raw = nullptr;
-  const std::string sql = std::string("SELECT id,sealed FROM ") + table +
-                          (high.empty() ? "" : " WHERE id BETWEEN ?1 AND ?2") + " ORDER BY id";
-  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) {
-    return StoreError(db_, "cannot read");
-  }
-  const Statement statement(raw);
-  if (!high.empty()) BindRange(raw, low, high);
+  BOOST_OUTCOME_TRY(const Statement statement, Select(db_, "id,sealed", table, low, high));
   RowList rows;
   int step;
-  while ((step = sqlite3_step(raw)) == SQLITE_ROW) rows.emplace_back(Column(raw, 0), Column(raw, 1));
+  while ((step = sqlite3_step(statement.get())) == SQLITE_ROW) {
+    rows.emplace_back(Column(statement.get(), 0), Column(statement.get(), 1));
+  }
   if (step != SQLITE_DONE) return StoreError(db_, "cannot read");
   return rows;
 }
 
 Result<std::vector<std::string>> KeyStore::Ids(const char* table, std::string_view low, std::string_view high) {
-  sqlite3_stmt* raw = nullptr;
-  const std::string sql =
-      std::string("SELECT id FROM ") + table + (high.empty() ? "" : " WHERE id BETWEEN ?1 AND ?2") + " ORDER BY id";
-  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) {
-    return StoreError(db_, "cannot read");
-  }
-  const Statement statement(raw);
-  if (!high.empty()) BindRange(raw, low, high);
+  BOOST_OUTCOME_TRY(const Statement statement, Select(db_, "id", table, low, high));
   std::vector<std::string> ids;
   int step;
-  while ((step = sqlite3_step(raw)) == SQLITE_ROW) ids.push_back(Column(raw, 0));
+  while ((step = sqlite3_step(statement.get())) == SQLITE_ROW) ids.push_back(Column(statement.get(), 0));
   if (step != SQLITE_DONE) return StoreError(db_, "cannot read");
   return ids;
 }

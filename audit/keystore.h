@@ -3,8 +3,8 @@
 // encrypted under the key of their bucket, one of 256; bucket keys and all the rest under a key derived from
 // K_store and a salt. New keys open a transaction that Commit() makes durable; a record sealed under a new
 // key must not reach the log before that. Rekey() destroys the old salt and the keys of the buckets that lost
-// something, so that an older copy of the file opens nothing, and re-encrypts only these buckets. KEY STORE in
-// FORMAT.md. One thread at a time.
+// something, so that an older copy of the file opens nothing, and re-encrypts only these buckets; a rotation renews
+// all of them, one at a time. KEY STORE in FORMAT.md. One thread at a time.
 #pragma once
 
 #include <bitset>
@@ -91,10 +91,13 @@ class KeyStore : public SubjectKeySource {
   Result<void> Commit();
   void Rollback();
 
-  // A new salt, and new keys for the buckets in which keys were destroyed or punctured since the last time, or for
-  // all; durable. `new_root` (32 bytes) replaces K_store where given.
-  enum class Renew { kTouched, kAll };
-  Result<void> Rekey(Renew which = Renew::kTouched, const certs::SecretBytes* new_root = nullptr);
+  // A new salt, and new keys for the buckets in which keys were destroyed or punctured since the last time; durable.
+  Result<void> Rekey();
+  // Rekey(), and new keys for all buckets, one with each call of RotateNext(): durable each, with a note of where it
+  // is, so that a start can go on. False: that was the last one.
+  Result<void> BeginRotation();
+  Result<bool> RotateNext();
+  Result<bool> Rotating();                 // a rotation was begun and is not over
   uint64_t generation() const { return generation_; }  // grows with every Rekey
 
  private:
@@ -108,14 +111,14 @@ class KeyStore : public SubjectKeySource {
   Result<certs::SecretBytes> Create(const char* table, std::string_view id);
   Result<void> Insert(const char* table, std::string_view id, std::string_view sealed);
   Result<void> Delete(const char* table, std::string_view id);
-  // Ids from `low` to `high`, both included; empty: all.
+  // Rows, or their ids, from `low` to `high`, both included; empty: all.
   Result<std::vector<std::string>> Ids(const char* table, std::string_view low, std::string_view high);
   using RowList = std::vector<std::pair<std::string, std::string>>;
   Result<RowList> Rows(const char* table, std::string_view low = {}, std::string_view high = {});
   // Opens rows under one key and writes them under another.
   Result<void> Reseal(const char* table, const RowList& rows, std::span<const uint8_t> old_key,
                       std::span<const uint8_t> new_key);
-  Result<void> RenewBucket(uint8_t bucket, const certs::SecretBytes& next_store_key);
+  Result<void> RenewBucket(uint8_t bucket, const certs::SecretBytes& store_key);
   // The bucket's key; kNotFound where it has none yet and is not to get one.
   Result<std::span<const uint8_t>> BucketKey(uint8_t bucket, bool create);
   std::span<uint8_t> BucketSlot(uint8_t bucket) { return buckets_.bytes().subspan(bucket * 32u, 32); }

@@ -3,7 +3,8 @@
 // Crash safety of Rekey: the new salt is written beside the old one (store.salt.next), then one SQLite
 // transaction replaces what lies under the store key, the rows of the renewed buckets and the generation, then
 // the new salt is renamed over the old. A start
-// that finds store.salt.next decides by the generation's row which of the two salts opens the store.
+// that finds store.salt.next decides by the generation's row which of the two salts opens the store. A rotation is
+// a Rekey and then one transaction a bucket; the row "rotating" says where it stands.
 
 #include <unistd.h>
 
@@ -139,22 +140,24 @@ Result<void> KeyStore::FinishShreddings(const std::map<uint64_t, std::set<PartSh
   return Ok();
 }
 
-// A new key for the bucket and for what is in it.
-Result<void> KeyStore::RenewBucket(uint8_t bucket, const certs::SecretBytes& next_store_key) {
+// A new key for the bucket and for what is in it, the key sealed under `store_key`. In a transaction that was begun:
+// some rows without the others would be lost.
+Result<void> KeyStore::RenewBucket(uint8_t bucket, const certs::SecretBytes& store_key) {
   const std::string id(1, static_cast<char>(bucket));
   const certs::SecretBytes fresh = certs::SecretBytes::Random(kKeySize);
   BOOST_OUTCOME_TRY(const auto old_key, BucketKey(bucket, false));
   BOOST_OUTCOME_TRY(const auto rows, Rows(kSubjectKeyTable, id, id + std::string(kSubjectKeyIdSize - 1, '\xff')));
   BOOST_OUTCOME_TRY(Reseal(kSubjectKeyTable, rows, old_key, fresh.bytes()));
-  return Insert("bucket", id, SealRow("bucket", id, fresh.bytes(), next_store_key.bytes()));
+  known_buckets_.reset(bucket);
+  return Insert("bucket", id, SealRow("bucket", id, fresh.bytes(), store_key.bytes()));
 }
 
-Result<void> KeyStore::Rekey(Renew which, const certs::SecretBytes* new_root) {
+Result<void> KeyStore::Rekey() {
   const certs::SecretBytes salt = certs::SecretBytes::Random(kSaltSize);
   std::filesystem::path next_path = salt_path_;
   next_path += ".next";
   BOOST_OUTCOME_TRY(ReplaceFile(next_path, AsText(salt.bytes()), true));
-  certs::SecretBytes next = DeriveStoreKey(new_root != nullptr ? *new_root : root_key_, AsText(salt.bytes()));
+  certs::SecretBytes next = DeriveStoreKey(root_key_, AsText(salt.bytes()));
   const auto replace = [&]() -> Result<void> {
     BOOST_OUTCOME_TRY(Begin());
     for (const char* table : kSmallTables) {
@@ -166,7 +169,7 @@ Result<void> KeyStore::Rekey(Renew which, const certs::SecretBytes* new_root) {
     for (auto& [id, sealed] : buckets) {
       if (id.size() != 1) return KeyStoreTampered("the id of a bucket has a wrong size");
       const auto bucket = static_cast<uint8_t>(id.front());
-      if (which == Renew::kTouched && !touched_[bucket]) {
+      if (!touched_[bucket]) {
         kept.emplace_back(std::move(id), std::move(sealed));
         continue;
       }
@@ -185,16 +188,48 @@ Result<void> KeyStore::Rekey(Renew which, const certs::SecretBytes* new_root) {
   known_buckets_.reset();
   buckets_.Wipe();
   touched_.reset();
-  if (new_root != nullptr) root_key_ = certs::SecretBytes::CopyOf(new_root->bytes());
   ++generation_;
   // The old salt goes with its blocks overwritten, as far as the file system lets one.
   (void)OverwriteFile(salt_path_, kSaltSize);
   if (::rename(next_path.c_str(), salt_path_.c_str()) != 0) {
     return ErrnoError("cannot replace", salt_path_, errno);
   }
-  BOOST_OUTCOME_TRY(SyncFolder(salt_path_.parent_path()));
-  if (which == Renew::kAll) (void)Execute("VACUUM");  // only shrinks the file: secure_delete has overwritten the rows
-  return Ok();
+  return SyncFolder(salt_path_.parent_path());
+}
+
+// The new salt comes first, so that no new key of a bucket ever lies under the old one.
+Result<void> KeyStore::BeginRotation() {
+  BOOST_OUTCOME_TRY(Insert("meta", kRotatingId, SealRow("meta", kRotatingId, AsBytes(NumberId(uint16_t{0})), store_key_.bytes())));
+  return Rekey();
+}
+
+Result<bool> KeyStore::Rotating() {
+  const auto row = Load("meta", kRotatingId);
+  if (!row && row.error().code != Code::kNotFound) return row.error();
+  return row.has_value();
+}
+
+Result<bool> KeyStore::RotateNext() {
+  BOOST_OUTCOME_TRY(const certs::SecretBytes row, Load("meta", kRotatingId));
+  ByteReader in(AsText(row.bytes()));
+  const auto from = in.Get<uint16_t>();
+  if (!in.Finished() || from > kBuckets) return KeyStoreTampered("where the rotation stands is malformed");
+  std::vector<std::string> left;
+  if (from < kBuckets) {
+    BOOST_OUTCOME_TRY(left, Ids("bucket", std::string(1, static_cast<char>(from)), "\xff"));
+  }
+  if (left.empty()) {
+    BOOST_OUTCOME_TRY(Delete("meta", kRotatingId));
+    BOOST_OUTCOME_TRY(Commit());
+    return false;
+  }
+  const auto bucket = static_cast<uint8_t>(left.front().front());
+  BOOST_OUTCOME_TRY(Begin());
+  BOOST_OUTCOME_TRY(RenewBucket(bucket, store_key_));
+  const std::string next = NumberId(static_cast<uint16_t>(bucket + 1));
+  BOOST_OUTCOME_TRY(Insert("meta", kRotatingId, SealRow("meta", kRotatingId, AsBytes(next), store_key_.bytes())));
+  BOOST_OUTCOME_TRY(Commit());
+  return true;
 }
 
 }  // namespace portcullis::audit

@@ -1,10 +1,6 @@
 #include "audit/layout.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "audit/daykey.h"
 #include "audit/file.h"
@@ -16,7 +12,6 @@ namespace portcullis::audit {
 namespace {
 
 constexpr size_t kMaxKeyText = 4096;
-constexpr off_t kReserveBytes = 1 << 20;
 constexpr const char* kStoreKeyType = "audit-store";
 constexpr const char* kAuditorType = "x25519";
 constexpr const char* kAuditorPublicType = "x25519-public";
@@ -182,21 +177,6 @@ Result<std::vector<VerifierKey>> ReadVerifierKeys(const std::filesystem::path& p
   auto keys = ParseVerifierKeys(text.value());
   if (!keys) return Error{keys.error().code, "`" + path.string() + "`: " + keys.error().message};
   return keys;
-}
-
-Result<void> MakeReserve(const std::filesystem::path& log_folder) {
-  const std::filesystem::path path = LogLayout(log_folder).reserve();
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return ErrnoError("cannot create", path, errno);
-  if (const int error = ::posix_fallocate(fd.get(), 0, kReserveBytes); error != 0) {
-    ::unlink(path.c_str());
-    return ErrnoError("cannot set space aside in", path, error);
-  }
-  return Ok();
-}
-
-void GiveUpReserve(const std::filesystem::path& log_folder) {
-  ::unlink(LogLayout(log_folder).reserve().c_str());
 }
 
 }  // namespace portcullis::audit

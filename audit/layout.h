@@ -25,6 +25,7 @@ struct LogLayout {
   std::filesystem::path witnessed() const { return root / "witnessed"; }
   std::filesystem::path days() const { return root / "days"; }
   std::filesystem::path reserve() const { return root / "reserve"; }
+  std::filesystem::path acts_reserve() const { return root / "reserve.acts"; }
   std::filesystem::path segments() const { return root / "segments"; }
   std::filesystem::path tiles() const { return root / "tile"; }
 
@@ -82,9 +83,5 @@ Result<SignedAuditors> LoadAuditors(const std::filesystem::path& keys_folder, co
 // Replaces them; in force with auditd's next start.
 Result<void> InstallAuditors(const std::filesystem::path& keys_folder, const std::string& origin,
                              const AuditorPolicy& policy);
-
-// Space set aside so that STOP can be written on a full disk.
-Result<void> MakeReserve(const std::filesystem::path& log_folder);
-void GiveUpReserve(const std::filesystem::path& log_folder);
 
 }  // namespace portcullis::audit

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -23,5 +24,7 @@ struct Query {
 
   bool Fits(const Leaf& leaf) const;
 };
+
+using OnFound = std::function<void(const Leaf& leaf, const Hash& leaf_hash)>;
 
 }  // namespace portcullis::audit

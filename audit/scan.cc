@@ -54,7 +54,8 @@ class Scanner {
       }
       first = options_.start->segment;
     }
-    JoinAll(first, count);
+    last_ = count - 1;
+    JoinAll(first, std::min(count, options_.end_segment.value_or(count)));
     if (missing && !result_.fault) Fail(missing->code, Expected(), missing->message);
     return std::move(result_);
   }
@@ -77,6 +78,13 @@ class Scanner {
   // The batch that ends where the start is said to be must be the one that is known.
   Result<void> Begin(const ScanStart& start, uint64_t count) {
     if (start.segment >= count) return Error{Code::kRolledBack, "the segment of the signed head is missing"};
+    if (start.offset == 0) {
+      result_.tree = start.tree;
+      result_.last_batch = start.last_batch;
+      NoteRoot(result_.tree);
+      result_.roots.insert(noted_.begin(), noted_.end());
+      return Ok();
+    }
     BOOST_OUTCOME_TRY(const HeaderAndHash header, ReadSegmentHeader(Path(start.segment), key_));
     if (start.offset < kBatchFrame) return Error{Code::kTampered, "the start lies before any batch"};
     BOOST_OUTCOME_TRY(const std::string frame,
@@ -100,7 +108,7 @@ class Scanner {
   }
 
   ParseFrom From(uint64_t number, uint64_t first) const {
-    if (options_.start && number == first) return ParseFrom{options_.start->offset, writer_};
+    if (options_.start && number == first && options_.start->offset > 0) return ParseFrom{options_.start->offset, writer_};
     return {};
   }
 
@@ -126,9 +134,9 @@ class Scanner {
       base_ = parsed.base;
       result_.last_segment = number;
       if (parsed.base == 0) result_.good_bytes = 0;
-      Join(parsed, number + 1 == count);
+      Join(parsed, number == last_);
       bytes_before_ += parsed.file_end - parsed.base;
-      RetryLive(number + 1 == count);
+      RetryLive(number == last_);
       const bool begun = result_.good_bytes > 0 && (!result_.fault || result_.torn);
       if (visitor_ != nullptr && begun) visitor_->OnSegment(header_, Expected());
       spare = std::move(parsed);
@@ -277,6 +285,7 @@ class Scanner {
   std::vector<Hash> tile_roots_;  // of the batch that is looked at
   uint64_t segment_ = 0;       // that is joined now
   uint64_t base_ = 0;          // offset of what is read of it
+  uint64_t last_ = 0;          // segment of the log
   uint64_t bytes_before_ = 0;  // of the segments before
 };
 

@@ -76,7 +76,7 @@ struct ScanResult {
 // Where to begin, when the part before is known.
 struct ScanStart {
   uint64_t segment = 0;
-  uint64_t offset = 0;    // end of the batch below
+  uint64_t offset = 0;    // end of the batch below; 0: the begin of the segment
   Hash last_batch{};
   CompactRange tree;      // up to that batch
 };
@@ -89,6 +89,7 @@ struct ScanOptions {
   bool payloads = true;                 // false: the visitor gets those of KEY records only
   bool live = false;                    // a writer is at work: a torn tail is read again
   std::optional<ScanStart> start;       // none: from the first byte
+  std::optional<uint64_t> end_segment;  // the first that is not read; none: to the end
   unsigned threads = 0;                 // 0: as many as the machine has, at most 8
   ScanProgress progress;                // after each batch; none: nobody wants to know
 };

@@ -5,6 +5,7 @@
 #include "audit/hit.h"
 #include "audit/index_rows.h"
 #include "audit/layout.h"
+#include "audit/place.h"
 
 namespace portcullis::audit {
 namespace {
@@ -15,11 +16,6 @@ struct Found {
   Leaf leaf;
   Hash hash{};
 };
-
-Result<Checkpoint> SignedHead(const std::filesystem::path& log_folder, const VerifierKey& key) {
-  BOOST_OUTCOME_TRY(const std::string note, ReadFile(LogLayout(log_folder).checkpoint(), kMaxNote));
-  return OpenCheckpoint(note, key);
-}
 
 // Hands on what fits, up to the limit.
 class Selecting : public ScanVisitor {

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -42,8 +41,6 @@ struct SearchOutcome {
   uint64_t checkpoint = 0;        // records under the signed checkpoint
   std::vector<std::string> warnings;
 };
-
-using OnFound = std::function<void(const Leaf& leaf, const Hash& leaf_hash)>;
 
 // An error when the log is damaged, or shorter than its signed checkpoint; what was found before was told.
 // That log and checkpoint were put back together is the verifier's to find (verify.h).

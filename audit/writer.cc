@@ -1,11 +1,12 @@
 // The loop: wait for work or a deadline, take a batch, compose, commit, acknowledge. While fdatasync
 // runs, appends pile up in the queue; they become the next batch. So the load makes the batches larger
 // and the cost of durability is shared, without any waiting on purpose. Start and Stop are in
-// writer_lifetime.cc.
+// writer_lifetime.cc, the disk space in writer_space.cc.
 
 #include "audit/writer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "audit/proof.h"
 
@@ -18,20 +19,11 @@ constexpr uint64_t kMaxBatchBytes = 64u << 20;
 constexpr size_t kMaxActs = 64;
 constexpr size_t kProofsATurn = 16;
 
-uint64_t SizeOf(const Append& append) {
-  uint64_t size = 0;
-  for (const Event& event : append.events) {
-    size += 512;
-    for (const Part& part : event.parts) size += part.bytes.size();
-  }
-  return size;
-}
-
 }  // namespace
 
 void Writer::Submit(Append append, Done done) {
   Job job{std::move(append), std::move(done), 0, steady_clock::now()};
-  job.bytes = SizeOf(job.append);
+  job.bytes = SizeOf(job.append.events);
   std::optional<Error> refusal;
   {
     const std::lock_guard guard(mutex_);
@@ -132,7 +124,7 @@ void Writer::Run() {
       busy_since_.reset();
       TimePoint deadline = options_.heartbeat_seconds > 0 ? next_heartbeat_ : TimePoint::max();
       if (!unsigned_leaves_.empty()) deadline = std::min(deadline, next_checkpoint_);
-      deadline = std::min(deadline, next_expiry_);
+      deadline = rotation_ ? steady_clock::now() : std::min(deadline, next_expiry_);
       const auto ready = [this] {
         return !queue_.empty() || !proofs_.empty() || !acts_.empty() || !finished_.empty() || stopping_ ||
                poison_.has_value();
@@ -164,6 +156,7 @@ void Writer::Run() {
     ProcessProofs(std::move(proofs));
     ProcessActs(std::move(acts));
     for (const auto& job : finished) job();
+    if (rotation_) RotateNext();
     if (steady_clock::now() >= next_expiry_) {
       next_expiry_ = steady_clock::now() + options_.expiry_interval;
       if (auto done = ExpireKeys(); !done) {
@@ -174,8 +167,10 @@ void Writer::Run() {
     if (!unsigned_leaves_.empty() && steady_clock::now() >= next_checkpoint_) {
       if (auto done = SignNow(); !done) Say("no checkpoint: " + done.error().message);
     }
+    TakeBackRoom();
     UpdateStatus();
     if (stop && !appender_.poisoned()) {
+      EndRotation(Error{Code::kStopping, "auditd is stopping; its next start goes on with the key store"});
       if (auto done = WriteStop(); !done) Say("no orderly end: " + done.error().message);
       return;
     }
@@ -192,29 +187,44 @@ std::vector<Event> Writer::DueHeartbeat() {
   return {heartbeat};
 }
 
+// Where the disk is low or full, records of requests are refused, and what must be told is written out of the
+// reserve: admitted by its kind before anything is composed, so that a batch is composed anew, not mended.
 void Writer::ProcessBatch(std::vector<Job> jobs) {
+  const std::vector<Event> due = DueHeartbeat();
+  if (const Result<void> space = CheckSpace(); !space) {
+    UpdateStatus();  // whoever asks after a refusal must not be told that appends are taken
+    RefuseRequests(jobs, space.error());
+    if (!jobs.empty() || !due.empty()) (void)MakeRoom(NeededFor(jobs));
+  }
+  Result<void> written = WriteBatch(jobs, due);
+  if (!written && written.error().code == Code::kDiskLow) {
+    RefuseRequests(jobs, written.error());
+    if (jobs.empty() && due.empty()) return;
+    const Result<void> drawn = acts_reserve_.Draw(NeededFor(jobs));
+    written = drawn ? WriteBatch(jobs, due) : drawn;
+  }
+  if (written) return;
+  Say("a batch was not written: " + written.error().message);
+  for (Job& job : jobs) Refuse(job, written.error());
+}
+
+// Answers every job, but those of a batch that was not written.
+Result<void> Writer::WriteBatch(std::vector<Job>& jobs, const std::vector<Event>& due) {
   struct Pending {
     Job* job;
     Composed composed;
   };
   std::vector<Pending> pending;
   const TimePoint limit = steady_clock::now() - options_.max_wait;
-  const Result<void> space = CheckSpace();
-  if (!space) {
-    UpdateStatus();  // whoever asks after a refusal must not be told that appends are taken
-    for (Job& job : jobs) Refuse(job, space.error());
-    jobs.clear();  // heartbeats go on: the watermark leaves room for them
-  }
   if (auto begun = BeginBatch(); !begun) {
-    for (Job& job : jobs) Refuse(job, begun.error());
     next_heartbeat_ = std::max(next_heartbeat_, steady_clock::now() + std::chrono::seconds(1));
-    return Say("no batch could be begun: " + begun.error().message);
+    return begun;
   }
-  const std::vector<Event> due = DueHeartbeat();
   if (!due.empty()) {
     if (auto added = composer_->Add(due); !added) Say("no heartbeat: " + added.error().message);
   }
   for (Job& job : jobs) {
+    if (!job.done) continue;  // answered before the batch had to be composed anew
     if (job.queued < limit) {
       Refuse(job, Error{Code::kOverloaded, "the append waited too long in the audit queue"});
       continue;
@@ -229,17 +239,13 @@ void Writer::ProcessBatch(std::vector<Job> jobs) {
   if (composer_->leaves().empty()) {
     // A refused append may have made a key that the composer goes on to use.
     if (!composer_->CommitKeys()) composer_->Abandon();
-    return;
+    return Ok();
   }
-  const Result<void> committed = CommitBatch();
-  if (!committed) Say("a batch was not written: " + committed.error().message);
+  BOOST_OUTCOME_TRY(CommitBatch());
   for (Pending& entry : pending) {
-    if (committed) {
-      entry.job->done(MakeAck(entry.job->append.correlation, entry.composed));
-    } else {
-      Refuse(*entry.job, committed.error());
-    }
+    std::exchange(entry.job->done, nullptr)(MakeAck(entry.job->append.correlation, entry.composed));
   }
+  return Ok();
 }
 
 Result<void> Writer::CommitBatch() {
@@ -278,19 +284,6 @@ Result<void> Writer::CommitBatch() {
   return done;
 }
 
-Result<void> Writer::CheckSpace() {
-  BOOST_OUTCOME_TRY(const DiskSpace space, appender_.Space());
-  const bool low = space.free < options_.min_free_bytes ||
-                   space.free < space.total / 100 * options_.min_free_percent;
-  if (low != disk_was_low_) {
-    Say(low ? "the log's disk is nearly full: appends are refused" : "the log's disk has space again");
-  }
-  disk_was_low_ = low;
-  if (!low) return Ok();
-  return Error{Code::kDiskLow, "the audit log's disk is nearly full (" + std::to_string(space.free) +
-                                   " bytes free); make room, appends resume by themselves"};
-}
-
 ResumePoint Writer::Here() const {
   return ResumePoint{appender_.segment(), appender_.offset(), appender_.last_batch(), stopped_,
                      composer_->open()};
@@ -299,7 +292,9 @@ ResumePoint Writer::Here() const {
 Result<void> Writer::SignNow() {
   BOOST_OUTCOME_TRY(CheckPoison());
   next_checkpoint_ = steady_clock::now() + options_.checkpoint_interval;
-  if (auto tiles = tiles_.WritePartials(); !tiles) Say("a tile was not written: " + tiles.error().message);
+  // Of a cache, nothing is written out of the reserve.
+  const bool cached = (acts_reserve_.missing() == 0 && !disk_full_) || stopped_;
+  if (auto tiles = cached ? tiles_.WritePartials() : Ok(); !tiles) Say("a tile was not written: " + tiles.error().message);
   signer_.set_store_generation(composer_->keys().generation());
   auto note = signer_.Sign(unsigned_leaves_, appender_.Root(), Here(), &appender_.identity().day);
   if (!note) {
@@ -360,30 +355,16 @@ Ack Writer::MakeAck(uint64_t correlation, const Composed& composed) const {
 }
 
 void Writer::Refuse(Job& job, const Error& error) {
+  if (!job.done) return;
   Ack ack;
   ack.correlation = job.append.correlation;
   ack.error_code = static_cast<uint32_t>(error.code);
   ack.error = error.message;
-  job.done(std::move(ack));
+  std::exchange(job.done, nullptr)(std::move(ack));
 }
 
 void Writer::Say(const std::string& line) const {
   if (options_.log) options_.log(line);
-}
-
-void Writer::UpdateStatus() {
-  const auto space = appender_.Space();
-  const std::lock_guard guard(mutex_);
-  status_.writable = !disk_was_low_ && !disk_full_;
-  status_.why_not = disk_was_low_ || disk_full_ ? "the audit log's disk is nearly full" : "";
-  status_.origin = options_.origin;
-  status_.log_size = appender_.size();
-  status_.checkpoint_size = signer_.size();
-  status_.checkpoint_us = note_us_;
-  if (space) {
-    status_.disk_free = space.value().free;
-    status_.disk_total = space.value().total;
-  }
 }
 
 }  // namespace portcullis::audit

@@ -31,6 +31,7 @@
 #include "audit/layout.h"
 #include "audit/protocol.h"
 #include "audit/recover.h"
+#include "audit/reserve.h"
 #include "audit/signer.h"
 #include "audit/tiles.h"
 #include "audit/worker.h"
@@ -107,9 +108,17 @@ class Writer {
   Result<void> BeginBatch();
   Result<void> UseDay(uint32_t day);
   Result<void> WriteEvents(const std::vector<Event>& events);
+  Result<void> WriteOneBatch(const std::vector<Event>& events);
   ResumePoint Here() const;
   void Run();
   void ProcessBatch(std::vector<Job> jobs);
+  Result<void> WriteBatch(std::vector<Job>& jobs, const std::vector<Event>& due);
+  static uint64_t SizeOf(const std::vector<Event>& events);
+  static uint64_t NeededFor(const std::vector<Job>& jobs);
+  void RefuseRequests(std::vector<Job>& jobs, const Error& error);
+  Result<void> MakeRoom(uint64_t bytes);
+  Result<void> MakeRoomForActs();
+  void TakeBackRoom();
   std::vector<Event> DueHeartbeat();
   void ProcessProofs(std::vector<ProofJob> jobs);
   Result<Proof> MakeProof(const ProofRequest& request);
@@ -121,13 +130,15 @@ class Writer {
   Result<std::string> ActLift(const ActJob& job);
   Result<std::string> ActHolds(const ActJob& job);
   Result<std::string> ActKeys(const ActJob& job);
-  Result<std::string> ActRotate(const ActJob& job);
   Result<std::string> ActEraseProgress(const ActJob& job);
   Result<std::string> ActWitnessRequest(const ActJob& job);
   Result<std::string> ActWitnessAttach(const ActJob& job);
   // These reply later, when the ciphertext is gone.
   Result<void> BeginErase(ActJob& job);
   Result<void> BeginShred(ActJob& job);
+  Result<void> BeginRotation(ActJob& job);
+  void RotateNext();
+  void EndRotation(const Result<void>& done);
   Result<void> Shred(const ActJob& job, const Leaf& leaf, PartType type);
   uint64_t EndBeforeErasing();
   Result<void> DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
@@ -145,7 +156,7 @@ class Writer {
   Result<void> SignNow();
   Result<void> WriteStop();
   Ack MakeAck(uint64_t correlation, const Composed& composed) const;
-  void Refuse(Job& job, const Error& error);
+  static void Refuse(Job& job, const Error& error);  // unless it was answered
   void RefuseAll();
   void Say(const std::string& line) const;
   void UpdateStatus();
@@ -171,7 +182,9 @@ class Writer {
   TimePoint next_expiry_;
   std::vector<SubjectKeyId> expiring_;  // due, and not yet destroyed
   std::optional<uint64_t> expiry_end_;  // of the expiry that is going on
+  std::optional<ActJob> rotation_;      // that is going on; at a start, of nobody
   bool rebuilding_ = false;
+  Reserve stop_reserve_, acts_reserve_;
   bool disk_was_low_ = false;           // at the last look
   bool disk_full_ = false;              // at the last write
 

@@ -57,8 +57,16 @@ std::vector<Event> About(Kind kind, uint16_t outcome, const std::vector<Tag>& ta
 
 }  // namespace
 
-// Durable on success.
+// Durable on success. What the key store has to note with it is taken back where there is no room for both.
 Result<void> Writer::WriteEvents(const std::vector<Event>& events) {
+  if (auto room = MakeRoomForActs(); !room) {
+    composer_->Abandon();
+    return room;
+  }
+  return WriteOneBatch(events);
+}
+
+Result<void> Writer::WriteOneBatch(const std::vector<Event>& events) {
   BOOST_OUTCOME_TRY(BeginBatch());
   if (auto added = composer_->Add(events); !added) {
     composer_->Abandon();
@@ -75,15 +83,20 @@ void Writer::ProcessActs(std::vector<ActJob> jobs) {
       {"lift", &Writer::ActLift},
       {"holds", &Writer::ActHolds},
       {"keys", &Writer::ActKeys},
-      {"rotate", &Writer::ActRotate},
       {"erase-progress", &Writer::ActEraseProgress},
       {"witness-request", &Writer::ActWitnessRequest},
       {"witness-attach", &Writer::ActWitnessAttach},
   };
+  static const std::map<std::string, Result<void> (Writer::*)(ActJob&), std::less<>> kBegun = {
+      {"erase", &Writer::BeginErase},
+      {"rotate", &Writer::BeginRotation},
+      {"shred", &Writer::BeginShred},
+  };
   for (ActJob& job : jobs) {
     Result<std::string> done = Error{Code::kInvalidArgument, "auditd knows no act `" + job.request.name.substr(0, 64) + "`"};
-    if (job.request.name == "erase" || job.request.name == "shred") {
-      const auto begun = job.request.name == "erase" ? BeginErase(job) : BeginShred(job);
+    // These reply when they are done, in later turns.
+    if (const auto begin = kBegun.find(job.request.name); begin != kBegun.end()) {
+      const auto begun = (this->*begin->second)(job);
       if (begun) continue;
       done = begun.error();
     } else if (const auto act = kActs.find(job.request.name); act != kActs.end()) {
@@ -230,7 +243,8 @@ Result<std::string> Writer::ActEraseProgress(const ActJob&) {
   return std::to_string(erase_looked_at_.load()) + " " + std::to_string(erase_segments_.load());
 }
 
-Result<std::string> Writer::ActRotate(const ActJob& job) {
+Result<void> Writer::BeginRotation(ActJob& job) {
+  if (rotation_) return Error{Code::kOverloaded, "rotate: the key store is being encrypted anew already; ask again later"};
   Event told;
   told.kind = Kind::kConfig;
   JsonObject facts;
@@ -239,9 +253,34 @@ Result<std::string> Writer::ActRotate(const ActJob& job) {
   facts.Add("uid", uint64_t{job.uid});
   told.parts.push_back(Part{PartType::kMetadata, facts.Text()});
   BOOST_OUTCOME_TRY(WriteEvents({told}));
-  if (auto done = composer_->keys().Rekey(KeyStore::Renew::kAll); !done) return Refuted(done.error()).error();
-  BOOST_OUTCOME_TRY(SignNow());
-  return std::to_string(composer_->keys().generation());
+  if (auto done = composer_->keys().BeginRotation(); !done) return Refuted(done.error());
+  rotation_ = std::move(job);
+  if (auto done = SignNow(); !done) Say("no checkpoint: " + done.error().message);
+  return Ok();
+}
+
+// A bucket of the key store in each turn, so that appends wait for no more than that.
+void Writer::RotateNext() {
+  const auto more = composer_->keys().RotateNext();
+  if (more && more.value()) return;
+  if (more) return EndRotation(Ok());
+  composer_->keys().Rollback();
+  EndRotation(Error{more.error().code, "the key store is not wholly encrypted anew (a start goes on with it, `keys "
+                                       "--rotate` begins again): " + more.error().message});
+}
+
+void Writer::EndRotation(const Result<void>& done) {
+  if (!rotation_) return;
+  const ActJob job = std::move(*rotation_);
+  rotation_.reset();
+  if (!done) Say(done.error().message);
+  if (!job.done) return;
+  ActReply reply;
+  reply.correlation = job.request.correlation;
+  reply.error_code = done ? 0 : static_cast<uint32_t>(done.error().code);
+  reply.error = done ? "" : done.error().message;
+  reply.text = done ? std::to_string(composer_->keys().generation()) : "";
+  job.done(std::move(reply));
 }
 
 Result<std::string> Writer::ActWitnessRequest(const ActJob& job) {

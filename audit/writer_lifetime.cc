@@ -14,6 +14,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr uint64_t kStopReserve = 1 << 20;
+constexpr uint64_t kActsReserve = 1 << 20;
+
 WriteOps& SystemOps() {
   static WriteOps ops;
   return ops;
@@ -117,6 +120,8 @@ Writer::Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery,
       auditors_(std::move(auditors.policy)),
       next_heartbeat_(steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds)),
       next_checkpoint_(steady_clock::now()), next_expiry_(steady_clock::now()),
+      stop_reserve_(LogLayout(options_.log_folder).reserve(), kStopReserve),
+      acts_reserve_(LogLayout(options_.log_folder).acts_reserve(), kActsReserve),
       worker_(std::make_unique<Worker>()) {}
 
 // The worker ends after the thread, which posts to it, and before what its jobs use.
@@ -132,7 +137,11 @@ Writer::~Writer() {
 
 // BOOT, and after an unclean end RECOVERY and an ABORT for every request left open, in one batch.
 Result<void> Writer::Boot(const Recovery& recovery) {
-  BOOST_OUTCOME_TRY(MakeReserve(options_.log_folder));
+  BOOST_OUTCOME_TRY(stop_reserve_.Fill());
+  if (auto filled = acts_reserve_.Fill(); !filled) {
+    Say(filled.error().message + "; requests are refused until there is room");
+    (void)MakeRoomForActs();
+  }
   std::vector<Event> events(1);
   events[0].kind = Kind::kBoot;
   events[0].outcome = options_.heartbeat_seconds;
@@ -168,6 +177,8 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   BOOST_OUTCOME_TRY(SignNow());
   if (overridden) ::unlink(override_note.c_str());
   BOOST_OUTCOME_TRY(ResumeErasures());
+  BOOST_OUTCOME_TRY(const bool rotating, composer_->keys().Rotating());
+  if (rotating) rotation_.emplace();
   UpdateStatus();
   return Ok();
 }
@@ -216,6 +227,7 @@ void Writer::RefuseAll() {
     queued_bytes_ = 0;
     why = *poison_;
   }
+  EndRotation(why);
   for (Job& job : rest) Refuse(job, why);
   for (ProofJob& job : proofs) {
     job.done(Proof{job.request.correlation, static_cast<uint32_t>(why.code), why.message, {}, {}});
@@ -229,10 +241,10 @@ void Writer::RefuseAll() {
 Result<void> Writer::WriteStop() {
   std::vector<Event> events = AbortsOf(composer_->open());
   events.emplace_back().kind = Kind::kStop;
-  auto done = WriteEvents(events);
+  auto done = WriteOneBatch(events);
   if (!done && done.error().code == Code::kDiskLow) {
-    GiveUpReserve(options_.log_folder);
-    done = WriteEvents(events);
+    stop_reserve_.GiveUp();
+    done = WriteOneBatch(events);
   }
   if (!done) return done;
   stopped_ = true;

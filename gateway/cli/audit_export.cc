@@ -1,6 +1,6 @@
 // `portcullis audit export`: the records that fit, as JSON lines or CSV, with contents, where the keys are
-// given, and proofs. Every record is checked on the way: the log is read from its start and what comes out
-// is what its signatures vouch for. A file appears whole or not at all, is its owner's alone and replaces
+// given, and proofs. Every record is checked on the way: what comes out is what the log's signatures vouch
+// for. Of a period, the segments of its days are read; otherwise the log from its start. A file appears whole or not at all, is its owner's alone and replaces
 // nothing. With --socket an export that opens contents is recorded first (AUDIT_READ).
 #include <unistd.h>
 
@@ -13,9 +13,9 @@
 #include "audit/layout.h"
 #include "audit/new_file.h"
 #include "audit/note.h"
+#include "audit/period_scan.h"
 #include "audit/progress.h"
 #include "audit/prover.h"
-#include "audit/scan.h"
 #include "certs/secret.h"
 #include "gateway/cli/audit_query.h"
 #include "gateway/cli/audit_read.h"
@@ -58,9 +58,9 @@ class Target {
 
 class Exporting final : public audit::ScanVisitor {
  public:
-  Exporting(const ExportArguments& arguments, const audit::Query& query, audit::RecordOpener* opener,
-            const audit::Prover* prover, Target& out)
-      : query_(query), limit_(arguments.query.limit), csv_(arguments.format == "csv"), opener_(opener),
+  Exporting(const ExportArguments& arguments, const audit::Query& query, audit::PeriodScan& period,
+            audit::RecordOpener* opener, const audit::Prover* prover, Target& out)
+      : query_(query), period_(period), limit_(arguments.query.limit), csv_(arguments.format == "csv"), opener_(opener),
         prover_(prover), out_(out) {
     if (csv_) out_.Put("seq,time,kind,outcome,request_id,parent_seq,subject_tag,tenant_tag,policy_hash,"
                        "model_hash,leaf_hash\r\n");
@@ -83,6 +83,9 @@ class Exporting final : public audit::ScanVisitor {
     json::object line = summary;
     line["leaf"] = audit::Hex(audit::AsBytes(audit::EncodeLeaf(record.leaf)));
     if (opener_ != nullptr && record.leaf.parts > 0 && record.leaf.kind != audit::Kind::kKey) {
+      period_.FindKeys(record.leaf.chain, [this](const audit::Leaf& leaf, std::string_view payload) {
+        opener_->TakeKey(leaf, payload);
+      });
       auto opened = opener_->Open(record.leaf, record.payload);
       if (opened) {
         line["parts"] = Contents(opened.value().parts);
@@ -111,6 +114,7 @@ class Exporting final : public audit::ScanVisitor {
   }
 
   const audit::Query& query_;
+  audit::PeriodScan& period_;
   const uint64_t limit_;
   const bool csv_;
   audit::RecordOpener* opener_;
@@ -160,12 +164,15 @@ void Export(Context& context, ExportArguments arguments) {
     if (!made) return Fail(context, kUsage, "no proofs: " + made.error().message);
     prover.emplace(std::move(made).value());
   }
-  Exporting exporting(arguments, *query, opener ? &*opener : nullptr, prover ? &*prover : nullptr, out);
-  audit::Progress progress("export", audit::LogBytes(arguments.query.log));
+  audit::PeriodScan period(arguments.query.log, key.value(), query->begin_us, query->end_us);
+  Exporting exporting(arguments, *query, period, opener ? &*opener : nullptr, prover ? &*prover : nullptr, out);
+  if (!period.warning().empty()) std::cerr << "warning: " << period.warning() << "\n";
+  audit::Progress progress("export", period.bytes());
   audit::ScanOptions options;
   options.live = audit::IsLocked(audit::LogLayout(arguments.query.log).lock());
+  options.payloads = opener.has_value();
   if (!arguments.out.empty()) options.progress = progress.Sink();
-  const auto scan = audit::ScanLog(arguments.query.log, key.value(), options, &exporting);
+  const auto scan = period.Run(options, exporting);
   progress.Finish();
   if (scan.fault && !scan.torn) return Fail(context, kNo, "nothing is exported: " + scan.fault->message);
   if (auto written = out.Finish(); !written) {

@@ -12,13 +12,15 @@
 #include "audit/layout.h"
 #include "audit/file.h"
 #include "audit/note.h"
-#include "audit/scan.h"
+#include "audit/tail.h"
 #include "gateway/cli/audit_read.h"
 
 namespace portcullis::cli {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::chrono::milliseconds kTailPause{250};
 
 struct ReadArguments {
   std::string log, socket;
@@ -112,39 +114,24 @@ void Show(Context& context, const ReadArguments& arguments) {
   PrintRecord(context, record.value(), content, shredded_by);
 }
 
-class TailPrinter : public audit::ScanVisitor {
- public:
-  TailPrinter(const Context& context, uint64_t from) : context_(context), next_(from) {}
-
-  void OnRecord(const audit::ScannedRecord& record) override {
-    if (record.leaf.seq < next_) return;
-    next_ = record.leaf.seq + 1;
-    if (context_.json) {
-      std::cout << json::serialize(Summary(record.leaf, record.leaf_hash)) << "\n";
-    } else {
-      PrintLine(record.leaf);
-    }
-  }
-
- private:
-  const Context& context_;
-  uint64_t next_;
-};
-
 void Tail(Context& context, const ReadArguments& arguments) {
   const auto key = audit::ReadLogKey(arguments.log);
   if (!key) return Fail(context, kUsage, key.error().message);
-  audit::ScanOptions options;
-  options.live = audit::IsLocked(audit::LogLayout(arguments.log).lock());
-  const auto first = audit::ScanLog(arguments.log, key.value(), options, nullptr);
-  const uint64_t size = first.tree.size();
-  TailPrinter printer(context, size > arguments.lines ? size - arguments.lines : 0);
-  for (;;) {
-    const auto scan = audit::ScanLog(arguments.log, key.value(), options, &printer);
+  const audit::OnFound print = [&context](const audit::Leaf& leaf, const audit::Hash& hash) {
+    if (context.json) std::cout << json::serialize(Summary(leaf, hash)) << "\n";
+    else PrintLine(leaf);
+  };
+  audit::TailReader tail(arguments.log, key.value());
+  const auto warning = tail.Begin(arguments.lines, print);
+  std::cout.flush();
+  if (!warning) return Fail(context, kNo, warning.error().message);
+  if (!warning.value().empty()) std::cerr << "warning: " << warning.value() << "\n";
+  while (arguments.follow) {
+    std::this_thread::sleep_for(kTailPause);
+    const auto next = tail.Next(print);
     std::cout.flush();
-    if (scan.fault) return Fail(context, kNo, scan.fault->message);
-    if (!arguments.follow) return;
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    if (!next) return Fail(context, kNo, next.error().message);
+    if (!std::cout) return Fail(context, kUsage, "writing to standard output failed");
   }
 }
 

@@ -273,7 +273,7 @@ TEST_F(ActsTest, HeartbeatsGoOnWhileTheDiskIsLow) {
   options.min_free_percent = 5;
   const auto writer = StartWriter(std::move(options));
   ops.low = true;
-  EXPECT_FALSE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+  EXPECT_FALSE(Append(*writer, RequestEvents(1, "alice", "p")).durable);
   while (Count(Kind::kHeartbeat, 1) < 2) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_LT(ops.looks, 100);  // it waits, it does not spin
   ops.low = false;

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -229,6 +230,91 @@ TEST_F(AuditdTest, Case31AFullTmpfsIsARefusalNotALoss) {
   EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
   EXPECT_GT(acks.size(), 3u);
   EXPECT_GE(report.records, acks.size());
+  ::umount(mounted.c_str());
+}
+
+// A disk that somebody else has filled to the last byte: requests are refused, what an administrator does is
+// recorded until the reserve for it is used up, STOP has its own, and it goes on when there is room.
+TEST_F(AuditdTest, Case31OnAFullTmpfsActsAreRecordedOutOfTheReserve) {
+  const auto mounted = dir_.path() / "small";
+  std::filesystem::create_directory(mounted);
+  if (::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=8m") != 0) {
+    GTEST_SKIP() << "mounting a tmpfs needs root; writer_faults_test covers the reserve with injected errors";
+  }
+  std::filesystem::copy(log(), mounted / "audit", std::filesystem::copy_options::recursive);
+  std::filesystem::copy(keys(), mounted / "keys", std::filesystem::copy_options::recursive);
+  const auto reserve = mounted / "audit" / "reserve.acts";
+  const auto fill = [&] {
+    std::ofstream filler(mounted / "filler", std::ios::binary | std::ios::app);
+    const std::string block(4096, 'f');
+    while (filler.write(block.data(), 4096).flush()) continue;
+  };
+  std::vector<Ack> acks;
+  const auto act = [&acks](Client& client) {
+    Event event = MakeEvent(Kind::kAdmin);
+    event.subject = "officer";
+    event.parts = {{PartType::kMetadata, std::string(40'000, 'x')}};
+    auto ack = client.Append({&event, 1});
+    if (ack) acks.push_back(ack.value());
+    return ack;
+  };
+  {
+    Auditd auditd(mounted, {"--min-free-bytes", "0", "--heartbeat", "0"});
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(client.value().Append(RequestEvents(9, "bob", "before")));
+    fill();
+    const auto refused = client.value().Append(RequestEvents(1, "alice", "p"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kDiskLow) << refused.error().message;
+    // An officer of whom there is no key yet, so that the key store has to write as well; then a hold.
+    ASSERT_TRUE(act(client.value())) << Slurp(auditd.words());
+    EXPECT_LT(std::filesystem::file_size(reserve), uint64_t{1} << 20);
+    const auto hold = client.value().Act("hold", {{"subject", "bob"}, {"reason", "the disk is full"}});
+    EXPECT_TRUE(hold) << hold.error().message;
+    EXPECT_FALSE(client.value().Append(RequestEvents(2, "alice", "p")));
+    // Until it is used up: clear words, nothing is lost, and STOP's part was not touched.
+    Result<Ack> last = act(client.value());
+    for (int i = 0; i < 100 && last; ++i) {
+      fill();
+      last = act(client.value());
+    }
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error().code, Code::kDiskLow);
+    EXPECT_NE(last.error().message.find("used up"), std::string::npos) << last.error().message;
+    EXPECT_GT(acks.size(), 6u);
+    EXPECT_EQ(std::filesystem::file_size(mounted / "audit" / "reserve"), uint64_t{1} << 20);
+    fill();
+    const auto none = client.value().Act("hold", {{"subject", "alice"}, {"reason", "x"}});
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Code::kDiskLow) << none.error().message;
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  }
+  VerifyOptions options;
+  options.log_folder = mounted / "audit";
+  EXPECT_EQ(VerifyLog(options).verdict, Verdict::kValidSelfAttested) << ReportText(VerifyLog(options));
+  std::filesystem::remove(mounted / "filler");
+  {
+    Auditd auditd(mounted, {"--min-free-bytes", "0", "--heartbeat", "0"});
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    fill();
+    EXPECT_TRUE(act(client.value()));
+    EXPECT_LT(std::filesystem::file_size(reserve), uint64_t{1} << 20);
+    std::filesystem::remove(mounted / "filler");
+    EXPECT_TRUE(client.value().Append(RequestEvents(3, "alice", "p")));  // goes on by itself
+    EXPECT_EQ(std::filesystem::file_size(reserve), uint64_t{1} << 20);
+    EXPECT_EQ(client.value().Act("holds", {}).value().find("alice"), std::string::npos);
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  }
+  const Report report = VerifyLog(options);
+  EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
+  Collector records;
+  ScanLog(options.log_folder, ReadLogKey(options.log_folder).value(), {}, &records);
+  for (const Ack& ack : acks) EXPECT_EQ(records.hashes.at(ack.seqs[0]), ack.leaf_hashes[0]);
   ::umount(mounted.c_str());
 }
 

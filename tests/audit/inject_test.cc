@@ -1,6 +1,7 @@
-// Every system call of the write path fails once, and the process is killed at every one of them: in
-// each run every acknowledged record is there afterwards, the next start works, and the verdict is one
-// of the good ones. The calls are counted from auditd's start to its end, key store and signer included.
+// Every system call of the write path fails once, and the process is killed at every one of them, the first, the
+// second and so on to the last: in each run every acknowledged record is there afterwards, the next start works, and
+// the verdict is one of the good ones. The calls are counted from auditd's start to its end, key store and signer
+// included. Some hundred runs; ctest has them in shards, tests/audit/CMakeLists.txt.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -15,14 +16,15 @@
 namespace portcullis::audit::test {
 namespace {
 
-constexpr int kMaxCalls = 400;  // of one kind, in one run; far more than there are
-constexpr int kLastCall = 60;   // a failure that harmed nothing may still be followed by one that does
+constexpr int kMaxCalls = 1000;  // of one kind, in one run; far more than there are
+constexpr int kMissed = 3;       // runs in a row without such a call: there are no more (a run may have one less)
 
 const std::string kTorn("PCLF\0\0\x10\0crc!\x02\0\0\0torn in the middle of a record", 46);
 
 struct Outcome {
   std::vector<Ack> acks;
-  bool hit = false;  // the run did not end as without injection
+  bool hit = false;       // the run did not end as without injection
+  bool injected = false;  // there was such a call
 };
 
 class InjectTest : public LogTest {
@@ -51,17 +53,25 @@ class InjectTest : public LogTest {
     ::unsetenv("PORTCULLIS_INJECT");
     ::unsetenv("LD_PRELOAD");
   }
+  std::filesystem::path told() const { return dir_.path() / "injected"; }
   void Fresh() const {
+    std::filesystem::remove(told());
     for (const char* folder : {"audit", "keys"}) {
       std::filesystem::remove_all(dir_.path() / folder);
       std::filesystem::copy(dir_.path() / "fresh" / folder, dir_.path() / folder,
                             std::filesystem::copy_options::recursive);
     }
   }
-  // A start, two requests of a new subject, a part shredded, an erasure, an orderly end; as far as it gets.
+  // A start, two requests of a new subject, a part shredded, an erasure, a rotation of the key store, an orderly end; as far as it gets.
   Outcome Run(const std::string& plan) const {
+    Outcome outcome = RunUnder(plan);
+    outcome.injected = std::filesystem::exists(told());
+    return outcome;
+  }
+  Outcome RunUnder(const std::string& plan) const {
     Outcome outcome;
     ::setenv("PORTCULLIS_INJECT", plan.c_str(), 1);
+    ::setenv("PORTCULLIS_INJECT_TOLD", told().c_str(), 1);
     ::setenv("LD_PRELOAD", PORTCULLIS_INJECT_LIBRARY, 1);
     Auditd auditd(dir_.path());
     ::unsetenv("LD_PRELOAD");
@@ -87,6 +97,7 @@ class InjectTest : public LogTest {
       outcome.hit = !client.value().Act("shred", {{"record", seq}, {"part", "prompt"}, {"reason", "test"}}) || outcome.hit;
     }
     if (client) outcome.hit = !client.value().Act("erase", {{"subject", "alice"}, {"reason", "test"}}) || outcome.hit;
+    if (client) outcome.hit = !client.value().Act("rotate", {}) || outcome.hit;
     auditd.Kill(SIGTERM);
     outcome.hit = auditd.Wait() != 0 || outcome.hit;
     return outcome;
@@ -120,26 +131,28 @@ class InjectTest : public LogTest {
   }
 };
 
-class EveryCallTest : public InjectTest, public ::testing::WithParamInterface<const char*> {};
+class EveryCallTest : public InjectTest, public ::testing::WithParamInterface<std::tuple<const char*, int>> {};
 
+// The n-th call for every n until there is none. The number is what it fails with; 0: killed.
 TEST_P(EveryCallTest, Case32And33And34EveryCallFailsOrKillsOnce) {
-  const std::string call = GetParam();
-  int runs = 0;
-  std::vector<std::string> kinds = {"kill", std::to_string(EIO)};
-  if (call.starts_with("write")) kinds.push_back(std::to_string(ENOSPC));
-  for (const std::string& what : kinds) {
-    // The first ones one by one (the start), then with growing steps to the end.
-    for (int n = 1; n < kMaxCalls; n += 1 + n / 3) {
-      const std::string plan = call + ":" + std::to_string(n) + ":" + what;
-      Fresh();
-      const Outcome outcome = Run(plan);
-      ExpectWhole(outcome, plan);
-      if (HasFatalFailure()) return;
-      ++runs;
-      if (!outcome.hit && (what == "kill" || n > kLastCall)) break;  // there is no n-th call any more
-    }
+  const auto [call, error] = GetParam();
+  const std::string plan = std::string(call) + ":";
+  const std::string what = ":" + (error == 0 ? "kill" : std::to_string(error));
+  int missed = 0, hits = 0;
+  for (int n = 1; n < kMaxCalls && missed < kMissed; ++n) {
+    Fresh();
+    const std::string at = plan + std::to_string(n) + what;
+    const Outcome outcome = Run(at);
+    ExpectWhole(outcome, at);
+    if (HasFatalFailure()) return;
+    missed = outcome.injected ? 0 : missed + 1;
+    hits += outcome.injected;
+    // Whoever was killed did not come to an orderly end.
+    EXPECT_TRUE(error != 0 || outcome.hit == outcome.injected) << at << " " << outcome.hit << outcome.injected << Slurp(dir_.path() / "auditd.log").substr(0, 0);
   }
-  EXPECT_GT(runs, 3);
+  EXPECT_EQ(missed, kMissed) << "more calls than are tried";
+  EXPECT_GT(hits, 3);
+  RecordProperty("calls", hits);
 }
 
 TEST_F(InjectTest, AWriteThatFailsAndCannotBeUndoneEndsTheWriter) {
@@ -158,10 +171,16 @@ TEST_F(InjectTest, AWriteThatFailsAndCannotBeUndoneEndsTheWriter) {
   EXPECT_GT(ended, 3);
 }
 
+const char* NameOf(int error) { return error == 0 ? "kill" : error == EIO ? "EIO" : "ENOSPC"; }
+
 INSTANTIATE_TEST_SUITE_P(Calls, EveryCallTest,
-                         ::testing::Values("open", "write", "writev", "pwrite", "ftruncate", "fdatasync", "fsync",
-                                           "rename", "unlink"),
-                         [](const auto& call) { return std::string(call.param); });
+                         ::testing::Combine(::testing::Values("open", "write", "writev", "pwrite", "ftruncate", "fdatasync",
+                                                              "fsync", "rename", "unlink"),
+                                            ::testing::Values(0, EIO)),
+                         [](const auto& about) { return std::get<0>(about.param) + std::string("_") + NameOf(std::get<1>(about.param)); });
+INSTANTIATE_TEST_SUITE_P(CallsThatNeedRoom, EveryCallTest,
+                         ::testing::Combine(::testing::Values("write", "writev", "pwrite"), ::testing::Values(ENOSPC)),
+                         [](const auto& about) { return std::get<0>(about.param) + std::string("_") + NameOf(std::get<1>(about.param)); });
 
 }  // namespace
 }  // namespace portcullis::audit::test

@@ -60,15 +60,61 @@ TEST_F(WriterFaultsTest, Case31AFullDiskIsRefusedAndUndone) {
   EXPECT_EQ(Verify(true).verdict, Verdict::kValidSelfAttested) << ReportText(Verify(true));
 }
 
-TEST_F(WriterFaultsTest, BelowTheWatermarkAppendsAreRefusedAndStopIsNot) {
+TEST_F(WriterFaultsTest, BelowTheWatermarkRequestsAreRefusedAndActsAndStopAreNot) {
   WriterOptions options = Faulty();
   options.min_free_percent = 5;
   const auto writer = StartWriter(std::move(options));
   ops_.low = true;
-  const Ack refused = Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const Ack refused = Append(*writer, RequestEvents(1, "alice", "p"));
   EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kDiskLow));
+  std::vector<Event> mixed = RequestEvents(2, "alice", "p");
+  mixed.push_back(MakeEvent(Kind::kAdmin));
+  EXPECT_FALSE(Append(*writer, std::move(mixed)).durable);  // an append goes as a whole
+  EXPECT_FALSE(writer->GetStatus().writable);
+  for (const Kind kind : {Kind::kAdmin, Kind::kConfig}) EXPECT_TRUE(Append(*writer, {MakeEvent(kind)}).durable);
+  for (const Kind kind : {Kind::kAuditRead, Kind::kAbuse, Kind::kSiege}) {
+    EXPECT_EQ(Append(*writer, {MakeEvent(kind)}).error_code, static_cast<uint32_t>(Code::kDiskLow)) << KindName(kind);
+  }
+  // So little room is left that it came out of the reserve; it is filled again when there is room.
+  EXPECT_LT(std::filesystem::file_size(log() / "reserve.acts"), uint64_t{1} << 20);
+  ops_.low = false;
+  EXPECT_TRUE(Append(*writer, RequestEvents(3, "alice", "p")).durable);
+  EXPECT_EQ(std::filesystem::file_size(log() / "reserve.acts"), uint64_t{1} << 20);
+  ops_.low = true;
   ASSERT_TRUE(writer->Stop());
   EXPECT_EQ(Read().leaves.back().kind, Kind::kStop);
+}
+
+TEST_F(WriterFaultsTest, ABatchThatFindsNoRoomIsWrittenAgainWithWhatTheReserveIsFor) {
+  class FullUntilDrawn : public WriteOps {
+   public:
+    explicit FullUntilDrawn(std::filesystem::path reserve) : reserve_(std::move(reserve)) {}
+    ssize_t Writev(int fd, const iovec* parts, int count) override {
+      if (full && std::filesystem::file_size(reserve_) == 1u << 20) return errno = ENOSPC, -1;
+      return WriteOps::Writev(fd, parts, count);
+    }
+    Result<DiskSpace> Space(int) override { return DiskSpace{full ? 1u << 19 : 1u << 30, 1u << 31}; }
+    std::atomic<bool> full = false;
+
+   private:
+    std::filesystem::path reserve_;
+  } ops(log() / "reserve.acts");
+  WriterOptions options = Options();
+  options.ops = &ops;
+  const auto writer = StartWriter(std::move(options));
+  ops.full = true;
+  // Both queue while the writer is at work, as far as it goes; either way only one of them is taken.
+  std::promise<Ack> request, act;
+  writer->Submit({1, RequestEvents(1, "alice", "p")}, [&](Ack ack) { request.set_value(std::move(ack)); });
+  writer->Submit({2, {MakeEvent(Kind::kAdmin)}}, [&](Ack ack) { act.set_value(std::move(ack)); });
+  EXPECT_EQ(request.get_future().get().error_code, static_cast<uint32_t>(Code::kDiskLow));
+  EXPECT_TRUE(act.get_future().get().durable);
+  // The room that was given back is not for requests.
+  EXPECT_FALSE(Append(*writer, RequestEvents(2, "alice", "p")).durable);
+  ops.full = false;
+  EXPECT_TRUE(Append(*writer, RequestEvents(3, "alice", "p")).durable);
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Verify(true).verdict, Verdict::kValidSelfAttested) << ReportText(Verify(true));
 }
 
 TEST_F(WriterFaultsTest, StopUsesTheReserveOnAFullDisk) {

@@ -257,17 +257,29 @@ bool PrintVerified(const char* name, const BenchLog& log, const char* end) {
   return IsValid(report.verdict);
 }
 
+[[noreturn]] void Usage(int status) {
+  std::fprintf(status == 0 ? stdout : stderr,
+               "usage: audit_bench [--dir D] [--seconds N] [--rounds N]\n"
+               "  --dir D      the disk to measure; default: that of temporary files\n"
+               "  --seconds N  of each measurement, default 2\n"
+               "  --rounds N   of all measurements, whose medians are printed, default 3\n");
+  std::exit(status);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::filesystem::path parent = std::filesystem::temp_directory_path();
   double seconds = 2;
   int rounds = 3;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  for (int i = 1; i < argc; i += 2) {
     const std::string option = argv[i];
+    if (option == "--help") Usage(0);
+    if (i + 1 == argc) Usage(2);
     if (option == "--dir") parent = argv[i + 1];
-    if (option == "--seconds") seconds = std::atof(argv[i + 1]);
-    if (option == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
+    else if (option == "--seconds") seconds = std::atof(argv[i + 1]);
+    else if (option == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
+    else Usage(2);
   }
   std::string name = (parent / "audit-bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) {

@@ -1,5 +1,5 @@
-// How long an append waits while keys are destroyed in a large key store: the erasure of one person, and the expiry of
-// all keys of a week at once. Appends come one after another, as fast as they are acknowledged. Prints JSON.
+// How long an append waits while a large key store is at work: the erasure of one person, the expiry of all keys of a
+// week at once, the rotation (`keys --rotate`). Appends come one after another, as fast as they are acknowledged. Prints JSON.
 // usage: audit_erase_bench [--dir D] [--keys N]
 
 #include <sodium.h>
@@ -136,15 +136,37 @@ void Expiry(const std::filesystem::path& folder, size_t keys) {
   std::printf("\"expiry\":{\"append_max_ms\":%.1f,\"took_ms\":%.0f}", longest, Milliseconds(start));
 }
 
+void Rotation(const std::filesystem::path& folder, size_t keys) {
+  const auto writer = Start(folder, keys, 0);
+  Appends appends(*writer);
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const double quiet = appends.Look();
+  const auto start = Steady::now();
+  Act(*writer, "rotate", {});
+  const double act = Milliseconds(start);
+  std::printf("\"rotation\":{\"append_max_ms\":%.1f,\"append_max_ms_before\":%.1f,\"act_ms\":%.0f}", appends.Finish(), quiet, act);
+}
+
+[[noreturn]] void Usage(int status) {
+  std::fprintf(status == 0 ? stdout : stderr,
+               "usage: audit_erase_bench [--dir D] [--keys N]\n"
+               "  --dir D   the disk to measure; default: that of temporary files\n"
+               "  --keys N  keys in the key store, default 100000\n");
+  std::exit(status);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::filesystem::path parent = std::filesystem::temp_directory_path();
   size_t keys = 100'000;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  for (int i = 1; i < argc; i += 2) {
     const std::string option = argv[i];
+    if (option == "--help") Usage(0);
+    if (i + 1 == argc) Usage(2);
     if (option == "--dir") parent = argv[i + 1];
-    if (option == "--keys") keys = static_cast<size_t>(std::atoll(argv[i + 1]));
+    else if (option == "--keys") keys = static_cast<size_t>(std::atoll(argv[i + 1]));
+    else Usage(2);
   }
   std::string name = (parent / "audit-erase-bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) End("cannot make a folder");
@@ -153,6 +175,8 @@ int main(int argc, char** argv) {
   Erasure(std::filesystem::path(name) / "erasure", keys);
   std::printf(",");
   Expiry(std::filesystem::path(name) / "expiry", keys);
+  std::printf(",");
+  Rotation(std::filesystem::path(name) / "rotation", keys);
   std::printf("}\n");
   std::filesystem::remove_all(name);
   return 0;

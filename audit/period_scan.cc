@@ -1,0 +1,124 @@
+#include "audit/period_scan.h"
+
+#include <algorithm>
+
+#include "audit/daykey.h"
+#include "audit/layout.h"
+
+namespace portcullis::audit {
+namespace {
+
+constexpr uint64_t kHourUs = 3'600'000'000;
+
+// Whether the segment's day, with so much before and after it, is of the period.
+bool Touches(const SegmentPlace& place, uint64_t begin_us, uint64_t end_us, uint64_t slack) {
+  const uint64_t day = place.day * kDayUs;
+  return begin_us < day + kDayUs + slack && end_us > day - std::min(day, slack);
+}
+
+class KeyVisitor : public ScanVisitor {
+ public:
+  KeyVisitor(uint64_t from, const PeriodScan::OnKey& found) : from_(from), found_(found) {}
+  void OnRecord(const ScannedRecord& record) override {
+    if (record.leaf.kind == Kind::kKey && record.leaf.seq >= from_) found_(record.leaf, record.payload);
+  }
+
+ private:
+  const uint64_t from_;
+  const PeriodScan::OnKey& found_;
+};
+
+}  // namespace
+
+PeriodScan::PeriodScan(std::filesystem::path log_folder, VerifierKey key, uint64_t begin_us, uint64_t end_us)
+    : log_folder_(std::move(log_folder)), key_(std::move(key)) {
+  if (begin_us > 0 || end_us < UINT64_MAX) {
+    const auto planned = Plan(begin_us, end_us);
+    whole_ = !planned;
+    if (!planned) warning_ = planned.error().message + "; the whole log is read instead";
+  }
+  if (whole_) bytes_ = LogBytes(log_folder_);
+}
+
+Result<void> PeriodScan::Plan(uint64_t begin_us, uint64_t end_us) {
+  BOOST_OUTCOME_TRY(head_, SignedHead(log_folder_, key_));
+  BOOST_OUTCOME_TRY(const std::vector<uint64_t> numbers, ListSegments(log_folder_));
+  std::vector<bool> wanted;
+  for (const uint64_t number : numbers) {
+    BOOST_OUTCOME_TRY(const SegmentPlace place, PlaceOfSegment(log_folder_, key_, number));
+    if (number != places_.size() || place.first_seq < (number == 0 ? 0 : places_.back().first_seq)) {
+      return Error{Code::kTampered, "segment " + SegmentName(places_.size()) + " is missing or out of order"};
+    }
+    places_.push_back(place);
+    wanted.push_back(Touches(place, begin_us, end_us, 0));
+  }
+  // A record that was late for its day lies where that day's segments end.
+  const std::vector<bool> of_its_days = wanted;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    const bool beside = (i > 0 && of_its_days[i - 1]) || (i + 1 < places_.size() && of_its_days[i + 1]);
+    if (beside && Touches(places_[i], begin_us, end_us, kHourUs)) wanted[i] = true;
+  }
+  // One can begin only with what the checkpoint covers.
+  for (size_t i = places_.size(); i-- > 1;) {
+    if (wanted[i] && places_[i].first_seq > head_.size) wanted[i - 1] = true;
+  }
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (!wanted[i]) continue;
+    if (i == 0 || !wanted[i - 1]) {
+      Stretch& stretch = stretches_.emplace_back();
+      BOOST_OUTCOME_TRY(stretch.start, StartOfSegment(log_folder_, head_, places_[i]));
+      stretch.first_seq = places_[i].first_seq;
+    }
+    stretches_.back().end_segment = i + 1;
+    std::error_code error;
+    const uint64_t size = std::filesystem::file_size(LogLayout(log_folder_).segments() / SegmentName(i), error);
+    bytes_ += error ? 0 : size;
+  }
+  return Ok();
+}
+
+uint64_t PeriodScan::segments() const {
+  uint64_t count = 0;
+  for (const Stretch& stretch : stretches_) count += stretch.end_segment - stretch.start.segment;
+  return count;
+}
+
+ScanResult PeriodScan::Run(ScanOptions options, ScanVisitor& visitor) {
+  if (whole_) return ScanLog(log_folder_, key_, options, &visitor);
+  ScanResult result;
+  uint64_t done = 0, last = 0;
+  if (options.progress) {
+    options.progress = [&, progress = options.progress](uint64_t bytes, uint64_t records) {
+      last = bytes;
+      progress(done + bytes, records);
+    };
+  }
+  for (const Stretch& stretch : stretches_) {
+    known_segment_ = stretch.start.segment;
+    known_seq_ = stretch.first_seq;
+    options.start = stretch.start;
+    options.end_segment = stretch.end_segment;
+    result = ScanLog(log_folder_, key_, options, &visitor);
+    if (result.fault) return result;
+    done += last;
+  }
+  return result;
+}
+
+void PeriodScan::FindKeys(uint64_t chain, const OnKey& found) {
+  if (chain >= known_seq_) return;
+  const auto after = std::upper_bound(places_.begin(), places_.end(), chain,
+                                      [](uint64_t seq, const SegmentPlace& place) { return seq < place.first_seq; });
+  const SegmentPlace& place = *std::prev(after);
+  const auto start = StartOfSegment(log_folder_, head_, place);
+  if (!start) return;
+  ScanOptions options;
+  options.start = start.value();
+  options.end_segment = known_segment_;
+  KeyVisitor visitor(chain, found);
+  (void)ScanLog(log_folder_, key_, options, &visitor);
+  known_segment_ = place.number;
+  known_seq_ = place.first_seq;
+}
+
+}  // namespace portcullis::audit

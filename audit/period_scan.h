@@ -1,0 +1,55 @@
+// Reads the records of a period and not the rest of the log. The header of a segment says of which day its records
+// are; those of the period's days are read, and on either side of them one more, as FORMAT.md lets a record be late
+// by an hour. Runs of segments are scanned from where they begin (place.h). Where that is not possible (a header, tile or checkpoint that is damaged or missing)
+// the whole log is read, with a warning. A record may be sealed under a KEY record before the run that it is
+// in: that is looked for on demand. What is said of the records is what a scan of the whole log says of them;
+// what lies in the segments that are left out is the verifier's to judge (verify.h). Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/note.h"
+#include "audit/place.h"
+#include "audit/scan.h"
+
+namespace portcullis::audit {
+
+class PeriodScan {
+ public:
+  // Wall clock, from begin up to, and without, end.
+  PeriodScan(std::filesystem::path log_folder, VerifierKey key, uint64_t begin_us, uint64_t end_us);
+
+  const std::string& warning() const { return warning_; }
+  uint64_t bytes() const { return bytes_; }        // of the segments that are to be read
+  uint64_t segments() const;
+  // As ScanLog(): the records come in order, those of the period among them. Ends at the first fault.
+  ScanResult Run(ScanOptions options, ScanVisitor& visitor);
+  // To be called by the visitor: KEY records from this one on that it has not seen.
+  using OnKey = std::function<void(const Leaf& leaf, std::string_view payload)>;
+  void FindKeys(uint64_t chain, const OnKey& found);
+
+ private:
+  struct Stretch {
+    ScanStart start;
+    uint64_t first_seq = 0;
+    uint64_t end_segment = 0;
+  };
+  Result<void> Plan(uint64_t begin_us, uint64_t end_us);
+
+  const std::filesystem::path log_folder_;
+  const VerifierKey key_;
+  Checkpoint head_;
+  std::vector<SegmentPlace> places_;  // of all segments
+  std::vector<Stretch> stretches_;
+  bool whole_ = true;
+  uint64_t bytes_ = 0;
+  std::string warning_;
+  uint64_t known_segment_ = 0, known_seq_ = 0;  // KEY records from there on were seen
+};
+
+}  // namespace portcullis::audit
