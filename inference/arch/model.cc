@@ -35,7 +35,8 @@ ModelInfo Describe(const Weights& weights, const ModelConfig& config) {
   info.name = config.name;
   if (info.name.empty()) {
     const auto path = std::filesystem::absolute(weights.path()).lexically_normal();
-    info.name = (path.has_filename() ? path : path.parent_path()).stem().string();
+    const auto last = (path.has_filename() ? path : path.parent_path()).filename();
+    info.name = (weights.gguf() != nullptr ? last.stem() : last).string();
   }
   info.weight_type = totals.main_type;
   info.parameters = totals.parameters;

@@ -16,10 +16,10 @@ namespace {
 using testing::HasSubstr;
 
 // A complete GGUF model of one layer whose parts tests replace.
-GgufBuilder SmallLlama() {
+GgufBuilder SmallLlama(std::string_view title = "small") {
   GgufBuilder file;
   file.String("general.architecture", "llama");
-  file.String("general.name", "small");
+  file.String("general.name", title);
   file.Int("llama.block_count", 1);
   file.Int("llama.embedding_length", 8);
   file.Int("llama.feed_forward_length", 16);
@@ -109,7 +109,7 @@ TEST(Load, ShardsAreHashedAsTheirSumLines) {
   WriteTinyModel(MakeTinyModel(config, 1), folder.path(), DataType::kF32, 3);
   const auto loaded = Model::Load(folder.path(), {});
   ASSERT_TRUE(loaded) << loaded.error().message;
-  EXPECT_EQ(loaded.value()->info().name, folder.path().stem().string());
+  EXPECT_EQ(loaded.value()->info().name, folder.path().filename().string());
   EXPECT_FALSE(loaded.value()->info().is_gguf);
   EXPECT_EQ(loaded.value()->gguf(), nullptr);
   const std::string command = "cd " + folder.path().string() +
@@ -118,6 +118,34 @@ TEST(Load, ShardsAreHashedAsTheirSumLines) {
   std::string sum;
   std::ifstream(folder.path() / "sums") >> sum;
   EXPECT_EQ(loaded.value()->info().sha256, sum);
+}
+
+// The dot is part of a folder's name; of a file's it begins the ending.
+TEST(Load, AModelWithoutANameHasThatOfItsFolderOrFile) {
+  const TempFolder folder;
+  const auto inner = folder.path() / "DeepSeek-R1-Distill-Qwen-1.5B";
+  std::filesystem::create_directory(inner);
+  ModelConfig config;
+  config.type = "llama";
+  config.vocab_size = 9;
+  config.hidden_size = 8;
+  config.layers = 1;
+  config.heads = config.kv_heads = 2;
+  config.head_dimensions = 4;
+  config.intermediate_size = 8;
+  config.context_length = 16;
+  WriteTinyModel(MakeTinyModel(config, 1), inner, DataType::kF32);
+  const std::pair<std::filesystem::path, std::string> kCases[] = {
+      {inner, "DeepSeek-R1-Distill-Qwen-1.5B"},
+      {inner / "", "DeepSeek-R1-Distill-Qwen-1.5B"},
+      {folder.Write("Llama-3.1-8B.gguf", SmallLlama("").Build()), "Llama-3.1-8B"}};
+  LoadOptions options;
+  options.hash = false;
+  for (const auto& [path, name] : kCases) {
+    const auto loaded = Model::Load(path, options);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded.value()->info().name, name);
+  }
 }
 
 TEST(Load, MissingAndMisshapenTensorsAreNamed) {
