@@ -18,7 +18,7 @@ double YarnMagnitude(double factor, double mscale) {
   return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0;
 }
 
-Result<void> CompleteConfig(ModelConfig& config, double mscale_all) {
+Result<void> CompleteConfig(ModelConfig& config) {
   const auto bad = [&](const std::string& problem) {
     return Error{Code::kBadConfig, "the model's configuration (" + config.type + "): " + problem};
   };
@@ -57,8 +57,8 @@ Result<void> CompleteConfig(ModelConfig& config, double mscale_all) {
   }
   config.softmax_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dimensions));
   if (config.architecture == Architecture::kDeepseek && config.rope.scaling == RopeScaling::kYarn &&
-      mscale_all != 0.0) {
-    const double magnitude = YarnMagnitude(config.rope.factor, mscale_all);
+      config.rope.scores_mscale != 0.0) {
+    const double magnitude = YarnMagnitude(config.rope.factor, config.rope.scores_mscale);
     config.softmax_scale *= magnitude * magnitude;
   }
   return boost::outcome_v2::success();

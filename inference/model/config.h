@@ -29,6 +29,7 @@ struct RopeConfig {
   double low_frequency_factor = 1.0;
   double high_frequency_factor = 4.0;
   double magnitude = 1.0;      // multiplies cosines and sines
+  double scores_mscale = 0.0;  // DeepSeek's mscale_all_dim, which multiplies the scores; 0: none
 };
 
 // Multi-head latent attention (DeepSeek-V2 section 2.1).
@@ -87,8 +88,7 @@ Result<ModelConfig> ConfigFromJson(std::string_view config_json, std::string_vie
 Result<ModelConfig> ConfigFromGguf(const gguf::File& file);
 
 // Checks that the numbers fit together and fills in what follows from them (softmax_scale).
-// `mscale_all` is YaRN's magnitude of the attention scores, 0 where there is none.
-Result<void> CompleteConfig(ModelConfig& config, double mscale_all);
+Result<void> CompleteConfig(ModelConfig& config);
 
 // YaRN's magnitude correction: 1 + 0.1 * mscale * ln(factor) for factors beyond 1.
 double YarnMagnitude(double factor, double mscale);

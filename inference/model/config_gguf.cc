@@ -59,18 +59,17 @@ Result<Architecture> ArchitectureOf(const std::string& type) {
                                        "` is not known; llama, qwen2, qwen3 and deepseek2 are"};
 }
 
-// Gives YaRN's mscale_all_dim, 0 where there is none.
-Result<double> ReadRope(const Keys& keys, ModelConfig& config) {
+Result<void> ReadRope(const Keys& keys, ModelConfig& config) {
   auto& rope = config.rope;
   BOOST_OUTCOME_TRY(rope.theta, keys.Float("rope.freq_base", 1.0, 1e12, 10000.0));
   BOOST_OUTCOME_TRY(rope.dimensions,
                     keys.Int("rope.dimension_count", 2, kMaxHeadWidth, config.head_dimensions));
   BOOST_OUTCOME_TRY(const auto type, keys.String("rope.scaling.type", "none"));
-  if (type == "none") return 0.0;
+  if (type == "none") return boost::outcome_v2::success();
   BOOST_OUTCOME_TRY(rope.factor, keys.Float("rope.scaling.factor", 1.0, 1e6));
   if (type == "linear") {
     rope.scaling = RopeScaling::kLinear;
-    return 0.0;
+    return boost::outcome_v2::success();
   }
   if (type != "yarn") {
     return Error{Code::kUnsupported, "GGUF: rope scaling `" + type +
@@ -84,10 +83,13 @@ Result<double> ReadRope(const Keys& keys, ModelConfig& config) {
   // DeepSeek's two magnitudes cancel in the rotation; what is left is that of the scores.
   BOOST_OUTCOME_TRY(const double multiplier,
                     keys.Float("rope.scaling.yarn_log_multiplier", 0.0, 10.0, 0.0));
-  if (multiplier != 0.0) return multiplier / 0.1;
+  if (multiplier != 0.0) {
+    rope.scores_mscale = multiplier / 0.1;
+    return boost::outcome_v2::success();
+  }
   BOOST_OUTCOME_TRY(rope.magnitude, keys.Float("rope.scaling.attn_factor", 1e-3, 1e3, 1.0));
   rope.magnitude *= YarnMagnitude(rope.factor, 1.0);
-  return 0.0;
+  return boost::outcome_v2::success();
 }
 
 Result<void> ReadDeepseek(const Keys& keys, ModelConfig& config) {
@@ -200,8 +202,8 @@ Result<ModelConfig> ConfigFromGguf(const gguf::File& file) {
   } else {
     BOOST_OUTCOME_TRY(ReadHeads(keys, config));
   }
-  BOOST_OUTCOME_TRY(const double mscale_all, ReadRope(keys, config));
-  BOOST_OUTCOME_TRY(CompleteConfig(config, mscale_all));
+  BOOST_OUTCOME_TRY(ReadRope(keys, config));
+  BOOST_OUTCOME_TRY(CompleteConfig(config));
   return config;
 }
 

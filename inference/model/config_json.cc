@@ -29,8 +29,7 @@ Result<void> CheckPartial(const JsonFields& root, double factor) {
                    "DeepSeek model. Serve this one by another engine, as a site of its own"};
 }
 
-// Gives YaRN's mscale_all_dim, 0 where there is none.
-Result<double> ReadRope(const JsonFields& root, ModelConfig& config) {
+Result<void> ReadRope(const JsonFields& root, ModelConfig& config) {
   auto& rope = config.rope;
   // Newer files gather everything in rope_parameters, older ones split it in two places.
   BOOST_OUTCOME_TRY(const auto* parameters, root.Object("rope_parameters"));
@@ -39,7 +38,7 @@ Result<double> ReadRope(const JsonFields& root, ModelConfig& config) {
   BOOST_OUTCOME_TRY(rope.theta, root.Float("rope_theta", 1.0, 1e12, 10000.0));
   BOOST_OUTCOME_TRY(const double partial, root.Float("partial_rotary_factor", 0.0, 1.0, 1.0));
   BOOST_OUTCOME_TRY(CheckPartial(root, partial));
-  if (scaling == nullptr) return 0.0;
+  if (scaling == nullptr) return boost::outcome_v2::success();
 
   const JsonFields fields(*scaling, root.where() + ": rope scaling");
   BOOST_OUTCOME_TRY(const double part, fields.Float("partial_rotary_factor", 0.0, 1.0, 1.0));
@@ -47,20 +46,20 @@ Result<double> ReadRope(const JsonFields& root, ModelConfig& config) {
   BOOST_OUTCOME_TRY(rope.theta, fields.Float("rope_theta", 1.0, 1e12, rope.theta));
   BOOST_OUTCOME_TRY(const auto old_type, fields.String("type", "default"));
   BOOST_OUTCOME_TRY(const auto type, fields.String("rope_type", old_type));
-  if (type == "default") return 0.0;
+  if (type == "default") return boost::outcome_v2::success();
   BOOST_OUTCOME_TRY(rope.factor, fields.Float("factor", 1.0, 1e6));
   BOOST_OUTCOME_TRY(rope.original_context,
                     fields.Int("original_max_position_embeddings", 1, kMaxContext,
                                config.context_length));
   if (type == "linear") {
     rope.scaling = RopeScaling::kLinear;
-    return 0.0;
+    return boost::outcome_v2::success();
   }
   if (type == "llama3") {
     rope.scaling = RopeScaling::kLlama3;
     BOOST_OUTCOME_TRY(rope.low_frequency_factor, fields.Float("low_freq_factor", 1e-3, 1e6));
     BOOST_OUTCOME_TRY(rope.high_frequency_factor, fields.Float("high_freq_factor", 1e-3, 1e6));
-    return 0.0;
+    return boost::outcome_v2::success();
   }
   if (type != "yarn") {
     return Error{Code::kUnsupported, root.where() + ": rope scaling `" + type +
@@ -70,13 +69,13 @@ Result<double> ReadRope(const JsonFields& root, ModelConfig& config) {
   BOOST_OUTCOME_TRY(rope.beta_fast, fields.Float("beta_fast", 1e-3, 1e6, 32.0));
   BOOST_OUTCOME_TRY(rope.beta_slow, fields.Float("beta_slow", 1e-3, 1e6, 1.0));
   BOOST_OUTCOME_TRY(const double mscale, fields.Float("mscale", 0.0, 100.0, 0.0));
-  BOOST_OUTCOME_TRY(const double mscale_all, fields.Float("mscale_all_dim", 0.0, 100.0, 0.0));
-  const double magnitude = mscale != 0.0 && mscale_all != 0.0
+  BOOST_OUTCOME_TRY(rope.scores_mscale, fields.Float("mscale_all_dim", 0.0, 100.0, 0.0));
+  const double magnitude = mscale != 0.0 && rope.scores_mscale != 0.0
                                ? YarnMagnitude(rope.factor, mscale) /
-                                     YarnMagnitude(rope.factor, mscale_all)
+                                     YarnMagnitude(rope.factor, rope.scores_mscale)
                                : YarnMagnitude(rope.factor, 1.0);
   BOOST_OUTCOME_TRY(rope.magnitude, fields.Float("attention_factor", 1e-3, 1e3, magnitude));
-  return mscale_all;
+  return boost::outcome_v2::success();
 }
 
 Result<void> ReadDeepseek(const JsonFields& root, ModelConfig& config) {
@@ -192,8 +191,8 @@ Result<ModelConfig> ConfigFromJson(std::string_view config_json, std::string_vie
   } else {
     BOOST_OUTCOME_TRY(ReadHeads(root, config));
   }
-  BOOST_OUTCOME_TRY(const double mscale_all, ReadRope(root, config));
-  BOOST_OUTCOME_TRY(CompleteConfig(config, mscale_all));
+  BOOST_OUTCOME_TRY(ReadRope(root, config));
+  BOOST_OUTCOME_TRY(CompleteConfig(config));
   return config;
 }
 

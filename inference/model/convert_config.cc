@@ -1,14 +1,10 @@
 // A folder's configuration as GGUF metadata.
-#include <boost/json/object.hpp>
 #include <cmath>
 
 #include "inference/model/convert_plan.h"
-#include "inference/model/json.h"
 
 namespace portcullis::inference::convert {
 namespace {
-
-constexpr size_t kMaxConfigBytes = 1 << 20;
 
 class ConfigWriter {
  public:
@@ -39,8 +35,7 @@ std::string ArchitectureName(Architecture architecture) {
   return "llama";
 }
 
-// `mscale_all` is DeepSeek's magnitude of the attention scores, 0 where there is none.
-Result<void> SetRope(const ModelConfig& config, double mscale_all, ConfigWriter& out) {
+Result<void> SetRope(const ModelConfig& config, ConfigWriter& out) {
   const auto& rope = config.rope;
   out.Float("rope.freq_base", rope.theta);
   out.Int("rope.dimension_count", rope.dimensions);
@@ -56,7 +51,7 @@ Result<void> SetRope(const ModelConfig& config, double mscale_all, ConfigWriter&
   out.Int("rope.scaling.original_context_length", rope.original_context);
   out.Float("rope.scaling.yarn_beta_fast", rope.beta_fast);
   out.Float("rope.scaling.yarn_beta_slow", rope.beta_slow);
-  if (mscale_all == 0) {
+  if (rope.scores_mscale == 0) {
     out.Float("rope.scaling.attn_factor", rope.magnitude / YarnMagnitude(rope.factor, 1.0));
     return boost::outcome_v2::success();
   }
@@ -64,7 +59,7 @@ Result<void> SetRope(const ModelConfig& config, double mscale_all, ConfigWriter&
     return Error{Code::kUnsupported,
                  "YaRN with `mscale` other than `mscale_all_dim` cannot be written as GGUF"};
   }
-  out.Float("rope.scaling.yarn_log_multiplier", 0.1 * mscale_all);
+  out.Float("rope.scaling.yarn_log_multiplier", 0.1 * rope.scores_mscale);
   return boost::outcome_v2::success();
 }
 
@@ -95,17 +90,6 @@ void SetDeepseek(const ModelConfig& config, ConfigWriter& out) {
 }  // namespace
 
 Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& plan) {
-  const auto path = weights.path() / "config.json";
-  const std::string where = "`" + path.string() + "`";
-  BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(path, kMaxConfigBytes));
-  BOOST_OUTCOME_TRY(const auto object, ParseJsonObject(text, where));
-  const JsonFields root(object, where);
-  BOOST_OUTCOME_TRY(const auto* scaling, root.Object("rope_scaling"));
-  double mscale_all = 0;
-  if (scaling != nullptr && config.rope.scaling == RopeScaling::kYarn) {
-    const JsonFields fields(*scaling, where + ": rope scaling");
-    BOOST_OUTCOME_TRY(mscale_all, fields.Float("mscale_all_dim", 0.0, 100.0, 0.0));
-  }
   const std::string architecture = ArchitectureName(config.architecture);
   gguf::Writer& writer = plan.writer;
   writer.SetString("general.architecture", architecture);
@@ -122,8 +106,9 @@ Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& 
   out.Int("attention.head_count", config.heads);
   out.Float("attention.layer_norm_rms_epsilon", config.norm_epsilon);
   if (config.architecture == Architecture::kDeepseek && !config.rope.interleaved) {
-    return Error{Code::kUnsupported, where + ": `rope_interleave` false cannot be written as GGUF; "
-                                             "serve the folder as it is"};
+    return Error{Code::kUnsupported, "`" + (weights.path() / "config.json").string() +
+                                         "`: `rope_interleave` false cannot be written as GGUF; "
+                                         "serve the folder as it is"};
   }
   if (config.architecture == Architecture::kDeepseek) {
     SetDeepseek(config, out);
@@ -132,7 +117,7 @@ Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& 
     out.Int("attention.key_length", config.head_dimensions);
     out.Int("attention.value_length", config.head_dimensions);
   }
-  return SetRope(config, mscale_all, out);
+  return SetRope(config, out);
 }
 
 }  // namespace portcullis::inference::convert

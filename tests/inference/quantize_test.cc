@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <cmath>
+#include <fstream>
 #include <random>
+#include <sstream>
 
 #include "inference/model/convert.h"
 #include "inference/model/quantize.h"
@@ -211,7 +214,26 @@ TEST(QuantizeTest, AFolderAndItsGgufGiveTheSameLogits) {
   const auto after = LoadOrFail(output);
   ASSERT_TRUE(before && after);
   const std::vector<int32_t> tokens = {1, 5, 9, 200, 31, 7, 7, 100, 44, 3};
-  EXPECT_LT(MaxDifference(LastLogits(*before, tokens), LastLogits(*after, tokens)), 1e-4);
+  const auto logits = LastLogits(*before, tokens);
+  EXPECT_LT(MaxDifference(logits, LastLogits(*after, tokens)), 1e-4);
+
+  // The same model as newer writers of config.json put it: the scaling lies in `rope_parameters`.
+  const auto newer = folder.path() / "newer";
+  std::filesystem::create_directory(newer);
+  std::filesystem::create_symlink(std::filesystem::absolute(source / "model.safetensors"),
+                                  newer / "model.safetensors");
+  std::stringstream text;
+  text << std::ifstream(source / "config.json").rdbuf();
+  auto config = boost::json::parse(text.str()).as_object();
+  config["rope_parameters"] = config.at("rope_scaling");
+  config.erase("rope_scaling");
+  std::ofstream(newer / "config.json") << boost::json::serialize(config);
+  const auto again = folder.path() / "newer.gguf";
+  const auto second = ConvertToGguf(newer, again, {QuantMix::Named("F32").value(), 2});
+  ASSERT_TRUE(second) << second.error().message;
+  const auto third = LoadOrFail(again);
+  ASSERT_TRUE(third);
+  EXPECT_LT(MaxDifference(logits, LastLogits(*third, tokens)), 1e-4);
 }
 
 TEST(QuantizeTest, AnUnnamedWayOfSplittingTextIsRefused) {
