@@ -16,13 +16,17 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <future>
 #include <iostream>
 #include <memory>
+#include <thread>
 
 #include "audit/layout.h"
 #include "audit/merkle.h"
 #include "audit/sandbox.h"
 #include "audit/server.h"
+#include "audit/tpm_counter.h"
+#include "audit/tpm_link.h"
 #include "audit/writer.h"
 #include "certs/secret.h"
 
@@ -49,11 +53,38 @@ struct Arguments {
   unsigned max_wait_ms = 250;
   std::vector<uid_t> allow_uids, admin_uids;
   unsigned expiry_seconds = 3600;
+  std::string tpm;
+  uint32_t tpm_index = kDefaultTpmIndex;
+  unsigned tpm_minutes = 60;
+  unsigned tpm_timeout_ms = 10'000;
+  bool tpm_create = false;
 };
 
 int Trouble(const Error& error) {
   std::cerr << "portcullis-auditd: " << error.message << "\n";
   return kExitTrouble;
+}
+
+// The way to the TPM, opened while files and sockets still can be. It may hang, so nobody joins the thread.
+Result<CounterOptions> OpenCounter(const Arguments& arguments) {
+  CounterOptions options;
+  options.create = arguments.tpm_create;
+  options.period = std::chrono::minutes(arguments.tpm_minutes);
+  options.patience = std::chrono::milliseconds(arguments.tpm_timeout_ms);
+  options.retry = std::min(options.period, options.retry);
+  if (arguments.tpm.empty()) return options;
+  using Opened = Result<std::unique_ptr<TpmCounter>>;
+  BOOST_OUTCOME_TRY(VerifierKey log, ReadLogKey(arguments.log));
+  auto promise = std::make_shared<std::promise<Opened>>();
+  std::future<Opened> future = promise->get_future();
+  std::thread([promise, tpm = TpmOptions{arguments.tpm, arguments.tpm_index, arguments.keys, std::move(log)}] {
+    promise->set_value(TpmCounter::Open(tpm));
+  }).detach();
+  if (future.wait_for(options.patience) != std::future_status::ready) {
+    return Error{Code::kCounter, "the TPM at `" + arguments.tpm + "` does not answer"};
+  }
+  BOOST_OUTCOME_TRY(options.counter, future.get());
+  return options;
 }
 
 // Everything that happens again and again on the I/O thread.
@@ -108,6 +139,8 @@ int Serve(const Arguments& arguments) {
     return Trouble(Error{Code::kInvalidArgument, "--socket PATH is needed (no socket was inherited)"});
   }
 
+  auto counter = OpenCounter(arguments);
+  if (!counter) return Trouble(counter.error());
   if (!arguments.no_sandbox && !kSanitized) {
     std::vector<std::filesystem::path> writable = {arguments.log, arguments.keys};
     if (!server_options.socket_path.empty()) {
@@ -115,6 +148,9 @@ int Serve(const Arguments& arguments) {
       writable.push_back(folder.empty() ? "." : folder);
     }
     if (!arguments.seen.empty()) writable.push_back(arguments.seen);
+    if (const auto device = CheckTpmName(arguments.tpm); device && !device.value().empty()) {
+      writable.push_back(device.value());
+    }
     if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY")) writable.push_back(credentials);
     (void)EmptyRoot();  // OpenSSL reads its configuration now, while it can
     spdlog::info("{}", RestrictPaths(writable));
@@ -129,6 +165,7 @@ int Serve(const Arguments& arguments) {
   options.max_wait = std::chrono::milliseconds(arguments.max_wait_ms);
   options.expiry_interval = std::chrono::seconds(arguments.expiry_seconds);
   options.seen_by_witness = arguments.seen;
+  options.counter = std::move(counter.value());
   options.log = say;
   options.on_poison = [&](const Error& error) {
     spdlog::critical("{}; this process ends and the log is checked at the next start", error.message);
@@ -159,13 +196,13 @@ int Serve(const Arguments& arguments) {
     asio::post(io, [&] { io.stop(); });
   });
   if (!arguments.no_sandbox && !kSanitized) {
-    if (auto restricted = RestrictSystemCalls(); !restricted) return Trouble(restricted.error());
+    if (auto restricted = RestrictSystemCalls(NeedsTcp(arguments.tpm)); !restricted) return Trouble(restricted.error());
   } else {
     spdlog::warn("the sandbox is off");
   }
   const Status status = writer.GetStatus();
   spdlog::info("serving log {} with {} records", status.origin, status.log_size);
-  spdlog::info("{}", kNoCounterWords);
+  spdlog::info("{}", writer.CounterWords());
   ::sd_notify(0, "READY=1");
   io.run();
   spdlog::info("stopped");
@@ -189,6 +226,15 @@ int Main(int argc, char** argv) {
   app.add_option("--seen", arguments.seen, "a checkpoint just fetched from a witness: refuse to be older");
   app.add_option("--expiry-seconds", arguments.expiry_seconds, "between looks for keys whose time ran out")
       ->check(CLI::Range(1, 86400));
+  auto* tpm = app.add_option("--tpm-counter", arguments.tpm, "a TPM that keeps this log's counter: device:/dev/tpmrm0");
+  app.add_option("--tpm-index", arguments.tpm_index, "the counter's NV index, 0x01800000 to 0x01bfffff")
+      ->capture_default_str()->needs(tpm);
+  app.add_option("--tpm-minutes", arguments.tpm_minutes, "between steps of the counter; refuse appends when one is late as long")
+      ->check(CLI::Range(1, 1440))->capture_default_str()->needs(tpm);
+  app.add_option("--tpm-timeout-ms", arguments.tpm_timeout_ms, "for an answer of the TPM")
+      ->check(CLI::Range(100, 120'000))->capture_default_str()->needs(tpm);
+  app.add_flag("--tpm-create", arguments.tpm_create, "give a log that has records already a counter from now on")
+      ->needs(tpm);
   app.add_flag("--no-sandbox", arguments.no_sandbox, "run without seccomp and Landlock");
   app.add_flag("--init", arguments.init, "create the log and its keys, then end");
   app.add_option("--auditor-pub", arguments.auditor_public, "with --init: the auditors' public keys");
@@ -202,6 +248,7 @@ int Main(int argc, char** argv) {
   spdlog::flush_on(spdlog::level::info);
   DisableCoreDumps();
   ::umask(0077);
+  ::setenv("TSS2_LOG", "all+none", 0);  // the TPM's library: its errors are told in our words
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   certs::InitSodium();

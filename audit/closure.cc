@@ -5,6 +5,9 @@
 #include <iterator>
 #include <utility>
 
+#include "audit/bytes.h"
+#include "audit/counter.h"
+
 namespace portcullis::audit {
 namespace {
 
@@ -33,6 +36,7 @@ void ClosureChecker::Take(const Leaf& leaf, bool erased, uint16_t shredded) {
     if (last_kind_ == Kind::kStop) Fail(true, leaf.seq, "records after STOP without a BOOT");
     CheckTime(leaf);
   }
+  CheckCounter(leaf);
   CheckKey(leaf);
   CheckRequest(leaf);
   if (leaf.kind == Kind::kRecovery) ++(leaf.outcome == 2 ? overrides_ : recoveries_);
@@ -85,6 +89,27 @@ void ClosureChecker::CheckTime(const Leaf& leaf) {
     Fail(false, leaf.seq, "no HEARTBEAT for " + std::to_string((leaf.mono_us - last_beat_us_) / kSecondUs) +
                               " s before " + Name(leaf) + ": recording was paused");
   }
+}
+
+// Once a log has a hardware counter, it stays, and never goes back.
+void ClosureChecker::CheckCounter(const Leaf& leaf) {
+  const bool boots = leaf.kind == Kind::kBoot;
+  if (!boots && leaf.kind != Kind::kHeartbeat) return;
+  if (boots) boot_counter_ = leaf.model_hash;
+  ByteReader id(AsText(leaf.request_id));
+  const uint64_t state = id.Get<uint64_t>();
+  const CounterSeen seen{leaf.model_hash, id.Get<uint64_t>(), state == 0, leaf.seq};
+  const bool named = seen.name != Hash{};
+  if (named ? state != 0 && state != kCounterSilent : leaf.request_id != Id{}) {
+    return Fail(true, leaf.seq, Name(leaf) + " says of a hardware counter what cannot be");
+  }
+  if (seen.name != boot_counter_ || (counter_ && seen.name != counter_->name)) {
+    return Fail(true, leaf.seq, Name(leaf) + " names another hardware counter, or none");
+  }
+  if (counter_ && (seen.value < counter_->value || (boots && seen.value == counter_->value))) {
+    return Fail(true, leaf.seq, "the hardware counter does not go on in " + Name(leaf) + ": an old copy of the machine wrote it");
+  }
+  if (named) counter_ = seen;
 }
 
 void ClosureChecker::CheckKey(const Leaf& leaf) {

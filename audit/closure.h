@@ -25,6 +25,14 @@ struct ClosureFault {
   std::string message;
 };
 
+// What the last BOOT or HEARTBEAT says of the hardware counter.
+struct CounterSeen {
+  Hash name{};
+  uint64_t value = 0;
+  bool answers = true;
+  uint64_t seq = 0;  // of the record
+};
+
 class ClosureChecker {
  public:
   // `shredded`: parts of which only zeros are left (PartBit).
@@ -39,6 +47,7 @@ class ClosureChecker {
   uint64_t overrides() const { return overrides_; }
   uint64_t erased() const { return erased_; }
   uint64_t shredded() const { return shredded_parts_; }
+  const std::optional<CounterSeen>& counter() const { return counter_; }
   uint64_t unsynchronised() const { return unsynchronised_; }  // records without a trusted clock
   // True when an ERASE before the present record says that this record's key is gone. For an opener.
   bool KeyDestroyed(const Leaf& leaf) {
@@ -64,6 +73,7 @@ class ClosureChecker {
   void Fail(bool tampered, uint64_t seq, std::string message);
   void TakeBoot(const Leaf& leaf);
   void CheckTime(const Leaf& leaf);
+  void CheckCounter(const Leaf& leaf);
   void CheckKey(const Leaf& leaf);
   void CheckRequest(const Leaf& leaf);
   void TakeErasure(const Leaf& leaf);
@@ -92,6 +102,8 @@ class ClosureChecker {
   std::unordered_map<uint64_t, KeyRecord> keys_;  // by seq of the KEY record, of the running boot
   std::set<Id> boots_;
   Id boot_{};
+  Hash boot_counter_{};  // that its BOOT names; zeros: none
+  std::optional<CounterSeen> counter_;
   bool begun_ = false;
   Kind last_kind_ = Kind::kStop;
   uint64_t last_wall_us_ = 0, last_mono_us_ = 0;

@@ -35,6 +35,7 @@ enum class Code : uint16_t {
   kPermission = 317,
   kKeys = 318,          // a key file is missing, damaged or readable by others
   kHeld = 319,          // a legal hold forbids the erasure
+  kCounter = 320,       // the hardware counter does not answer, or the log needs one
 };
 
 struct Error {

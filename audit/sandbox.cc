@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -59,6 +60,7 @@ constexpr uint64_t kReadWrite = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_F
                                 LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                                 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |
                                 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_DIR;
+constexpr uint64_t kDevice = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
 constexpr uint64_t kHandled = kReadWrite | LANDLOCK_ACCESS_FS_EXECUTE |
                               LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                               LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
@@ -91,8 +93,10 @@ std::string RestrictPaths(const std::vector<std::filesystem::path>& writable) {
   for (const std::filesystem::path& path : writable) {
     const Fd folder(::open(path.c_str(), O_PATH | O_CLOEXEC));
     if (!folder.valid()) return "Landlock: cannot open " + path.string();
+    struct stat about{};
+    const bool device = ::fstat(folder.get(), &about) == 0 && S_ISCHR(about.st_mode);
     landlock_path_beneath_attr rule{};
-    rule.allowed_access = kReadWrite;
+    rule.allowed_access = device ? kDevice : kReadWrite;
     rule.parent_fd = folder.get();
     if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
       return "Landlock: cannot add a rule for " + path.string();
@@ -105,7 +109,7 @@ std::string RestrictPaths(const std::vector<std::filesystem::path>& writable) {
   return "Landlock: only the log, the keys and the socket's folder";
 }
 
-Result<void> RestrictSystemCalls() {
+Result<void> RestrictSystemCalls(bool with_tcp) {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)),
                                                                  &seccomp_release);
   int failed = filter == nullptr ? -ENOMEM : 0;
@@ -117,6 +121,7 @@ Result<void> RestrictSystemCalls() {
   for (const int call : kAllowed) allow(call, {});
   // Argument, comparison and operands; for MASKED_EQ the mask, then the value.
   allow(SCMP_SYS(socket), {{0, SCMP_CMP_EQ, AF_UNIX, 0}});
+  if (with_tcp) allow(SCMP_SYS(socket), {{0, SCMP_CMP_EQ, AF_INET, 0}});
   allow(SCMP_SYS(mmap), {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}});
   allow(SCMP_SYS(mprotect), {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}});
   allow(SCMP_SYS(prlimit64), {{2, SCMP_CMP_EQ, 0, 0}});

@@ -1,6 +1,6 @@
 // What auditd takes from itself after start: core dumps, swapping of its memory where the limits
 // allow, every system call it has no use for (seccomp, an allow-list: no exec, no network but AF_UNIX,
-// no writable and executable memory), and every path but its own folders (Landlock, where the kernel
+// no writable and executable memory; TCP only where asked for), and every path but its own folders (Landlock, where the kernel
 // has it). Irreversible; to be called once, after all files are open and threads are started.
 #pragma once
 
@@ -17,9 +17,9 @@ void DisableCoreDumps();
 // True when all memory is locked.
 bool LockMemory();
 
-// Before threads are started: Landlock rules hold for threads begun later. Words on what was done.
+// Folders, and devices. Before threads are started: Landlock rules hold for threads begun later. Words on what was done.
 std::string RestrictPaths(const std::vector<std::filesystem::path>& writable);
 // For all threads of the process.
-Result<void> RestrictSystemCalls();
+Result<void> RestrictSystemCalls(bool with_tcp);
 
 }  // namespace portcullis::audit

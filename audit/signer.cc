@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "audit/bytes.h"
@@ -11,7 +12,7 @@
 namespace portcullis::audit {
 namespace {
 
-constexpr std::string_view kMagic = "portcullis audit signer v2\n";
+constexpr std::string_view kMagic = "portcullis audit signer v3\n";
 constexpr const char* kStateFile = "signer.state";
 constexpr size_t kMaxState = 4u << 20;
 constexpr uint32_t kMaxOpen = 1u << 16;
@@ -55,17 +56,21 @@ std::string Signer::EncodeState(const CompactRange& tree, const ResumePoint& res
     out.PutBytes(id);
   }
   out.Put(store_generation_);
-  out.Put(starts_);
+  out.Put(static_cast<uint8_t>(counter_.use));
+  out.PutBytes(counter_.name);
+  out.Put(counter_.value);
   out.PutBytes(Sha256(text));
+  out.PutBytes(SignEd25519(text, secret_));
   return text;
 }
 
 Result<Signer> DecodeSignerState(std::string_view text, const std::string& origin) {
-  if (text.size() < sizeof(Hash)) return Bad("cut short");
+  if (text.size() < sizeof(Hash) + sizeof(Signature)) return Bad("cut short");
+  text.remove_suffix(sizeof(Signature));
   const std::string_view body = text.substr(0, text.size() - sizeof(Hash));
   if (AsText(Sha256(body)) != text.substr(body.size())) return Bad("checksum does not match");
   if (!body.starts_with(kMagic)) {
-    return Error{Code::kBadFormat, "signer state: another version of the format (this program reads version 2)"};
+    return Error{Code::kBadFormat, "signer state: another version of the format (this program reads version 3)"};
   }
   ByteReader in(body.substr(kMagic.size()));
   if (in.GetSized<uint8_t>(64) != origin) return Bad("it belongs to a log of another origin");
@@ -87,7 +92,11 @@ Result<Signer> DecodeSignerState(std::string_view text, const std::string& origi
     resume.open[seq] = in.GetArray<16>();
   }
   signer.store_generation_ = in.Get<uint64_t>();
-  signer.starts_ = in.Get<uint64_t>();
+  const uint8_t use = in.Get<uint8_t>();
+  if (use > static_cast<uint8_t>(CounterMemory::Use::kInUse)) return Bad("a field is out of bounds");
+  signer.counter_.use = static_cast<CounterMemory::Use>(use);
+  signer.counter_.name = in.GetArray<32>();
+  signer.counter_.value = in.Get<uint64_t>();
   if (!in.Finished()) return Bad("wrong size");
   return signer;
 }
@@ -95,6 +104,7 @@ Result<Signer> DecodeSignerState(std::string_view text, const std::string& origi
 Result<void> Signer::Begin(const std::filesystem::path& keys_folder, const std::string& origin) {
   Signer empty;
   empty.key_.name = origin;
+  BOOST_OUTCOME_TRY(empty.key_.key, LoadEd25519(certs::FindKey(keys_folder, "log.key"), empty.secret_));
   return ReplaceFile(keys_folder / kStateFile, empty.EncodeState({}, {}), true);
 }
 
@@ -108,6 +118,12 @@ Result<Signer> Signer::Open(const std::filesystem::path& keys_folder, const std:
   signer.key_.name = origin;
   BOOST_OUTCOME_TRY(signer.key_.key,
                     LoadEd25519(certs::FindKey(keys_folder, "log.key"), signer.secret_));
+  Signature signature;
+  const std::string_view covered = std::string_view(text).substr(0, text.size() - signature.size());
+  std::copy_n(text.end() - static_cast<std::ptrdiff_t>(signature.size()), signature.size(), signature.begin());
+  if (!VerifyEd25519(covered, signature, signer.key_.key)) {
+    return Error{Code::kTampered, "`" + path.string() + "`: not signed by this log's key: somebody changed it"};
+  }
   return signer;
 }
 

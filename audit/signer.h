@@ -1,5 +1,6 @@
 // The signer of checkpoints. It keeps its own durable memory in the keys folder: size, the tree's right
-// edge, and where in the segments that head lies (so that a start reads the tail only). It grows its
+// edge, where in the segments that head lies (so that a start reads the tail only), and which hardware counter
+// it was written under. It grows its
 // own copy of the tree from leaf hashes and signs only what its own computation gives: never a smaller
 // tree, never another history. SIGNER STATE in FORMAT.md. Order of a signature: state durable first,
 // then the note goes out. One thread.
@@ -31,6 +32,16 @@ struct ResumePoint {
   bool operator==(const ResumePoint&) const = default;
 };
 
+// The hardware counter that this memory may not be older than.
+struct CounterMemory {
+  enum class Use : uint8_t { kNone = 0, kBeingCreated = 1, kInUse = 2 };
+  Use use = Use::kNone;
+  Hash name{};
+  uint64_t value = 0;  // the counter stands there, or one below
+
+  bool operator==(const CounterMemory&) const = default;
+};
+
 class Signer {
  public:
   // Reads log.key and signer.state. Fails when the state is missing: it is never begun anew silently.
@@ -48,7 +59,8 @@ class Signer {
 
   // What else must not go back: durable with the next Sign, or at once with Save.
   void set_store_generation(uint64_t generation) { store_generation_ = generation; }
-  void set_starts(uint64_t starts) { starts_ = starts; }
+  void set_counter(const CounterMemory& counter) { counter_ = counter; }
+  void set_counter_value(uint64_t value) { counter_.value = value; }
   Result<void> Save() const;
 
   const VerifierKey& key() const { return key_; }
@@ -57,7 +69,7 @@ class Signer {
   const CompactRange& tree() const { return tree_; }
   const ResumePoint& resume() const { return resume_; }
   uint64_t store_generation() const { return store_generation_; }
-  uint64_t starts() const { return starts_; }
+  const CounterMemory& counter() const { return counter_; }
 
  private:
   friend Result<Signer> DecodeSignerState(std::string_view text, const std::string& origin);
@@ -69,10 +81,10 @@ class Signer {
   CompactRange tree_;
   ResumePoint resume_;
   uint64_t store_generation_ = 0;
-  uint64_t starts_ = 0;
+  CounterMemory counter_;
 };
 
-// The file's content, without keys; for Open and for tests.
+// The file's content; whether the log key signed it is for who has the key. For Open and for tests.
 Result<Signer> DecodeSignerState(std::string_view text, const std::string& origin);
 
 // The Ed25519 key pair of a seed file, secret key in `secret`.

@@ -277,6 +277,12 @@ void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
     report.notes.push_back("the auditors changed: " + std::to_string(report.auditor_policies) +
                            " policies were in force; --auditors FILE checks whom records are sealed to");
   }
+  if (report.counter) {
+    report.notes.push_back("a hardware counter kept older copies of the machine from starting; it stands at " +
+                           std::to_string(report.counter->value) + " or above, which whoever has the machine can look up");
+  } else if (report.witnesses.empty()) {
+    report.unproved.push_back("that no older copy of the whole machine was put back: no witness, no hardware counter");
+  }
   if (!report.key_given) {
     report.unproved.push_back("that log.pub is the right key: bring it by another way (--key) to exclude that "
                               "the whole folder was replaced");
@@ -345,6 +351,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.open_requests = checks.closure().open_requests();
   report.recoveries = checks.closure().recoveries();
   report.overrides = checks.closure().overrides();
+  report.counter = checks.closure().counter();
   report.erased = checks.closure().erased();
   report.shredded = checks.closure().shredded();
   report.decrypted = checks.decrypted();

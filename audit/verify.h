@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "audit/auditors.h"
+#include "audit/closure.h"
 #include "audit/error.h"
 #include "audit/keystore.h"
 #include "audit/note.h"
@@ -79,6 +80,7 @@ struct Report {
   uint64_t closed = 0;               // records whose key was not among those released
   uint64_t keys_checked = 0;         // subject keys found
   uint64_t auditor_policies = 0;     // different ones that were in force
+  std::optional<CounterSeen> counter;  // in hardware, as the last BOOT or HEARTBEAT says
   uint64_t first_us = 0, last_us = 0;  // wall clock of the first and last record
 };
 

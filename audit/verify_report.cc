@@ -65,6 +65,11 @@ std::string ReportText(const Report& report) {
           std::to_string(report.open_requests) + ", recoveries " + std::to_string(report.recoveries) +
           ", overrides " + std::to_string(report.overrides) + ", erased records " +
           std::to_string(report.erased) + ", shredded parts " + std::to_string(report.shredded) + "\n";
+  if (report.counter) {
+    text += "  hardware counter: at " + std::to_string(report.counter->value) + " in record " +
+            std::to_string(report.counter->seq) + (report.counter->answers ? "" : ", and it did not answer then") +
+            ", name " + Hex(report.counter->name) + "\n";
+  }
   if (report.keys_checked > 0) text += "  subject keys: " + std::to_string(report.keys_checked) + " present\n";
   if (report.decrypted > 0) text += "  opened: " + std::to_string(report.decrypted) + " records\n";
   text += "  root: " + Base64(report.root) + "\n";
@@ -104,6 +109,16 @@ std::string ReportJson(const Report& report) {
   json.Add("first_us", report.first_us);
   json.Add("last_us", report.last_us);
   json.Add("root", Base64(report.root));
+  if (report.counter) {
+    JsonObject counter;
+    counter.Add("name", Hex(report.counter->name));
+    counter.Add("value", report.counter->value);
+    counter.Add("answers", report.counter->answers);
+    counter.Add("seq", report.counter->seq);
+    json.AddRaw("hardware_counter", counter.Text());
+  } else {
+    json.AddNull("hardware_counter");
+  }
   std::string witnesses;
   for (const WitnessSeen& seen : report.witnesses) {
     JsonObject one;

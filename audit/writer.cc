@@ -18,6 +18,7 @@ using std::chrono::steady_clock;
 constexpr uint64_t kMaxBatchBytes = 64u << 20;
 constexpr size_t kMaxActs = 64;
 constexpr size_t kProofsATurn = 16;
+constexpr std::chrono::seconds kCounterLook{1};
 
 }  // namespace
 
@@ -33,6 +34,8 @@ void Writer::Submit(Append append, Done done) {
       refusal = Error{Code::kStopping, "auditd is stopping"};
     } else if (Hangs()) {
       refusal = Error{Code::kOverloaded, "the log's disk does not answer"};
+    } else if (auto silent = RefusedByCounter(job.append)) {
+      refusal = std::move(silent);
     } else if (queue_.size() >= options_.max_queued ||
                queued_bytes_ + job.bytes > options_.max_queued_bytes) {
       refusal = Error{Code::kOverloaded, "the audit queue is full"};
@@ -62,15 +65,18 @@ void Writer::SubmitProof(ProofRequest request, ProofDone done) {
 
 void Writer::SubmitAct(ActRequest request, uint32_t uid, ActDone done) {
   const uint64_t correlation = request.correlation;
+  std::optional<Error> refusal;
   {
     const std::lock_guard guard(mutex_);
-    if (!poison_ && !stopping_ && acts_.size() < kMaxActs) {
+    if (counter_ && !request.name.starts_with("witness-")) refusal = counter_->Refusal();
+    if (!poison_ && !stopping_ && !refusal && acts_.size() < kMaxActs) {
       acts_.push_back(ActJob{std::move(request), uid, std::move(done)});
       done = nullptr;
     }
   }
   if (done) {
-    done(ActReply{correlation, static_cast<uint32_t>(Code::kOverloaded), "auditd takes no acts now", {}});
+    const Error why = refusal.value_or(Error{Code::kOverloaded, "auditd takes no acts now"});
+    done(ActReply{correlation, static_cast<uint32_t>(why.code), why.message, {}});
   }
   wake_.notify_one();
 }
@@ -104,6 +110,9 @@ Status Writer::GetStatus() {
   } else if (Hangs()) {
     status.writable = false;
     status.why_not = "the log's disk does not answer";
+  } else if (const auto silent = RefusedByCounter({})) {
+    status.writable = false;
+    status.why_not = silent->message;
   }
   return status;
 }
@@ -124,6 +133,7 @@ void Writer::Run() {
       busy_since_.reset();
       TimePoint deadline = options_.heartbeat_seconds > 0 ? next_heartbeat_ : TimePoint::max();
       if (!unsigned_leaves_.empty()) deadline = std::min(deadline, next_checkpoint_);
+      if (counter_ && counter_->Waits()) deadline = std::min(deadline, steady_clock::now() + kCounterLook);
       deadline = rotation_ ? steady_clock::now() : std::min(deadline, next_expiry_);
       const auto ready = [this] {
         return !queue_.empty() || !proofs_.empty() || !acts_.empty() || !finished_.empty() || stopping_ ||
@@ -152,6 +162,7 @@ void Writer::Run() {
       stop = stopping_ && queue_.empty() && jobs.empty() && proofs_.empty();
       busy_since_ = steady_clock::now();
     }
+    LookAtCounter();
     ProcessBatch(std::move(jobs));
     ProcessProofs(std::move(proofs));
     ProcessActs(std::move(acts));
@@ -184,6 +195,7 @@ std::vector<Event> Writer::DueHeartbeat() {
   Event heartbeat;
   heartbeat.kind = Kind::kHeartbeat;
   heartbeat.outcome = options_.heartbeat_seconds;
+  if (counter_) counter_->Mark(heartbeat);
   return {heartbeat};
 }
 
@@ -296,11 +308,13 @@ Result<void> Writer::SignNow() {
   const bool cached = (acts_reserve_.missing() == 0 && !disk_full_) || stopped_;
   if (auto tiles = cached ? tiles_.WritePartials() : Ok(); !tiles) Say("a tile was not written: " + tiles.error().message);
   signer_.set_store_generation(composer_->keys().generation());
+  if (counter_) signer_.set_counter_value(counter_->Wanted(stopped_));
   auto note = signer_.Sign(unsigned_leaves_, appender_.Root(), Here(), &appender_.identity().day);
   if (!note) {
     if (note.error().code == Code::kForked) return Refuted(note.error());
     return note.error();
   }
+  if (counter_) counter_->Follow(signer_.counter().value);
   unsigned_leaves_.clear();
   note_ = std::move(note.value());
   note_us_ = options_.clock().wall_us;

@@ -25,7 +25,7 @@
 
 #include "audit/appender.h"
 #include "audit/composer.h"
-#include "audit/counter.h"
+#include "audit/counter_keeper.h"
 #include "audit/error.h"
 #include "audit/file.h"
 #include "audit/layout.h"
@@ -52,7 +52,7 @@ struct WriterOptions {
   Clock clock = ReadSystemClock;
   std::chrono::milliseconds expiry_interval{3'600'000};  // between looks for expired keys
   std::filesystem::path seen_by_witness;  // a checkpoint just fetched from a witness; empty: none
-  MonotonicCounter* counter = nullptr; // must outlive the writer; null: none
+  CounterOptions counter;              // in hardware
   WriteOps* ops = nullptr;             // must outlive the writer; null: the system's calls
   std::function<void(const std::string&)> log;     // one line, no content of records
   std::function<void(const Error&)> on_poison;
@@ -77,6 +77,7 @@ class Writer {
   // Refuses what has waited longer than max_wait while the writer is busy; to be called every 50 ms.
   void ExpireOverdue();
   Status GetStatus();
+  std::string CounterWords() const;  // the hardware counter, or that there is none
   // Writes what is queued, STOP and a last checkpoint; joins the thread.
   Result<void> Stop();
 
@@ -101,7 +102,7 @@ class Writer {
   };
 
   Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery, Appender appender,
-         std::unique_ptr<Composer> composer, SignedAuditors auditors);
+         std::unique_ptr<Composer> composer, std::unique_ptr<CounterKeeper> counter, SignedAuditors auditors);
   Result<void> Boot(const Recovery& recovery);
   Result<void> LoadSeen();
   Result<void> CheckPoison();
@@ -120,6 +121,8 @@ class Writer {
   Result<void> MakeRoomForActs();
   void TakeBackRoom();
   std::vector<Event> DueHeartbeat();
+  void LookAtCounter();
+  std::optional<Error> RefusedByCounter(const Append& append) const;
   void ProcessProofs(std::vector<ProofJob> jobs);
   Result<Proof> MakeProof(const ProofRequest& request);
   Result<void> CheckHolder(const ProofRequest& request, const Leaf& leaf);
@@ -168,6 +171,7 @@ class Writer {
   Appender appender_;
   std::unique_ptr<Composer> composer_;
   std::vector<Hash> unsigned_leaves_;
+  std::unique_ptr<CounterKeeper> counter_;  // null: none
   const Hash auditors_hash_;
   const AuditorPolicy auditors_;
   std::vector<VerifierKey> witnesses_;

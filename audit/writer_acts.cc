@@ -234,7 +234,7 @@ Result<std::string> Writer::ActKeys(const ActJob&) {
   out.AddRaw("auditors", "[" + auditors + "]");
   out.AddRaw("witnesses", "[" + witnesses + "]");
   out.Add("witnessed_size", witnessed_head_.size);
-  out.Add("hardware_counter", options_.counter != nullptr ? options_.counter->Name() : std::string(kNoCounterWords));
+  out.Add("hardware_counter", CounterWords());
   return out.Text();
 }
 

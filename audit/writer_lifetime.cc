@@ -36,20 +36,6 @@ std::vector<Event> AbortsOf(const Composer::OpenRequests& open) {
   return aborts;
 }
 
-// A counter that cannot be set back must not be ahead of the signer's memory.
-Result<void> Count(Signer& signer, MonotonicCounter* counter) {
-  if (counter == nullptr) return Ok();
-  BOOST_OUTCOME_TRY(const uint64_t value, counter->Read());
-  if (value > signer.starts()) {
-    return Error{Code::kRolledBack, counter->Name() + " stands at " + std::to_string(value) +
-                                        ", the signer's memory at " + std::to_string(signer.starts()) +
-                                        ": an old copy of the machine was put back"};
-  }
-  signer.set_starts(value + 1);
-  BOOST_OUTCOME_TRY(signer.Save());
-  return counter->Increment();
-}
-
 // What somebody else has seen of this log: the last cosigned checkpoint, and one fetched for this start.
 Result<void> CompareSeenFiles(const WriterOptions& options, const Signer& signer, const TileStore& tiles) {
   const KeysLayout keys(options.keys_folder);
@@ -81,7 +67,9 @@ Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
   if (signer.key().key != public_key.key) {
     return Error{Code::kKeys, "log.key does not belong to the log's log.pub"};
   }
-  BOOST_OUTCOME_TRY(Count(signer, options.counter));
+  std::error_code ignored;
+  const bool overridden = std::filesystem::exists(KeysLayout(options.keys_folder).override_note(), ignored);
+  BOOST_OUTCOME_TRY(auto counter, CounterKeeper::Meet(options.counter, signer, overridden));
   BOOST_OUTCOME_TRY(Recovery recovery, RecoverLog(options.log_folder, signer));
   BOOST_OUTCOME_TRY(CompareSeenFiles(options, signer, recovery.tiles));
   BOOST_OUTCOME_TRY(SignedAuditors auditors, LoadAuditors(options.keys_folder, public_key));
@@ -105,7 +93,7 @@ Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
                                              auditors.policy);
   std::unique_ptr<Writer> writer(new Writer(std::move(options), std::move(lock), std::move(signer),
                                             recovery, std::move(appender), std::move(composer),
-                                            std::move(auditors)));
+                                            std::move(counter), std::move(auditors)));
   BOOST_OUTCOME_TRY(writer->LoadSeen());
   BOOST_OUTCOME_TRY(writer->Boot(recovery));
   writer->thread_ = std::thread([raw = writer.get()] { raw->Run(); });
@@ -113,10 +101,11 @@ Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
 }
 
 Writer::Writer(WriterOptions options, Fd lock, Signer signer, Recovery recovery, Appender appender,
-               std::unique_ptr<Composer> composer, SignedAuditors auditors)
+               std::unique_ptr<Composer> composer, std::unique_ptr<CounterKeeper> counter, SignedAuditors auditors)
     : options_(std::move(options)), lock_(std::move(lock)), signer_(std::move(signer)),
       tiles_(std::move(recovery.tiles)), appender_(std::move(appender)), composer_(std::move(composer)),
-      unsigned_leaves_(std::move(recovery.unsigned_leaves)), auditors_hash_(auditors.hash),
+      unsigned_leaves_(std::move(recovery.unsigned_leaves)), counter_(std::move(counter)),
+      auditors_hash_(auditors.hash),
       auditors_(std::move(auditors.policy)),
       next_heartbeat_(steady_clock::now() + std::chrono::seconds(options_.heartbeat_seconds)),
       next_checkpoint_(steady_clock::now()), next_expiry_(steady_clock::now()),
@@ -142,10 +131,14 @@ Result<void> Writer::Boot(const Recovery& recovery) {
     Say(filled.error().message + "; requests are refused until there is room");
     (void)MakeRoomForActs();
   }
+  if (counter_) {
+    BOOST_OUTCOME_TRY(counter_->Start(signer_));
+  }
   std::vector<Event> events(1);
   events[0].kind = Kind::kBoot;
   events[0].outcome = options_.heartbeat_seconds;
   events[0].policy_hash = auditors_hash_;  // who may read what this boot writes
+  if (counter_) counter_->Mark(events[0]);
   const std::filesystem::path override_note = KeysLayout(options_.keys_folder).override_note();
   const auto overridden = ReadFile(override_note, kMaxNote);
   if (overridden) {
@@ -248,7 +241,9 @@ Result<void> Writer::WriteStop() {
   }
   if (!done) return done;
   stopped_ = true;
-  return SignNow();
+  BOOST_OUTCOME_TRY(SignNow());
+  if (counter_) counter_->Finish();
+  return Ok();
 }
 
 }  // namespace portcullis::audit

@@ -55,26 +55,6 @@ TEST_F(CasesTest, Case13APutBackMachineIsSeenByTheWitnessOnly) {
   EXPECT_FALSE(Writer::Start(Options()));
 }
 
-TEST_F(CasesTest, Case13AHardwareCounterSeesIt) {
-  class Counter : public MonotonicCounter {
-   public:
-    Result<uint64_t> Read() override { return value; }
-    Result<void> Increment() override { return ++value, Ok(); }
-    std::string Name() const override { return "a counter"; }
-    uint64_t value = 0;
-  } counter;
-  WriterOptions options = Options();
-  options.counter = &counter;
-  ASSERT_TRUE(StartWriter(options)->Stop());
-  Snapshot("before");
-  ASSERT_TRUE(StartWriter(options)->Stop());
-  ASSERT_TRUE(StartWriter(options)->Stop());
-  PutBack("before");
-  const auto refused = Writer::Start(options);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kRolledBack);
-}
-
 TEST_F(CasesTest, Case14TwoWritersOfOneLogAreAForkToTheWitness) {
   Witness witness = OpenWitness();
   MakeLog(1);

@@ -58,10 +58,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(TileStore::EntryBundle(leaves.value()) == bytes);
   }
   (void)DecodeSignerState(bytes, "test.example/audit");
-  // With a good checksum, so that what lies behind it is reached.
+  // With a good checksum and room for a signature, so that what lies behind them is reached.
   std::string state(bytes);
   const Hash sum = Sha256(state);
-  state.append(reinterpret_cast<const char*>(sum.data()), sum.size());
+  state.append(reinterpret_cast<const char*>(sum.data()), sum.size()).append(sizeof(Signature), '\0');
   (void)DecodeSignerState(state, "test.example/audit");
   ReleasedKeys keys;
   const auto secret = portcullis::certs::SecretBytes(32);

@@ -23,6 +23,7 @@ export class Closure {
   record(leaf, isErased, shredded) {
     this.boot(leaf);
     this.clock(leaf);
+    this.counter(leaf);
     this.request(leaf);
     if (leaf.parts > 0) this.chain(leaf);
     if (isErased) this.erased.push(leaf);
@@ -63,6 +64,19 @@ export class Closure {
     }
     if (!this.last) this.interval = leaf.outcome;
     if (!this.last || leaf.kind === 'HEARTBEAT') this.beat = leaf.monotonic;
+  }
+
+  counter(leaf) {
+    if (leaf.kind !== 'BOOT' && leaf.kind !== 'HEARTBEAT') return;
+    const wrong = (what) => this.report('TAMPERED', leaf.seq, what);
+    const none = /^0+$/, state = leaf.request.slice(0, 16), value = BigInt(`0x${leaf.request.slice(16)}`);
+    const named = !none.test(leaf.model);
+    if (leaf.kind === 'BOOT') this.bootCounter = leaf.model;
+    if (named ? !/^0[01]0{14}$/.test(state) : !none.test(leaf.request)) return wrong('what is said of the hardware counter has no meaning');
+    const before = this.hardware;
+    if (leaf.model !== (this.bootCounter ?? '0'.repeat(64)) || (before && before.name !== leaf.model)) return wrong('another hardware counter, or none');
+    if (before && (value < before.value || (leaf.kind === 'BOOT' && value === before.value))) return wrong('the hardware counter does not go on');
+    if (named) this.hardware = {name: leaf.model, value, answers: none.test(state), seq: leaf.seq};
   }
 
   request(leaf) {

@@ -114,7 +114,7 @@ export function leaf(bytes) {
   return {
     kind: kinds[bytes[1]], parts: bytes[3], epoch: bytes.readUInt32BE(4), origin: bytes.subarray(8, 24),
     seq: Number(bytes.readBigUInt64BE(24)), boot: hex(32, 48), wall: bytes.readBigUInt64BE(48), monotonic: bytes.readBigUInt64BE(56),
-    request: hex(64, 80), parent: Number(bytes.readBigUInt64BE(80)), subject: hex(88, 104), outcome: bytes.readUInt16BE(184),
+    request: hex(64, 80), parent: Number(bytes.readBigUInt64BE(80)), subject: hex(88, 104), model: hex(152, 184), outcome: bytes.readUInt16BE(184),
     padClass: bytes[187], tags, chain: Number(bytes.readBigUInt64BE(252)), index: bytes.readUInt32BE(260),
     retention: bytes.readUInt16BE(264), period: bytes.readUInt16BE(266), wrapSet: hex(268, 300), payload: bytes.readUInt32BE(332),
     ctHash: bytes.subarray(336, 368), hash: sha256(Buffer.of(0), bytes),

@@ -64,14 +64,16 @@ export class Forge {
   // A record of the next batch; returns its seq. Fields as in codec.mjs.
   add(kind, fields = {}) {
     this.now += 1000n;
-    const {payload, erased, shredded, ...rest} = fields;
+    const {payload, erased, shredded, counter, ...rest} = fields;  // counter: {name, value, state}
     const record = {epoch: 2026, clock: 1, seq: this.seq, boot: this.bootName, wall: this.wall(), monotonic: this.now, request: '', parent: 0, subject: 'somebody',
       outcome: 0, tags: [], chain: 0, index: 0, retention: 0, period: 0, wrapSet: zeros(32), parts: payload?.parts ?? 0, padClass: payload?.padClass ?? 0,
       payloadSize: payload?.bytes.length ?? 0, ctHash: payload?.ctHash ?? sha256(), counted: undefined, ...rest};
     const tags = [...record.tags.map(id16), ...Array(4).fill(zeros(16))].slice(0, 4);
+    const counts = kind === 'BOOT' || kind === 'HEARTBEAT';
+    const request = counts ? Buffer.concat([u64(counter?.state ?? 0), u64(counter?.value ?? 0)]) : id16(`request ${record.request}`);
     const leaf = Buffer.concat([Buffer.of(3, kinds.indexOf(kind), record.clock, record.parts), u32(record.epoch), originId(this.origin), u64(record.seq),
-      id16(`boot ${record.boot}`), u64(record.wall), u64(record.monotonic), id16(`request ${record.request}`), u64(record.parent), id16(record.subject), zeros(16),
-      zeros(32), zeros(32), u16(record.outcome), Buffer.of(record.counted ?? record.tags.length, record.padClass), ...tags, u64(record.chain), u32(record.index),
+      id16(`boot ${record.boot}`), u64(record.wall), u64(record.monotonic), request, u64(record.parent), id16(record.subject), zeros(16),
+      zeros(32), counter?.name ? sha256(Buffer.from(counter.name)) : zeros(32), u16(record.outcome), Buffer.of(record.counted ?? record.tags.length, record.padClass), ...tags, u64(record.chain), u32(record.index),
       u16(record.retention), u16(record.period), record.wrapSet, zeros(32), u32(record.payloadSize), record.ctHash]);
     if (leaf.length !== kLeaf) throw new Error(`a leaf of ${leaf.length} bytes`);
     this.records.push({leaf, frame: frame(erased ? kErased : shredded ? kShredded : kRecord, erased ? leaf : Buffer.concat([leaf, (shredded ?? payload)?.bytes ?? zeros(0)]))});

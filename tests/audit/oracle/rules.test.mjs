@@ -62,6 +62,23 @@ rule('heartbeats that come', valid, (forge) => {
   begun(forge, {outcome: 10});
   for (let i = 0; i < 3; ++i) { forge.now += 24_000_000n; forge.add('HEARTBEAT', {outcome: 10}); }
 });
+const counter = (value, more) => ({counter: {name: 'a TPM', value, ...more}});
+rule('a hardware counter that goes on', valid, (forge) => {
+  begun(forge, counter(7));
+  forge.add('HEARTBEAT', counter(7, {state: 1n << 56n}));
+  forge.add('HEARTBEAT', counter(8));
+  forge.boot(counter(9));
+});
+rule('a hardware counter from the second boot on', valid, (forge) => { begun(forge).add('HEARTBEAT'); forge.boot(counter(7)); });
+rule('a boot at the value of the one before', ['TAMPERED', 1], (forge) => { begun(forge, counter(7)); forge.boot(counter(7)); });
+rule('a boot below the last heartbeat', ['TAMPERED', 2], (forge) => { begun(forge, counter(7)).add('HEARTBEAT', counter(9)); forge.boot(counter(8)); });
+rule('a heartbeat below its boot', ['TAMPERED', 1], (forge) => { begun(forge, counter(7)).add('HEARTBEAT', counter(6)); });
+rule('a boot without the counter of the log', ['TAMPERED', 1], (forge) => { begun(forge, counter(7)); forge.boot(); });
+rule('another counter', ['TAMPERED', 1], (forge) => { begun(forge, counter(7)); forge.boot(counter(8, {name: 'another TPM'})); });
+rule('a heartbeat without the counter of its boot', ['TAMPERED', 1], (forge) => { begun(forge, counter(7)).add('HEARTBEAT'); });
+rule('a heartbeat with a counter that its boot has not', ['TAMPERED', 1], (forge) => { begun(forge).add('HEARTBEAT', counter(7)); });
+rule('a value of no counter', ['TAMPERED', 0], (forge) => { begun(forge, {counter: {value: 7}}); });
+rule('an unknown state of the counter', ['TAMPERED', 0], (forge) => { begun(forge, counter(7, {state: 2n})); });
 rule('a request without an end at STOP', ['INCOMPLETE', 1], (forge) => { begun(forge).request('a'); forge.add('STOP'); });
 rule('a request without an end at a STOP before the last', ['INCOMPLETE', 1], (forge) => {
   const open = begun(forge).request('a');

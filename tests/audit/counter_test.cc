@@ -1,0 +1,311 @@
+// The log and a hardware counter, one in memory that fails on demand: what is refused at a start, what a cut
+// between the two memories does, what happens when the counter falls silent or somebody else moves it.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "audit/counter_keeper.h"
+#include "tests/audit/cases.h"
+
+namespace portcullis::audit::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The chip: outlives writers, and the putting back of folders.
+struct Chip {
+  std::atomic<uint64_t> value = 0;
+  std::atomic<bool> there = false, foreign = false, fails = false, fails_behind = false, hangs = false;
+  std::atomic<int> increments = 0;
+  std::atomic<uint8_t> name = 1;
+};
+
+class ChipCounter : public MonotonicCounter {
+ public:
+  explicit ChipCounter(std::shared_ptr<Chip> chip) : chip_(std::move(chip)) {}
+  Result<Found> Find() override {
+    BOOST_OUTCOME_TRY(Answer());
+    return !chip_->there ? Found::kMissing : chip_->foreign ? Found::kForeign : Found::kOurs;
+  }
+  Result<void> Create() override {
+    BOOST_OUTCOME_TRY(Answer());
+    chip_->there = true;
+    chip_->foreign = false;
+    ++chip_->value;
+    return Ok();
+  }
+  Result<uint64_t> Read() override {
+    BOOST_OUTCOME_TRY(Answer());
+    return chip_->value.load();
+  }
+  Result<uint64_t> Increment() override {
+    BOOST_OUTCOME_TRY(Answer());
+    ++chip_->increments;
+    const uint64_t value = ++chip_->value;
+    if (chip_->fails_behind) return Error{Code::kCounter, "the answer was lost"};
+    return value;
+  }
+  Hash Name() const override { return Hash{chip_->name}; }
+  std::string Words() const override { return "the chip"; }
+
+ private:
+  Result<void> Answer() const {
+    while (chip_->hangs) std::this_thread::yield();
+    if (chip_->fails) return Error{Code::kCounter, "the chip is gone"};
+    return Ok();
+  }
+  const std::shared_ptr<Chip> chip_;  // a thread that hangs may outlive the test
+};
+
+class CounterTest : public CasesTest {
+ protected:
+  // No step of its own for an hour, unless a test asks.
+  WriterOptions Counted(std::chrono::milliseconds period = 1h) {
+    WriterOptions options = Options();
+    options.counter.counter = std::make_shared<ChipCounter>(chip_);
+    options.counter.period = period;
+    options.counter.patience = 100ms;
+    options.counter.retry = 1ms;
+    options.checkpoint_interval = 1ms;
+    return options;
+  }
+  void StartAndStop() {
+    const auto writer = StartWriter(Counted());
+    ASSERT_NE(writer, nullptr);
+    ASSERT_TRUE(writer->Stop());
+  }
+  Error Refused(WriterOptions options) const {
+    const auto writer = Writer::Start(std::move(options));
+    EXPECT_FALSE(writer);
+    return writer ? Error{} : writer.error();
+  }
+  CounterMemory Memory() const {
+    return DecodeSignerState(Slurp(keys() / "signer.state"), kOrigin).value().counter();
+  }
+  // Appends until it is durable, or refused with kCounter.
+  static Ack AppendUntil(Writer& writer, bool durable) {
+    for (;;) {
+      const Ack ack = Append(writer, {MakeEvent(Kind::kAdmin)});
+      if (ack.durable == durable) return ack;
+      std::this_thread::yield();
+    }
+  }
+
+  const std::shared_ptr<Chip> chip_ = std::make_shared<Chip>();
+};
+
+TEST_F(CounterTest, ItIsMadeAtTheFirstStartAndStepsAtEachStartAndEnd) {
+  StartAndStop();
+  EXPECT_EQ(chip_->value, 3u);  // made, start, end
+  EXPECT_EQ(Memory(), (CounterMemory{CounterMemory::Use::kInUse, Hash{1}, 3}));
+  StartAndStop();
+  EXPECT_EQ(chip_->value, 5u);
+  std::vector<uint8_t> told;
+  for (const Leaf& leaf : Read().leaves) {
+    if (leaf.kind == Kind::kBoot) told.push_back(leaf.request_id[15]);
+  }
+  EXPECT_EQ(told, (std::vector<uint8_t>{2, 4}));
+  const Report report = Verify();
+  EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
+  ASSERT_TRUE(report.counter);
+  EXPECT_EQ(report.counter->value, 4u);
+  EXPECT_NE(ReportText(report).find("hardware counter: at 4 in record 2"), std::string::npos) << ReportText(report);
+}
+
+TEST_F(CounterTest, Case13APutBackMachineIsRefused) {
+  StartAndStop();
+  Snapshot("before");
+  StartAndStop();
+  PutBack("before");
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+  // Nor does it help to say nothing of the counter.
+  EXPECT_EQ(Refused(Options()).code, Code::kCounter);
+}
+
+TEST_F(CounterTest, Case13ACopyFromBeforeTheFirstStartIsRefused) {
+  Snapshot("before");
+  StartAndStop();
+  PutBack("before");
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+}
+
+TEST_F(CounterTest, Case13ACrashIsNoReasonToRefuseButAnOldStateOfItIs) {
+  { const auto writer = StartWriter(Counted()); }
+  Snapshot("crashed");
+  { const auto writer = StartWriter(Counted()); }
+  EXPECT_EQ(Verify().verdict, Verdict::kValidWithRecovery);
+  PutBack("crashed");
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+}
+
+TEST_F(CounterTest, ACutBetweenMemoryAndCounterGoesOn) {
+  StartAndStop();
+  const uint64_t stood = chip_->value;
+  // The memory is written, the counter is not reached.
+  struct DeadAtIncrement : ChipCounter {
+    using ChipCounter::ChipCounter;
+    Result<uint64_t> Increment() override { return Error{Code::kCounter, "cut"}; }
+  };
+  WriterOptions options = Counted();
+  options.counter.counter = std::make_shared<DeadAtIncrement>(chip_);
+  EXPECT_EQ(Refused(std::move(options)).code, Code::kCounter);
+  EXPECT_EQ(Memory().value, stood + 1);
+  EXPECT_EQ(chip_->value, stood);
+  // The counter is reached, its answer is not.
+  chip_->fails_behind = true;
+  EXPECT_EQ(Refused(Counted()).code, Code::kCounter);
+  EXPECT_EQ(Memory().value, chip_->value);
+  chip_->fails_behind = false;
+  StartAndStop();
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
+}
+
+TEST_F(CounterTest, ACutWhileTheCounterIsMadeGoesOn) {
+  chip_->fails_behind = true;
+  struct CutBehindCreate : ChipCounter {
+    using ChipCounter::ChipCounter;
+    Result<uint64_t> Read() override { return Error{Code::kCounter, "cut"}; }
+  };
+  WriterOptions options = Counted();
+  options.counter.counter = std::make_shared<CutBehindCreate>(chip_);
+  EXPECT_EQ(Refused(std::move(options)).code, Code::kCounter);
+  EXPECT_EQ(Memory().use, CounterMemory::Use::kBeingCreated);
+  EXPECT_TRUE(chip_->there);
+  chip_->fails_behind = false;
+  StartAndStop();
+}
+
+TEST_F(CounterTest, AnotherCounterOrNoneIsRefused) {
+  StartAndStop();
+  chip_->name = 2;
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+  chip_->name = 1;
+  chip_->value -= 2;
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+  chip_->value += 2;
+  chip_->there = false;
+  const Error missing = Refused(Counted());
+  EXPECT_EQ(missing.code, Code::kRolledBack);
+  EXPECT_NE(missing.message.find("does not exist"), std::string::npos) << missing.message;
+}
+
+TEST_F(CounterTest, TheMemoryIsNotBroughtUpToItWithoutTheLogsKey) {
+  StartAndStop();
+  const std::string old = Slurp(keys() / "signer.state");
+  StartAndStop();
+  std::string forged = old;  // the value of today, and a good checksum
+  forged.resize(forged.size() - sizeof(Signature) - sizeof(Hash));
+  forged.back() = static_cast<char>(chip_->value.load());
+  const Hash sum = Sha256(forged);
+  forged.append(reinterpret_cast<const char*>(sum.data()), sum.size()).append(old.end() - sizeof(Signature), old.end());
+  ASSERT_TRUE(DecodeSignerState(forged, kOrigin)) << DecodeSignerState(forged, kOrigin).error().message;
+  Spill(keys() / "signer.state", forged);
+  const Error refused = Refused(Counted());
+  EXPECT_EQ(refused.code, Code::kTampered) << refused.message;
+}
+
+TEST_F(CounterTest, ADeadOneIsRefusedInTimeAndInWords) {
+  StartAndStop();
+  chip_->fails = true;
+  EXPECT_NE(Refused(Counted()).message.find("the chip is gone"), std::string::npos);
+  chip_->fails = false;
+  chip_->hangs = true;
+  const Error silent = Refused(Counted());
+  EXPECT_EQ(silent.code, Code::kCounter);
+  EXPECT_NE(silent.message.find("nothing came within 100 ms"), std::string::npos) << silent.message;
+  chip_->hangs = false;
+  StartAndStop();
+}
+
+TEST_F(CounterTest, ALogWithRecordsGetsOneOnlyWhenToldSo) {
+  MakeLog(1);
+  EXPECT_EQ(Refused(Counted()).code, Code::kCounter);
+  EXPECT_FALSE(chip_->there);
+  WriterOptions options = Counted();
+  options.counter.create = true;
+  ASSERT_TRUE(StartWriter(std::move(options))->Stop());
+  StartAndStop();
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
+}
+
+TEST_F(CounterTest, WhatBelongsToSomebodyElseIsLeftAlone) {
+  chip_->there = true;
+  chip_->foreign = true;
+  EXPECT_EQ(Refused(Counted()).code, Code::kExists);
+  EXPECT_TRUE(chip_->foreign);
+}
+
+TEST_F(CounterTest, ItStepsWhileTheLogRunsAndHeartbeatsSaySo) {
+  WriterOptions options = Counted(1ms);
+  const auto writer = StartWriter(std::move(options));
+  while (chip_->value < 10) AppendUntil(*writer, true);
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Memory().value, chip_->value);
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
+}
+
+TEST_F(CounterTest, WhereItFallsSilentAppendsAreRefusedUntilItAnswers) {
+  for (std::atomic<bool>* trouble : {&chip_->fails, &chip_->hangs}) {
+    WriterOptions options = Counted(20ms);
+    std::mutex mutex;
+    std::string said;
+    options.log = [&](const std::string& line) {
+      const std::lock_guard guard(mutex);
+      said += line + "\n";
+    };
+    const auto writer = StartWriter(std::move(options));
+    const Ack open = Append(*writer, RequestEvents(1, "alice", "prompt"));
+    ASSERT_TRUE(open.durable) << open.error;
+    *trouble = true;
+    const Ack refused = AppendUntil(*writer, false);
+    EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kCounter)) << refused.error;
+    EXPECT_FALSE(writer->GetStatus().writable);
+    EXPECT_EQ(Act(*writer, "hold", {{"subject", "alice"}, {"reason", "case 1"}}).error().code, Code::kCounter);
+    EXPECT_EQ(Append(*writer, RequestEvents(2, "bob", "prompt")).error_code, static_cast<uint32_t>(Code::kCounter));
+    // What has begun may end.
+    const Ack ended = Append(*writer, {ResponseEvent(1, open.seqs[0], "alice", "answer")});
+    EXPECT_TRUE(ended.durable) << ended.error;
+    const auto wait_for = [&](const char* words) {
+      for (;;) {
+        (void)Act(*writer, "witness-request", {{"old", "0"}});  // the writer looks at the counter in passing
+        const std::lock_guard guard(mutex);
+        if (said.find(words) != std::string::npos) return;
+      }
+    };
+    wait_for("does not answer");
+    *trouble = false;
+    AppendUntil(*writer, true);
+    wait_for("answers again");
+    ASSERT_TRUE(writer->Stop());
+  }
+  bool silent = false;
+  for (const Leaf& leaf : Read().leaves) silent = silent || (leaf.kind == Kind::kHeartbeat && leaf.request_id[0] == 1);
+  EXPECT_TRUE(silent);
+  EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
+}
+
+TEST_F(CounterTest, AnEndDoesNotWaitForASilentOne) {
+  const auto writer = StartWriter(Counted(20ms));
+  chip_->hangs = true;
+  AppendUntil(*writer, false);
+  EXPECT_TRUE(writer->Stop());
+  chip_->hangs = false;
+}
+
+TEST_F(CounterTest, Case14ACopyThatRunsMovesItAndIsFound) {
+  auto writer = StartWriter(Counted(1ms));
+  AppendUntil(*writer, true);
+  chip_->value += 2;
+  const Ack refused = AppendUntil(*writer, false);
+  EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kForked)) << refused.error;
+  EXPECT_FALSE(writer->Stop());
+  writer.reset();
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+}
+
+}  // namespace
+}  // namespace portcullis::audit::test
