@@ -26,6 +26,7 @@ class TailReader::Visitor : public ScanVisitor {
 Result<void> TailReader::Scan(const std::optional<ScanStart>& start, const Checkpoint* head, const OnFound& found) {
   first_segment_ = start ? start->segment : 0;
   ScanOptions options;
+  options.payloads = false;
   options.live = IsLocked(LogLayout(log_folder_).lock());
   options.start = start;
   if (head != nullptr) options.root_sizes = {head->size};

@@ -13,7 +13,7 @@ import net from 'node:net';
 
 const run = promisify(execFile);
 const root = new URL('../..', import.meta.url).pathname;
-const bin = (name) => join(root, 'build/release/bin', name);
+const bin = (name) => join(process.env.PORTCULLIS_BIN_DIR ?? join(root, 'build/release/bin'), name);
 const option = (name, otherwise) => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? otherwise : Number(process.argv[at + 1]);
