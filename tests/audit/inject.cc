@@ -1,12 +1,13 @@
 // Preloaded into portcullis-auditd by a test (LD_PRELOAD): makes the n-th call of one system call fail,
 // or ends the process there as SIGKILL would. PORTCULLIS_INJECT is `CALL:N:WHAT`, WHAT being `kill` or a
 // number of errno; N = 0 is every call. Several are separated by commas, each of another call.
-// Only calls that may change a file are counted.
+// Only calls that may change a file are counted. PORTCULLIS_INJECT_TOLD is a file that is made when a call was hit.
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -46,11 +47,26 @@ std::deque<Plan>& Plans() {
   return *plans;
 }
 
+// By the kernel's call: the library's are counted here.
+void Tell() {
+  const char* const path = std::getenv("PORTCULLIS_INJECT_TOLD");
+  if (path == nullptr) return;
+  const long fd = ::syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0) ::close(static_cast<int>(fd));
+}
+
+// auditd's seccomp filter has no kill(); tgkill(), which abort() needs, it has.
+void Die() {
+  ::syscall(SYS_tgkill, ::getpid(), ::gettid(), SIGKILL);
+  ::_exit(EXIT_FAILURE);
+}
+
 // True when this call must fail; errno is set.
 bool Hit(std::string_view call) {
   for (Plan& plan : Plans()) {
     if (plan.call != call || (++plan.count != plan.at && plan.at != 0)) continue;
-    if (plan.error == 0) ::kill(::getpid(), SIGKILL);
+    Tell();
+    if (plan.error == 0) Die();
     errno = plan.error;
     return true;
   }

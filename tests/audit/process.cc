@@ -55,10 +55,9 @@ Result<void> Auditd::Ready() {
       BOOST_OUTCOME_TRY(client.value().GetStatus());
       return Ok();
     }
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+    if (::waitpid(pid_, &status_, WNOHANG) == pid_) {
       pid_ = -1;
-      return Error{Code::kIo, "auditd ended with status " + std::to_string(status)};
+      return Error{Code::kIo, "auditd ended with status " + std::to_string(status_)};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -67,10 +66,9 @@ Result<void> Auditd::Ready() {
 void Auditd::Kill(int signal) { ::kill(pid_, signal); }
 
 int Auditd::Wait() {
-  int status = 0;
-  if (pid_ <= 0 || ::waitpid(pid_, &status, 0) != pid_) return -1;
+  if (pid_ > 0) ::waitpid(pid_, &status_, 0);
   pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
 }
 
 Result<Client> Auditd::Connect() const { return Client::Connect(socket(), std::chrono::seconds(60)); }

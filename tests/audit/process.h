@@ -31,6 +31,7 @@ class Auditd {
  private:
   std::filesystem::path folder_;
   pid_t pid_ = -1;
+  int status_ = -1;  // as of waitpid
 };
 
 int RunProgram(const std::vector<std::string>& arguments, std::string* output = nullptr);
