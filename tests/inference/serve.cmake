@@ -7,6 +7,7 @@ portcullis_test(inference_serve_test
     generate_test.cc
     grammar_bounds_test.cc
     grammar_test.cc
+    grammar_text_test.cc
     jinja_test.cc
     preparing_test.cc
     pretokenize_test.cc

@@ -34,6 +34,7 @@ class Walker {
   Nodes Start() { return Closed({automaton_.start}); }
   Nodes Step(const Nodes& nodes, char32_t c) {
     Nodes next;
+    --effort_;
     for (const uint32_t node : nodes) {
       for (const auto& [set, to] : automaton_.nodes[node].steps) {
         effort_ -= static_cast<int64_t>(1 + set.size());
@@ -204,6 +205,55 @@ bool TakesNothing(const Automaton& automaton) {
     for (const Automaton::Step& step : at.steps) work.push_back(step.to);
   }
   return seen[automaton.end] == 0;
+}
+
+Lengths LengthsOf(const Automaton& automaton) {
+  const size_t count = automaton.nodes.size();
+  std::vector<std::vector<uint32_t>> into(count);  // the nodes before each
+  std::vector<char> useful(count, 0);              // leads to the end
+  Nodes work;
+  for (uint32_t node = 0; node < count; ++node) {
+    for (const Automaton::Step& step : automaton.nodes[node].steps) into[step.to].push_back(node);
+    if (!automaton.nodes[node].silent.empty()) work.push_back(node);
+  }
+  const Nodes last = work;
+  while (!work.empty()) {
+    const uint32_t node = work.back();
+    work.pop_back();
+    if (std::exchange(useful[node], 1) == 0) work.insert(work.end(), into[node].begin(), into[node].end());
+  }
+  Lengths out;
+  if (useful[automaton.start] == 0) return out;
+
+  constexpr size_t kFar = SIZE_MAX;
+  std::vector<size_t> nearest(count, kFar);  // steps to an end, by breadth first
+  for (const uint32_t node : last) nearest[node] = 0;
+  Nodes queue = last;
+  for (size_t at = 0; at < queue.size(); ++at) {
+    for (const uint32_t before : into[queue[at]]) {
+      if (nearest[before] != kFar) continue;
+      nearest[before] = nearest[queue[at]] + 1;
+      queue.push_back(before);
+    }
+  }
+  out.shortest = nearest[automaton.start];
+
+  // A node is done when all that follow it are; on a circle none ever is.
+  std::vector<size_t> open(count, 0), farthest(count, 0);
+  for (uint32_t node = 0; node < count; ++node) {
+    for (const Automaton::Step& step : automaton.nodes[node].steps) open[node] += useful[step.to] != 0;
+    if (useful[node] != 0 && open[node] == 0) work.push_back(node);
+  }
+  while (!work.empty()) {
+    const uint32_t node = work.back();
+    work.pop_back();
+    if (node == automaton.start) out.longest = farthest[node];
+    for (const uint32_t before : into[node]) {
+      farthest[before] = std::max(farthest[before], farthest[node] + 1);
+      if (--open[before] == 0) work.push_back(before);
+    }
+  }
+  return out;
 }
 
 }  // namespace portcullis::inference::grammar

@@ -45,4 +45,12 @@ Result<Automaton> Combine(std::span<const Automaton> all, std::span<const Automa
 std::optional<bool> Takes(const Automaton& automaton, std::string_view text, int64_t& effort);
 bool TakesNothing(const Automaton& automaton);
 
+// Of the texts that it takes, in characters. None is longest where they have no end, or none is taken.
+struct Lengths {
+  size_t shortest = 0;
+  std::optional<size_t> longest;
+};
+// `automaton` is one that Combine gave. Linear in its steps.
+Lengths LengthsOf(const Automaton& automaton);
+
 }  // namespace portcullis::inference::grammar

@@ -8,6 +8,8 @@ namespace portcullis::inference::grammar {
 
 // Empty for a format that is not known.
 std::string_view FormatPattern(std::string_view format);
+// What is asked of a time beside a pattern that forbids a zone, or seconds; empty for other formats.
+std::string_view LocalFormatPattern(std::string_view format);
 // One that says nothing about the text; one that speaks of numbers.
 bool IsIgnoredFormat(std::string_view format);
 bool IsNumberFormat(std::string_view format);

@@ -81,6 +81,11 @@ void AddCharacters(Grammar& g, const CharacterSet& set, StateId next, std::vecto
 }  // namespace
 
 Result<StateId> PatternString(Grammar& g, const Automaton& automaton, Counter length, StateId next) {
+  if (length != Counter{}) {
+    const Lengths own = LengthsOf(automaton);
+    if (own.shortest >= length.need) length.need = Counter{}.need;
+    if (own.longest && *own.longest <= length.left) length.left = kNoLimit;
+  }
   const bool counted = length != Counter{};
   // Characters beyond this need not be told apart.
   const uint16_t most = length.left != kNoLimit ? length.left : length.need;

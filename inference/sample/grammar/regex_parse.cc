@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "inference/sample/grammar/regex_lookahead.h"
 #include "inference/tokenizer/utf8.h"
 
 namespace portcullis::inference::grammar {
@@ -70,13 +73,15 @@ struct Part {
 
 class Parser {
  public:
-  Parser(std::string_view text, int64_t& effort) : rest_(text), effort_(effort) {}
+  // `at_start`: each alternative is as if it began with an anchor.
+  Parser(std::string_view text, bool at_start, int64_t& effort)
+      : rest_(text), at_start_(at_start), effort_(effort) {}
 
   Result<Automaton> Run() {
     const uint32_t start = Node();
     const uint32_t end = Node();
     do {  // alternatives at the top, each with anchors of its own
-      const bool from_start = Take('^');
+      const bool from_start = Take('^') || at_start_;
       BOOST_OUTCOME_TRY(const Part part, Sequence());
       const bool to_end = Take('$');
       // What an anchor does not forbid may stand before and after.
@@ -221,7 +226,7 @@ class Parser {
         if (named) {
           rest_.remove_prefix(std::min(rest_.find('>'), rest_.size() - 1) + 1);
         } else if (!Take(':')) {
-          return Bad("look-around cannot be enforced");
+          return Bad("look-around other than look-aheads at the start cannot be enforced");
         }
       }
       BOOST_OUTCOME_TRY(const Part part, Alternatives());
@@ -325,6 +330,7 @@ class Parser {
   }
 
   std::string_view rest_;
+  const bool at_start_;
   int64_t& effort_;
   Automaton automaton_;
   int depth_ = 0;
@@ -336,7 +342,20 @@ Result<Automaton> ParsePattern(std::string_view pattern, int64_t& effort) {
   if (pattern.size() > kMaxPattern || !IsValidUtf8(pattern)) {
     return Bad("it is longer than 2000 bytes or not UTF-8");
   }
-  return Parser(pattern, effort).Run();
+  const LookAheads ahead = CutLookAheads(pattern);
+  if (ahead.wanted.empty() && ahead.unwanted.empty()) return Parser(pattern, false, effort).Run();
+  std::vector<Automaton> all, none;
+  BOOST_OUTCOME_TRY(Automaton rest, Parser(ahead.rest, true, effort).Run());
+  all.push_back(std::move(rest));
+  for (const std::string_view wanted : ahead.wanted) {
+    BOOST_OUTCOME_TRY(Automaton part, Parser(wanted, true, effort).Run());
+    all.push_back(std::move(part));
+  }
+  for (const std::string_view unwanted : ahead.unwanted) {
+    BOOST_OUTCOME_TRY(Automaton part, Parser(unwanted, true, effort).Run());
+    none.push_back(std::move(part));
+  }
+  return Combine(all, none, effort);
 }
 
 }  // namespace portcullis::inference::grammar

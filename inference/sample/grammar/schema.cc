@@ -5,10 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "inference/sample/grammar/formats.h"
 #include "inference/sample/grammar/number_range.h"
-#include "inference/sample/grammar/pattern.h"
-#include "inference/sample/grammar/regex_parse.h"
 #include "inference/sample/grammar/schema_compiler.h"
 
 namespace portcullis::inference::grammar {
@@ -223,49 +220,6 @@ Result<StateId> SchemaCompiler::OfTypes(Types types, const Alternative& leaves, 
     options.push_back(object);
   }
   return g_.Split(std::move(options));
-}
-
-Result<StateId> SchemaCompiler::Text(const Alternative& leaves, StateId next) {
-  BOOST_OUTCOME_TRY(const Counter length, Limits(leaves, "minLength", "maxLength"));
-  if (length.left < length.need) return g_.Split({});
-  std::vector<Automaton> all, none;
-  std::string where;
-  for (const Leaf& leaf : leaves) {
-    const bool negated = !leaf.negated.empty();
-    std::vector<std::string> texts;
-    for (const json::value& value : ExcludedBy(leaf)) {
-      if (value.is_string()) texts.emplace_back(value.get_string());
-    }
-    if (!texts.empty()) {
-      auto excluded = TextsOf(texts, effort_);
-      if (!excluded) return At(leaf.path, excluded.error().message);
-      none.push_back(std::move(excluded).value());
-    }
-    const json::value* pattern = Find(*leaf.schema, "pattern");
-    if (pattern != nullptr && (!negated || leaf.negated == "pattern")) {
-      where = leaf.path + "/pattern";
-      if (!pattern->is_string()) return At(where, "it must be a string");
-      auto automaton = ParsePattern(pattern->get_string(), effort_);
-      if (!automaton) return At(where, automaton.error().message);
-      (negated ? none : all).push_back(std::move(automaton).value());
-    }
-    const json::value* format = Find(*leaf.schema, "format");
-    if (format != nullptr && format->is_string() && !negated && !IsNumberFormat(format->get_string()) &&
-        !IsIgnoredFormat(format->get_string())) {
-      where = leaf.path + "/format";
-      const std::string_view text = FormatPattern(format->get_string());
-      if (text.empty()) return At(where, "this format cannot be enforced");
-      BOOST_OUTCOME_TRY(Automaton automaton, ParsePattern(text, effort_));
-      all.push_back(std::move(automaton));
-    }
-  }
-  if (all.empty() && none.empty()) return g_.Call(g_.string_rule, next, length);
-  if (where.empty()) where = leaves.front().path;
-  auto combined = Combine(all, none, effort_);
-  if (!combined) return At(where, combined.error().message);
-  auto state = PatternString(g_, combined.value(), length, next);
-  if (!state) return At(where, state.error().message);
-  return state;
 }
 
 Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, StateId next) {

@@ -65,8 +65,10 @@ class SchemaCompiler {
   Result<StateId> OfTypes(Types types, const Alternative& leaves, StateId next);
   Result<StateId> Listed(std::span<const boost::json::value> values, const Leaf& holder,
                          const Alternative& leaves, StateId next);
-  Result<StateId> Text(const Alternative& leaves, StateId next);
   Result<StateId> Number(const Alternative& leaves, bool whole, StateId next);
+  // schema_text.cc
+  Result<StateId> Text(const Alternative& leaves, StateId next);
+  Result<std::optional<Automaton>> Formatted(const Leaf& leaf, const Automaton* pattern) const;
   // schema_object.cc
   struct ObjectPlan;
   Result<StateId> Properties(const Alternative& leaves, StateId next);
