@@ -23,6 +23,7 @@ struct LogLayout {
   std::filesystem::path public_key() const { return root / "log.pub"; }
   std::filesystem::path checkpoint() const { return root / "checkpoint"; }
   std::filesystem::path witnessed() const { return root / "witnessed"; }
+  std::filesystem::path predecessor() const { return root / "predecessor"; }
   std::filesystem::path days() const { return root / "days"; }
   std::filesystem::path reserve() const { return root / "reserve"; }
   std::filesystem::path acts_reserve() const { return root / "reserve.acts"; }

@@ -11,6 +11,7 @@
 #include "audit/layout.h"
 #include "audit/scan.h"
 #include "audit/signer.h"
+#include "audit/succession.h"
 #include "certs/keyfile.h"
 
 namespace portcullis::audit {
@@ -62,6 +63,20 @@ Result<void> FinishErasures(const std::filesystem::path& keys_folder, const std:
   BOOST_OUTCOME_TRY(store->FinishErasures(pending.destroyed));
   BOOST_OUTCOME_TRY(store->FinishShreddings(pending.parts_destroyed));
   return store->Commit();
+}
+
+// The old key names the new one, where it is there; a key that was lost names nobody.
+Result<void> NameSuccessor(const std::filesystem::path& log_folder, const KeysLayout& keys,
+                           const std::filesystem::path& old_log_key, const VerifierKey& old_key,
+                           const Override& statement) {
+  certs::SecretBytes old_secret, new_secret;
+  const auto old_public = LoadEd25519(old_log_key, old_secret);
+  if (!old_public || old_public.value() != old_key.key) return Ok();
+  BOOST_OUTCOME_TRY(const PublicKey new_public, LoadEd25519(keys.log_key(), new_secret));
+  const Succession succession{old_key, Checkpoint{statement.origin, statement.size, statement.root},
+                              VerifierKey{statement.new_origin, new_public}};
+  BOOST_OUTCOME_TRY(MakeFolder(log_folder));
+  return ReplaceFile(LogLayout(log_folder).predecessor(), MakeSuccession(succession, old_secret, new_secret), true);
 }
 
 }  // namespace
@@ -159,6 +174,7 @@ Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_fol
     BOOST_OUTCOME_TRY(InstallAuditors(keys_folder, statement.new_origin, auditors.value().policy));
   }
   BOOST_OUTCOME_TRY(ReplaceFile(keys.override_note(), note_text, true));
+  BOOST_OUTCOME_TRY(NameSuccessor(log_folder, keys, keys_folder / ("log.key" + suffix), old_key, statement));
   BOOST_OUTCOME_TRY(BeginLog(log_folder, keys_folder, statement.new_origin));
   return aside;
 }

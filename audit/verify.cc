@@ -10,6 +10,7 @@
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/reader.h"
+#include "audit/succession.h"
 #include "audit/tile_check.h"
 #include "audit/tiles.h"
 
@@ -324,6 +325,7 @@ Report VerifyLog(const VerifyOptions& options) {
     }
     key = own.value();
   }
+  key = FollowSuccession(options.log_folder, key, report.notes, report.warnings);
   report.origin = key.name;
   report.key = FormatVerifierKey(key);
   report.live = IsLocked(LogLayout(options.log_folder).lock());
@@ -354,6 +356,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.counter = checks.closure().counter();
   report.erased = checks.closure().erased();
   report.shredded = checks.closure().shredded();
+  report.years = checks.closure().years();
   report.decrypted = checks.decrypted();
   report.closed = checks.closed();
   report.keys_checked = checks.keys_checked();

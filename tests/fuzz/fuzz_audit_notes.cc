@@ -12,6 +12,7 @@
 #include "audit/override.h"
 #include "audit/release.h"
 #include "audit/signer.h"
+#include "audit/succession.h"
 #include "audit/tiles.h"
 #include "audit/witness.h"
 #include "certs/secret.h"
@@ -33,6 +34,7 @@ void Notes(std::string_view bytes) {
     (void)ParseCheckpointText(note.value().text);
   }
   (void)OpenDayList(bytes, log);
+  (void)OpenSuccession(bytes);
   (void)ParseVerifierKeys(bytes);
   if (const auto checkpoint = ParseCheckpointText(bytes)) {
     const std::string text = CheckpointText(checkpoint.value());
