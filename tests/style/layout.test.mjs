@@ -43,6 +43,7 @@ test('each library is seen only where it belongs', () => {
     [/<(?:oneapi\/dnnl\/)?dnnl/, (file) => file.startsWith('inference/ops/onednn')],
     [/<sqlite3\.h>/, (file) => /^(audit|policy|gateway\/state)\//.test(file)],
     [/<openssl\/ssl/, (file) => /^(certs|gateway\/listen\/tls)/.test(file)],
+    [/<tss2\//, (file) => file.startsWith('audit/tpm_')],
     [/<boost\/beast/, (file) => /^(gateway|inference\/serve)\//.test(file)],
   ];
   const wrong = [];
