@@ -120,7 +120,7 @@ std::string Connection::Head(unsigned status, bool keep_open) const {
   std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
   head += http::obsolete_reason(static_cast<http::status>(status));
   head += "\r\nConnection: ";
-  head += keep_open ? "keep-alive" : "close";
+  head += keep_open && client_stays_ ? "keep-alive" : "close";
   if (!request_id_.empty()) head += "\r\nx-request-id: " + request_id_;
   if (status == 503) head += "\r\nRetry-After: 1";
   return head + "\r\n";

@@ -51,6 +51,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
   void set_request_id(std::string id) { request_id_ = std::move(id); }
+  // Whether the client may send more after this request; otherwise the answer says that it ends here.
+  void set_client_stays(bool stays) { client_stays_ = stays; }
 
  private:
   boost::asio::awaitable<bool> Write(std::string bytes);
@@ -59,6 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Stream stream_;
   boost::beast::flat_buffer buffer_;
   std::string request_id_;
+  bool client_stays_ = true;
 };
 
 }  // namespace portcullis::inference

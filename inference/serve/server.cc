@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <ctime>
 #include <utility>
 
@@ -22,6 +23,7 @@ namespace http = boost::beast::http;
 
 constexpr auto kTuple = net::as_tuple(net::use_awaitable);
 constexpr size_t kMaxRequestId = 64;
+constexpr std::string_view kOneModel = "/v1/models/";  // and its name
 
 // A request id is logged and sent back: letters, digits, `-`, `_`, `.` only.
 std::string CleanId(std::string_view id) {
@@ -31,6 +33,23 @@ std::string CleanId(std::string_view id) {
                c == '-' || c == '_' || c == '.';
       });
   return good ? std::string(id) : std::string();
+}
+
+// With the bytes that a URL writes as %XX; what is not well written stays as it is.
+std::string Decoded(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    unsigned value = 0;
+    const char* digits = text.data() + at + 1;
+    if (text[at] == '%' && text.size() - at > 2 &&
+        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+      out += static_cast<char>(value);
+      at += 2;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
 }
 
 ApiError Stopping() { return ToApiError({Code::kShuttingDown, "the engine is stopping"}); }
@@ -44,7 +63,7 @@ ApiError Unprepared() {
 
 }  // namespace
 
-// Everything that a client can reach.
+// Everything that a client can reach, kOneModel aside.
 const Server::Route Server::kRoutes[] = {
     {http::verb::post, "/v1/chat/completions", &Server::Chat},
     {http::verb::post, "/v1/completions", &Server::Complete},
@@ -105,6 +124,7 @@ net::awaitable<void> Server::Serve(std::shared_ptr<Connection> connection) {
         auto request = co_await connection->Read();
         if (!request) break;
         connection->set_request_id(CleanId((*request)["x-request-id"]));
+        connection->set_client_stays(request->keep_alive());
         keep = co_await Dispatch(connection, *request);
         keep = keep && request->keep_alive();
       }
@@ -126,6 +146,10 @@ net::awaitable<bool> Server::Dispatch(std::shared_ptr<Connection> connection,
     if (route.path != path) continue;
     known = true;
     if (route.method == request.method()) handler = route.handler;
+  }
+  if (path.starts_with(kOneModel) && path != kOneModel) {
+    known = true;
+    if (request.method() == http::verb::get) handler = &Server::OneModel;
   }
   bool keep = false;
   if (handler != nullptr) {
@@ -165,6 +189,19 @@ net::awaitable<bool> Server::Status(std::shared_ptr<Connection> c, HttpRequest&)
 
 net::awaitable<bool> Server::Models(std::shared_ptr<Connection> c, HttpRequest&) {
   const boost::json::object body = ModelList(engine_, started_);
+  const bool keep = co_await c->SendJson(200, body, true);
+  co_return keep;
+}
+
+net::awaitable<bool> Server::OneModel(std::shared_ptr<Connection> c, HttpRequest& request) {
+  const std::string_view target = request.target();
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (Decoded(path.substr(kOneModel.size())) != engine_.name()) {
+    const ApiError error = WrongModel();
+    const bool keep = co_await c->SendError(error, true);
+    co_return keep;
+  }
+  const boost::json::object body = ModelList(engine_, started_).at("data").at(0).as_object();
   const bool keep = co_await c->SendJson(200, body, true);
   co_return keep;
 }

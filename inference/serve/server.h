@@ -65,6 +65,7 @@ class Server {
   boost::asio::awaitable<bool> Chat(std::shared_ptr<Connection> c, HttpRequest& request);
   boost::asio::awaitable<bool> Complete(std::shared_ptr<Connection> c, HttpRequest& request);
   boost::asio::awaitable<bool> Models(std::shared_ptr<Connection> c, HttpRequest& request);
+  boost::asio::awaitable<bool> OneModel(std::shared_ptr<Connection> c, HttpRequest& request);
   boost::asio::awaitable<bool> Health(std::shared_ptr<Connection> c, HttpRequest& request);
   boost::asio::awaitable<bool> Ready(std::shared_ptr<Connection> c, HttpRequest& request);
   boost::asio::awaitable<bool> Status(std::shared_ptr<Connection> c, HttpRequest& request);

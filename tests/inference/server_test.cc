@@ -137,8 +137,25 @@ TEST_F(ServerTest, ModelsAndHealth) {
   EXPECT_EQ(model.at("id"), "test-model");
   EXPECT_EQ(model.at("portcullis").at("sha256").as_string(), std::string(64, 'a'));
   EXPECT_EQ(model.at("portcullis").at("context_length"), 4096);
+  EXPECT_EQ(Body(Ask(Get("/v1/models/test-model"))), model);
+  EXPECT_EQ(Body(Ask(Get("/v1/models/test%2Dmodel?x=1"))), model);
+  for (const char* other : {"other", "test-mode%", "test-model/", "test-model%2"}) {
+    const std::string answer = Ask(Get(std::string("/v1/models/") + other));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 404")) << other;
+    EXPECT_THAT(answer, HasSubstr("model_not_found")) << other;
+  }
+  EXPECT_THAT(Ask(Get("/v1/models/")), HasSubstr("unknown_route"));
+  EXPECT_THAT(Ask(Post("/v1/models/test-model", "{}")), StartsWith("HTTP/1.1 405"));
   EXPECT_THAT(Ask(Get("/healthz")), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Ask(Get("/readyz")), HasSubstr("\"ready\""));
+}
+
+TEST_F(ServerTest, TheAnswerSaysWhetherTheConnectionStays) {
+  Start({});
+  EXPECT_THAT(Ask(Get("/healthz")), HasSubstr("\r\nConnection: close\r\n"));
+  Client client(path());
+  client.Send("GET /healthz HTTP/1.1\r\nHost: engine\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("\"ok\"}"), HasSubstr("\r\nConnection: keep-alive\r\n"));
 }
 
 TEST_F(ServerTest, RefusalsHaveStatusAndCode) {
