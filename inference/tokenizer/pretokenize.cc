@@ -139,6 +139,10 @@ Result<Pretokenizer> PretokenizerByName(std::string_view name) {
     for (const auto pattern : kDeepSeekV3) {
       BOOST_OUTCOME_TRY(add(pattern));
     }
+  } else if (name == "deepseek-llm" || name == "deepseek-coder") {
+    return Error{Code::kUnsupported, "tokenizer: pre-tokenizer `" + std::string(name) +
+                                         "`, that of DeepSeek-V2, DeepSeek LLM and DeepSeek Coder, is "
+                                         "not supported; of DeepSeek, V3 and R1 are"};
   } else {
     return Error{Code::kUnsupported,
                  "tokenizer: pre-tokenizer `" + std::string(name.substr(0, 80)) +

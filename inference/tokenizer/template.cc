@@ -143,8 +143,8 @@ Result<ChatTemplate> ChatTemplate::Recognise(const Tokenizer& tokenizer) {
     result.family_ = TemplateFamily::kLlama2;
   } else {
     return Error{Code::kBadTemplate,
-                 "the model's chat template is of no known family (DeepSeek, Llama 2, Llama 3, "
-                 "ChatML); " +
+                 "the model's chat template is of no known family (DeepSeek-V3 and R1, Llama 2, "
+                 "Llama 3, ChatML); " +
                      Describe(source)};
   }
   for (const std::string_view mark : marks) {

@@ -59,6 +59,12 @@ TEST(Pretokenize, UnknownNameIsRefusedByName) {
   ASSERT_FALSE(pre.has_value());
   EXPECT_EQ(pre.error().code, Code::kUnsupported);
   EXPECT_THAT(pre.error().message, testing::HasSubstr("martian"));
+  for (const char* name : {"deepseek-llm", "deepseek-coder"}) {
+    const auto older = PretokenizerByName(name);
+    ASSERT_FALSE(older.has_value());
+    EXPECT_EQ(older.error().code, Code::kUnsupported);
+    EXPECT_THAT(older.error().message, testing::AllOf(testing::HasSubstr(name), testing::HasSubstr("DeepSeek-V2")));
+  }
 }
 
 TEST(Regex, WhiteSpaceIsUnicodeWhiteSpace) {
