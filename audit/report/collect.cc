@@ -1,73 +1,32 @@
 #include "audit/report/collect.h"
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 #include <cstring>
+
+#include "audit/report/fields.h"
 
 namespace portcullis::audit {
 namespace {
 
 namespace json = boost::json;
+using fields::Document, fields::Number, fields::Object, fields::Text, fields::Texts;
 
 const std::string kOthers = "(others)";
 const std::string kUnstated = "(not stated)";
 
-// The JSON object in the part of that type; an empty one where it is missing or no object.
-json::object Document(const std::vector<Part>* parts, PartType type, uint64_t& unreadable) {
-  if (parts == nullptr) return {};
-  const auto part = std::ranges::find(*parts, type, &Part::type);
-  if (part == parts->end()) return {};
-  boost::system::error_code error;
-  json::parse_options options;
-  options.max_depth = 32;
-  json::value value = json::parse(part->bytes, error, {}, options);
-  if (error || !value.is_object()) {
-    ++unreadable;
-    return {};
+// Of whom the data is, by jurisdiction: what was found in the text, what the caller said, where the caller is at home.
+std::vector<std::string> Homes(const json::object& facts) {
+  if (const json::object* found = Object(facts, "found")) {
+    auto homes = Texts(*found, "subject_jurisdictions");
+    if (!homes.empty()) return homes;
   }
-  return std::move(value.get_object());
-}
-
-std::string Text(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-uint64_t Number(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr) return 0;
-  boost::system::error_code error;
-  const auto number = value->to_number<uint64_t>(error);
-  return error ? 0 : number;
-}
-
-std::vector<std::string> Texts(const json::object& object, std::string_view name) {
-  std::vector<std::string> out;
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || !value->is_array()) return out;
-  for (const json::value& item : value->get_array()) {
-    if (item.is_string()) out.emplace_back(item.get_string());
+  if (const json::object* asked = Object(facts, "facts")) {
+    auto homes = Texts(*asked, "subject");
+    if (!homes.empty()) return homes;
+    const std::string home = Text(*asked, "home");
+    if (!home.empty()) return {home + " (home of the caller)"};
   }
-  return out;
-}
-
-const json::object* Object(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value != nullptr ? value->if_object() : nullptr;
-}
-
-std::string EraseWords(uint16_t outcome) {
-  if (const auto part = ShreddedPart(outcome)) return "shredded: " + std::string(PartName(*part));
-  switch (static_cast<EraseOutcome>(outcome)) {
-    case EraseOutcome::kBegun: return "erased";
-    case EraseOutcome::kDone: return "ciphertext gone";
-    case EraseOutcome::kRefusedByHold: return "refused by a hold";
-    case EraseOutcome::kExpired: return "expired";
-  }
-  return {};
+  return {kUnstated};
 }
 
 }  // namespace
@@ -78,46 +37,23 @@ size_t Collector::TagHash::operator()(const Tag& tag) const {
   return value;
 }
 
-template <class Entry>
-void Collector::Keep(std::vector<Entry>& list, Entry entry) {
-  if (list.size() < kMaxEntries) {
-    list.push_back(std::move(entry));
-  } else {
-    ++facts_.left_out;
-  }
+const PeriodFacts& Collector::facts() {
+  facts_.revisions = revisions_.Of(facts_.period);
+  return facts_;
 }
 
-// The row of a key; over the bound the common row of the rest.
-template <class Table>
-auto& Collector::Row(Table& table, const typename Table::key_type& key,
-                     const typename Table::key_type& rest) {
-  const auto found = table.find(key);
-  if (found != table.end()) return found->second;
-  if (table.size() < kMaxEntries) return table[key];
-  ++facts_.left_out;
-  return table[rest];
-}
-
-void Collector::Take(const Leaf& leaf, const std::optional<std::vector<Part>>& parts) {
-  if (leaf.wall_us < facts_.period.begin_us || leaf.wall_us >= facts_.period.end_us) return;
-  TakeLeaf(leaf);
-  if (leaf.parts > 0 && leaf.kind != Kind::kKey) ++(parts ? facts_.opened : facts_.sealed);
+void Collector::Take(const Leaf& leaf, const std::optional<std::vector<Part>>& parts, bool erased) {
+  if (leaf.wall_us >= facts_.period.end_us) return;
   const std::vector<Part>* content = parts ? &*parts : nullptr;
+  TakeRevision(leaf, content);
+  if (leaf.wall_us < facts_.period.begin_us) return;
+  TakeLeaf(leaf);
+  if (leaf.parts > 0 && leaf.kind != Kind::kKey) ++(erased ? facts_.erased : parts ? facts_.opened : facts_.sealed);
   switch (leaf.kind) {
-    case Kind::kReq:
-      if (leaf.model_hash != Hash{}) ++Row(facts_.models, leaf.model_hash, Hash{});
-      if (subjects_.size() < kMaxSubjects) {
-        subjects_.insert(leaf.subject);
-        if (leaf.tenant != Tag{}) tenants_.insert(leaf.tenant);
-      } else {
-        facts_.subjects_capped = true;
-      }
-      facts_.subjects = subjects_.size();
-      facts_.tenants = tenants_.size();
-      break;
+    case Kind::kReq: TakeRequest(leaf, content); break;
     case Kind::kDecision: TakeDecision(leaf, content); break;
-    case Kind::kAdmin:
-    case Kind::kConfig: TakeAct(leaf, content); break;
+    case Kind::kAdmin: TakeAdmin(leaf, content); break;
+    case Kind::kConfig: TakeConfig(leaf, content); break;
     case Kind::kRelease:
     case Kind::kAuditRead:
     case Kind::kErase:
@@ -129,7 +65,7 @@ void Collector::Take(const Leaf& leaf, const std::optional<std::vector<Part>>& p
     case Kind::kBoot:
     case Kind::kStop:
     case Kind::kClock:
-    case Kind::kRecovery: TakeInterruption(leaf); break;
+    case Kind::kRecovery: TakeInterruption(leaf, content); break;
     case Kind::kKey:
     case Kind::kHeartbeat: break;
     default: break;
@@ -154,6 +90,20 @@ void Collector::TakeLeaf(const Leaf& leaf) {
   last_us_ = leaf.mono_us;
 }
 
+// What is in force follows from CONFIG records alone; where they are sealed a decision tells of one moment only.
+void Collector::TakeRevision(const Leaf& leaf, const std::vector<Part>* parts) {
+  const bool act = leaf.kind == Kind::kConfig || leaf.kind == Kind::kAdmin;
+  if (leaf.policy_hash == Hash{} || (!act && leaf.kind != Kind::kDecision)) return;
+  if (parts == nullptr) {
+    if (act && leaf.parts > 0) ++facts_.sealed_policy_records;
+    return;
+  }
+  if (!act && facts_.sealed_policy_records > 0) return;
+  if (!act && revisions_.in_force() != 0) return;
+  uint64_t unreadable = 0;  // counted where the record itself is
+  revisions_.Take(leaf, Document(parts, act ? PartType::kMetadata : PartType::kDecision, unreadable));
+}
+
 void Collector::TakePolicy(const Leaf& leaf, const std::string& revision) {
   auto& list = facts_.policies_in_force;
   auto found = std::ranges::find(list, leaf.policy_hash, &PolicyInForce::hash);
@@ -166,8 +116,26 @@ void Collector::TakePolicy(const Leaf& leaf, const std::string& revision) {
     found = list.end() - 1;
   }
   found->last_us = std::max(found->last_us, leaf.wall_us);
-  if (leaf.kind == Kind::kDecision) ++found->decisions;
+  ++found->decisions;
   if (found->revision.empty()) found->revision = revision;
+}
+
+void Collector::TakeRequest(const Leaf& leaf, const std::vector<Part>* parts) {
+  if (leaf.model_hash != Hash{}) {
+    ++Row(facts_.models, leaf.model_hash, Hash{});
+    if (facts_.models.contains(leaf.model_hash) && !facts_.model_names.contains(leaf.model_hash)) {
+      const std::string name = Text(Document(parts, PartType::kMetadata, facts_.unreadable), "model");
+      if (!name.empty()) facts_.model_names[leaf.model_hash] = name;
+    }
+  }
+  if (subjects_.size() < kMaxSubjects) {
+    subjects_.insert(leaf.subject);
+    if (leaf.tenant != Tag{}) tenants_.insert(leaf.tenant);
+  } else {
+    facts_.subjects_capped = true;
+  }
+  facts_.subjects = subjects_.size();
+  facts_.tenants = tenants_.size();
 }
 
 void Collector::TakeDecision(const Leaf& leaf, const std::vector<Part>* parts) {
@@ -185,13 +153,11 @@ void Collector::TakeDecision(const Leaf& leaf, const std::vector<Part>* parts) {
 
   const json::object* found = Object(facts, "found");
   auto classes = found != nullptr ? Texts(*found, "classes") : std::vector<std::string>();
-  auto homes = found != nullptr ? Texts(*found, "subject_jurisdictions") : std::vector<std::string>();
   if (classes.empty()) classes.push_back("(nothing found)");
-  if (homes.empty()) homes.push_back(kUnstated);
   const bool refused = leaf.outcome != 1 && leaf.outcome != 3;
   const std::string site = refused ? std::string() : Text(facts, "site");
   const std::string treatment = refused ? "refused" : Text(facts, "treatment");
-  for (const std::string& home : homes) {
+  for (const std::string& home : Homes(facts)) {
     for (const std::string& data_class : classes) {
       ++Row(facts_.residency, {home, data_class, site, treatment},
             {kOthers, kOthers, kOthers, kOthers});
@@ -204,49 +170,34 @@ void Collector::TakeDecision(const Leaf& leaf, const std::vector<Part>* parts) {
   }
 }
 
-void Collector::TakeAct(const Leaf& leaf, const std::vector<Part>* parts) {
-  const json::object facts = Document(parts, PartType::kMetadata, facts_.unreadable);
-  Act act{leaf.seq, leaf.wall_us, {}, {}, {}, leaf.kind == Kind::kAdmin && leaf.outcome == 2};
-  if (leaf.kind == Kind::kConfig) {
-    act.who = Text(facts, "who");
-    act.operation = "in force: " + (facts.empty() ? "(sealed)" : Text(facts, "what"));
-    act.argument = Text(facts, "policy_revision");
-    TakePolicy(leaf, act.argument);
-  } else {
-    act.who = Text(facts, "subject");
-    act.operation = facts.empty() ? "(sealed)" : Text(facts, "operation");
-    act.argument = Text(facts, "argument");
-  }
-  Keep(facts_.acts, std::move(act));
-}
-
-void Collector::TakeAccess(const Leaf& leaf, const std::vector<Part>* parts) {
-  const json::object facts = Document(parts, PartType::kMetadata, facts_.unreadable);
-  Access access{leaf.seq, leaf.wall_us, leaf.kind, Text(facts, "who"), Text(facts, "reason"), 0, {}};
-  if (access.who.empty() && facts.contains("uid")) {
-    access.who = "uid " + std::to_string(Number(facts, "uid"));
-  }
-  access.target_seq = leaf.parent_seq;
-  if (leaf.kind == Kind::kErase) access.what = EraseWords(leaf.outcome);
-  Keep(facts_.accesses, std::move(access));
-}
-
 void Collector::TakeAbuse(const Leaf& leaf, const std::vector<Part>* parts) {
   const json::object facts = Document(parts, PartType::kMetadata, facts_.unreadable);
   if (leaf.kind == Kind::kSiege) {
     const std::string words = facts.empty() ? "(sealed)" : Text(facts, "what");
-    Keep(facts_.sieges, Siege{leaf.seq, leaf.wall_us, words});
+    Keep(facts_.sieges, Siege{leaf.seq, leaf.wall_us, words}, facts_.unlisted_sieges, leaf.seq, "SIEGE");
     return;
   }
-  const auto add = [&](std::string_view name, std::map<std::string, uint64_t>& table) {
+  auto& list = facts_.episodes;
+  const bool joins = !list.empty() && facts_.unlisted_episodes.count == 0 && leaf.wall_us >= list.back().last_us &&
+                     leaf.wall_us - list.back().last_us < kEpisodeGapUs;
+  Episode fresh{leaf.seq, leaf.seq, leaf.wall_us, leaf.wall_us, 0, 0, {}, false};
+  Episode& episode = joins ? list.back() : fresh;
+  episode.last_seq = leaf.seq;
+  episode.last_us = leaf.wall_us;
+  if (facts.empty()) episode.sealed = true;
+  const auto add = [&](std::string_view name, std::map<std::string, uint64_t>& table, uint64_t& total) {
     const json::object* counts = Object(facts, name);
     if (counts == nullptr) return;
     for (const auto& entry : *counts) {
-      Row(table, std::string(entry.key()), kOthers) += Number(*counts, entry.key());
+      const uint64_t number = Number(*counts, entry.key());
+      Row(table, std::string(entry.key()), kOthers) += number;
+      Row(episode.reasons, std::string(entry.key()), kOthers) += number;
+      total += number;
     }
   };
-  add("refused_strangers", facts_.refused_strangers);
-  add("refused_identified", facts_.refused_identified);
+  add("refused_strangers", facts_.refused_strangers, episode.strangers);
+  add("refused_identified", facts_.refused_identified, episode.identified);
+  if (!joins) Keep(list, std::move(fresh), facts_.unlisted_episodes, leaf.seq, "ABUSE");
 }
 
 void Collector::TakeEnd(const Leaf& leaf, const std::vector<Part>* parts) {
@@ -261,25 +212,6 @@ void Collector::TakeEnd(const Leaf& leaf, const std::vector<Part>* parts) {
   std::string name = Text(facts, "name");
   if (name.empty()) name = facts.empty() && parts == nullptr ? "(sealed)" : "(closed by the log)";
   ++Row(facts_.aborts, name, kOthers);
-}
-
-void Collector::TakeInterruption(const Leaf& leaf) {
-  std::string words;
-  switch (leaf.kind) {
-    case Kind::kBoot: words = "the log was started"; break;
-    case Kind::kStop: words = "the log was stopped in good order"; break;
-    case Kind::kClock: words = "the clock was set, or its synchronisation changed"; break;
-    default:
-      if (leaf.outcome == 2) {
-        ++facts_.overrides;
-        words = "a refused start was overridden by two officers; the log before it was set aside";
-      } else {
-        words = leaf.outcome == 1
-                    ? "unclean end; an unfinished write that nobody was told of was cut off"
-                    : "unclean end; nothing was cut off";
-      }
-  }
-  Keep(facts_.interruptions, Interruption{leaf.seq, leaf.wall_us, leaf.kind, std::move(words)});
 }
 
 }  // namespace portcullis::audit

@@ -1,69 +1,38 @@
-// The page. Sections are numbered as the clauses cite them.
+// The page. Sections are numbered as the clauses cite them; those about acts are in html_acts.cc.
 #include <algorithm>
 #include <ctime>
-#include <initializer_list>
 
 #include "audit/note.h"
 #include "audit/report/clauses.h"
 #include "audit/report/document.h"
-#include "audit/report/escape.h"
+#include "audit/report/page.h"
 #include "audit/report/style.h"
+#include "audit/report/words.h"
 
 namespace portcullis::audit {
 namespace {
 
-using Cells = std::initializer_list<std::string>;
+// A witness saw a head of the log: what was written up to then cannot be taken back unseen.
+std::string WitnessWords(const Report& verified) {
+  const auto latest = std::ranges::max_element(verified.witnesses, {}, &WitnessSeen::size);
+  if (latest == verified.witnesses.end()) return {};
+  return " " + latest->name + " saw its first " + N(latest->size) + " records on " +
+         UtcText(latest->time * 1'000'000) + ".";
+}
 
-class Page {
- public:
-  void Raw(std::string_view html) { out_ += html; }
-  void Text(std::string_view text) { out_ += EscapeHtml(text); }
-  void Tag(std::string_view name, std::string_view text, std::string_view attributes = "") {
-    out_ += "<" + std::string(name) + std::string(attributes) + ">";
-    Text(text);
-    out_ += "</" + std::string(name) + ">\n";
-  }
-  void Section(std::string_view title, std::string_view explanation) {
-    Raw("</section>\n<section>\n");
-    Tag("h2", std::to_string(++section_) + ". " + std::string(title));
-    Tag("p", explanation, " class=\"why\"");
-  }
-  void Head(Cells cells) {
-    Raw("<table><thead><tr>");
-    for (const std::string& cell : cells) Tag("th", cell, " scope=\"col\"");
-    Raw("</tr></thead><tbody>\n");
-  }
-  void Row(Cells cells) {
-    Raw("<tr>");
-    for (const std::string& cell : cells) {
-      Tag("td", cell, IsNumber(cell) ? " class=\"n\"" : "");
-    }
-    Raw("</tr>\n");
-  }
-  void EndTable() { Raw("</tbody></table>\n"); }
-  void Nothing(std::string_view words) { Tag("p", words, " class=\"none\""); }
-  std::string Take() { return std::move(out_); }
-
- private:
-  static bool IsNumber(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  }
-
-  std::string out_;
-  int section_ = 0;
-};
-
-std::string N(uint64_t number) { return std::to_string(number); }
-
-std::string VerdictWords(Verdict verdict) {
-  switch (verdict) {
+std::string VerdictWords(const Report& verified) {
+  switch (verified.verdict) {
     case Verdict::kIncomplete: return "Something that must be in the log is missing. Read the reason before relying on this report.";
     case Verdict::kTampered: return "The log was changed after it was written. Do not rely on this report; keep a copy and investigate.";
     case Verdict::kRolledBack: return "The log is shorter than what was signed before: records were removed or an old copy was put back.";
     case Verdict::kForked: return "There are two different histories under one signature.";
-    case Verdict::kValidWithRecovery: return "The log is whole and unchanged. It tells of unclean ends or of an override itself; see section 8.";
-    default: return "The log is whole and unchanged since it was written.";
+    case Verdict::kValidWithRecovery: return "The log is whole and unchanged. It tells of unclean ends or of an override itself; see section 8." + WitnessWords(verified);
+    case Verdict::kValidWitnessed: return "The log is whole and unchanged since it was written." + WitnessWords(verified);
+    case Verdict::kValidSelfAttested:
+      return "Nothing in the log contradicts itself or its signatures. Nobody outside has vouched for it: that no "
+             "older copy was put back is not proved; see section 9.";
   }
+  return {};
 }
 
 void Heading(Page& page, const ReportDocument& document) {
@@ -77,7 +46,7 @@ void Heading(Page& page, const ReportDocument& document) {
   page.Raw("</header>\n<section>\n<div class=\"verdict " +
            std::string(IsValid(verified.verdict) ? "good" : "bad") + "\">");
   page.Tag("strong", VerdictName(verified.verdict));
-  page.Tag("p", VerdictWords(verified.verdict));
+  page.Tag("p", VerdictWords(verified));
   if (!verified.reason.empty()) page.Tag("p", "Reason: " + verified.reason);
   page.Raw("</div>\n");
   page.Tag("p",
@@ -109,6 +78,7 @@ void Summary(Page& page, const PeriodFacts& facts) {
   page.Row({"Records in the period", N(facts.records)});
   page.Row({"Records opened for this report", N(facts.opened)});
   page.Row({"Records whose content stayed sealed", N(facts.sealed)});
+  page.Row({"Records whose content was destroyed", N(facts.erased)});
   if (facts.unreadable > 0) page.Row({"Records opened but not readable", N(facts.unreadable)});
   page.EndTable();
   if (facts.sealed > 0) {
@@ -116,32 +86,8 @@ void Summary(Page& page, const PeriodFacts& facts) {
                   "findings cannot include them.");
   }
   if (facts.left_out > 0) {
-    page.Tag("p", N(facts.left_out) + " entries are beyond the length of a table below; they are "
-                                      "counted under (others) or can be listed with audit search.");
+    page.Tag("p", N(facts.left_out) + " counts are beyond the length of a table below and stand under (others).");
   }
-}
-
-void Policies(Page& page, const PeriodFacts& facts) {
-  page.Section("Policies in force, and who changed them",
-               "A revision is known by the hash of its rules; each decision names the one it was made by.");
-  if (facts.policies_in_force.empty()) {
-    page.Nothing("No decision was made and no policy put in force in this period.");
-  } else {
-    page.Head({"Revision", "Hash", "First seen", "Last seen", "Decisions"});
-    for (const PolicyInForce& policy : facts.policies_in_force) {
-      page.Row({policy.revision.empty() ? "(sealed)" : policy.revision, Hex(policy.hash).substr(0, 16),
-                UtcText(policy.first_us), UtcText(policy.last_us), N(policy.decisions)});
-    }
-    page.EndTable();
-  }
-  page.Tag("h3", "Acts of administrators, and configuration put in force");
-  if (facts.acts.empty()) return page.Nothing("None in this period.");
-  page.Head({"Record", "When", "Who", "What", "On what", "Outcome"});
-  for (const Act& act : facts.acts) {
-    page.Row({N(act.seq), UtcText(act.at_us), act.who, act.operation, act.argument,
-              act.refused ? "refused" : "done"});
-  }
-  page.EndTable();
 }
 
 void Decisions(Page& page, const PeriodFacts& facts) {
@@ -150,7 +96,9 @@ void Decisions(Page& page, const PeriodFacts& facts) {
   if (facts.by_policy.empty()) return page.Nothing("No decision could be read.");
   uint64_t most = 1;
   for (const auto& [name, counts] : facts.by_policy) most = std::max(most, counts.total());
-  page.Head({"Policy", "Allowed", "Treated", "Refused", "Share"});
+  page.Raw("<table><thead><tr><th scope=\"col\">Policy</th>");
+  for (const char* name : {"Allowed", "Treated", "Refused"}) page.Tag("th", name, " scope=\"col\" class=\"n\"");
+  page.Raw("<th scope=\"col\">Share</th></tr></thead><tbody>\n");
   for (const auto& [name, counts] : facts.by_policy) {
     page.Raw("<tr>");
     page.Tag("td", name);
@@ -162,7 +110,7 @@ void Decisions(Page& page, const PeriodFacts& facts) {
              "%\"></i><i class=\"t\" style=\"width:" + percent(counts.treated) +
              "%\"></i><i class=\"r\" style=\"width:" + percent(counts.refused) + "%\"></i></td></tr>\n");
   }
-  page.EndTable();
+  page.Raw("</tbody></table>\n");
 }
 
 void Residency(Page& page, const PeriodFacts& facts) {
@@ -170,10 +118,10 @@ void Residency(Page& page, const PeriodFacts& facts) {
                "Which classes of data, of people of which jurisdiction, went to which site, and how. "
                "A request with several classes is counted at each.");
   if (facts.residency.empty()) return page.Nothing("No decision could be read.");
-  page.Head({"Jurisdiction of the people", "Class of data", "Site", "How", "Requests"});
+  page.Head({"People of", "Class of data", "Went to", "How", "Requests"});
   for (const auto& [flow, count] : facts.residency) {
     const auto& [home, data_class, site, treatment] = flow;
-    page.Row({home, data_class, site.empty() ? "nowhere" : site, treatment, N(count)});
+    page.Row({home, ClassWords(data_class), site.empty() ? "nowhere" : site, TreatmentWords(treatment), N(count)});
   }
   page.EndTable();
 }
@@ -185,68 +133,16 @@ void Contents(Page& page, const PeriodFacts& facts) {
     page.Nothing("No finding.");
   } else {
     page.Head({"Kind of finding", "How many"});
-    for (const auto& [kind, count] : facts.findings) page.Row({kind, N(count)});
+    for (const auto& [kind, count] : facts.findings) page.Row({FindingWords(kind), N(count)});
     page.EndTable();
   }
   if (facts.models.empty()) return page.Nothing("No model is named by a request.");
-  page.Head({"Model (SHA-256)", "Requests"});
+  page.Head({"Model", "SHA-256 of its weights", "Requests"}, "models");
   for (const auto& [hash, count] : facts.models) {
-    page.Row({hash == Hash{} ? "(others)" : Hex(hash), N(count)});
+    const auto name = facts.model_names.find(hash);
+    page.Row({hash == Hash{} ? "(others)" : name == facts.model_names.end() ? "(sealed)" : name->second,
+              hash == Hash{} ? "" : Hex(hash), N(count)});
   }
-  page.EndTable();
-}
-
-void Accesses(Page& page, const PeriodFacts& facts) {
-  page.Section("Who read, released, erased, shredded or held records",
-               "Reading needs an auditor's key and the person's key: out of a release, which stands here, or on the "
-               "machine itself out of the key store, where it stands here only when the reader said so (--socket).");
-  if (facts.accesses.empty()) return page.Nothing("Nobody, in this period.");
-  page.Head({"Record", "When", "What", "Who", "Why", "Of record"});
-  for (const Access& access : facts.accesses) {
-    page.Row({N(access.seq), UtcText(access.at_us), std::string(KindName(access.kind)) + (access.what.empty() ? "" : " (" + access.what + ")"), access.who,
-              access.reason, access.target_seq == 0 ? "–" : N(access.target_seq)});
-  }
-  page.EndTable();
-}
-
-void Abuse(Page& page, const PeriodFacts& facts) {
-  page.Section("Abuse and siege",
-               "Refusals are counted every ten seconds, not recorded one by one, so that an attacker "
-               "cannot fill the log.");
-  if (!facts.sieges.empty()) {
-    page.Head({"Record", "When", "What"});
-    for (const Siege& siege : facts.sieges) {
-      page.Row({N(siege.begin_seq), UtcText(siege.begin_us), siege.words});
-    }
-    page.EndTable();
-  }
-  if (facts.refused_strangers.empty() && facts.refused_identified.empty()) {
-    return page.Nothing("No refusal was counted.");
-  }
-  page.Head({"Refusal", "Of whom", "How many"});
-  for (const auto& [name, count] : facts.refused_strangers) page.Row({name, "strangers", N(count)});
-  for (const auto& [name, count] : facts.refused_identified) page.Row({name, "known callers", N(count)});
-  page.EndTable();
-}
-
-void Gaps(Page& page, const PeriodFacts& facts) {
-  page.Section("Gaps, restarts and clocks",
-               "What stands between this log and completeness. A heartbeat is written while nothing "
-               "else is, so that a paused log shows.");
-  page.Tag("p", "Longest time without a record while the log ran: " +
-                    N(facts.longest_silence_us / 1'000'000) + " s. Records with an unsynchronised clock: " +
-                    N(facts.unsynchronised) + "; with an unknown one: " + N(facts.clock_unknown) + ".");
-  if (!facts.interruptions.empty()) {
-    page.Head({"Record", "When", "Kind", "What happened"});
-    for (const Interruption& gap : facts.interruptions) {
-      page.Row({N(gap.seq), UtcText(gap.at_us), std::string(KindName(gap.kind)), gap.words});
-    }
-    page.EndTable();
-  }
-  page.Tag("h3", "Requests without a complete answer, by reason");
-  if (facts.aborts.empty()) return page.Nothing("None.");
-  page.Head({"Reason", "How many"});
-  for (const auto& [name, count] : facts.aborts) page.Row({name, N(count)});
   page.EndTable();
 }
 
@@ -263,7 +159,7 @@ void Clauses(Page& page, const ReportDocument& document) {
   page.Section("Clause by clause",
                "What this period's log supports. It certifies nothing: each clause also asks for "
                "people and procedures, named in the last column.");
-  page.Head({"Standard", "Clause", "Asks to", "This log", "Evidence", "Remains to be shown"});
+  page.Head({"Standard", "Clause", "Asks to", "This log", "Evidence", "Remains to be shown"}, "clauses");
   for (const Clause& clause : JudgeClauses(document.facts, document.verified)) {
     page.Row({clause.standard, clause.number, clause.asks, std::string(SupportText(clause.support)),
               clause.evidence, clause.remains});
@@ -295,13 +191,13 @@ std::string ReportPageHtml(const ReportDocument& document) {
   page.Raw("<style>" + std::string(kReportStyle) + "</style>\n</head>\n<body>\n");
   Heading(page, document);
   Summary(page, document.facts);
-  Policies(page, document.facts);
+  PolicySection(page, document.facts);
   Decisions(page, document.facts);
   Residency(page, document.facts);
   Contents(page, document.facts);
-  Accesses(page, document.facts);
-  Abuse(page, document.facts);
-  Gaps(page, document.facts);
+  AccessSection(page, document.facts);
+  AbuseSection(page, document.facts);
+  GapSection(page, document.facts);
   Proof(page, document);
   Clauses(page, document);
   page.Raw("</section>\n</body>\n</html>\n");

@@ -39,8 +39,64 @@ json::array Acts(const PeriodFacts& facts) {
   for (const Act& act : facts.acts) {
     out.push_back(json::object{{"seq", act.seq}, {"at_us", act.at_us}, {"who", act.who},
                                {"operation", act.operation}, {"argument", act.argument},
-                               {"refused", act.refused}});
+                               {"refused", act.refused}, {"why", act.why}});
   }
+  return out;
+}
+
+json::array Revisions(const PeriodFacts& facts) {
+  json::array out;
+  for (const PolicyRevision& revision : facts.revisions) {
+    json::array approvals, spans;
+    for (const auto& one : revision.approvals) approvals.push_back(json::object{{"who", one.who}, {"at_us", one.at_us}});
+    for (const auto& span : revision.spans) {
+      json::object row{{"from_us", span.from_us}, {"began", span.began}, {"ended", span.ended}};
+      if (span.to_us != 0) row["to_us"] = span.to_us;
+      spans.push_back(std::move(row));
+    }
+    out.push_back(json::object{{"number", revision.number},
+                               {"hash", Hex(revision.hash)},
+                               {"proposed_by", revision.proposed_by},
+                               {"proposed_us", revision.proposed_us},
+                               {"approvals", std::move(approvals)},
+                               {"in_force", std::move(spans)},
+                               {"withdrawn", revision.withdrawn}});
+  }
+  return out;
+}
+
+json::array CountedActs(const PeriodFacts& facts) {
+  json::array out;
+  for (const auto& [key, counts] : facts.counted_acts) {
+    out.push_back(json::object{{"who", key.first}, {"operation", key.second},
+                               {"done", counts.done}, {"refused", counts.refused}});
+  }
+  return out;
+}
+
+json::array Episodes(const PeriodFacts& facts) {
+  json::array out;
+  for (const Episode& episode : facts.episodes) {
+    out.push_back(json::object{{"first_seq", episode.first_seq}, {"last_seq", episode.last_seq},
+                               {"first_us", episode.first_us},   {"last_us", episode.last_us},
+                               {"strangers", episode.strangers}, {"identified", episode.identified},
+                               {"reasons", Table(episode.reasons)}, {"sealed", episode.sealed}});
+  }
+  return out;
+}
+
+// What bounded lists have no room for, by list.
+json::object NotListed(const PeriodFacts& facts) {
+  json::object out;
+  const auto add = [&out](const char* name, const Unlisted& rest) {
+    if (rest.count == 0) return;
+    out[name] = {{"count", rest.count}, {"from_seq", rest.from_seq}, {"by", Table(rest.by)}};
+  };
+  add("acts", facts.unlisted_acts);
+  add("accesses", facts.unlisted_reads);
+  add("episodes", facts.unlisted_episodes);
+  add("sieges", facts.unlisted_sieges);
+  add("interruptions", facts.unlisted_interruptions);
   return out;
 }
 
@@ -100,6 +156,7 @@ std::string ReportPageJson(const ReportDocument& document) {
   out["records"] = {{"count", facts.records},       {"first_seq", facts.first_seq},
                     {"last_seq", facts.last_seq},   {"kinds", std::move(kinds)},
                     {"opened", facts.opened},       {"sealed", facts.sealed},
+                    {"erased", facts.erased},
                     {"unreadable", facts.unreadable}, {"left_out", facts.left_out}};
   out["subjects"] = facts.subjects;
   out["tenants"] = facts.tenants;
@@ -110,7 +167,10 @@ std::string ReportPageJson(const ReportDocument& document) {
   out["aborts"] = Table(facts.aborts);
   out["tokens"] = {{"prompt", facts.prompt_tokens}, {"completion", facts.completion_tokens}};
   out["policies_in_force"] = Policies(facts);
+  out["revisions"] = Revisions(facts);
+  out["sealed_policy_records"] = facts.sealed_policy_records;
   out["acts"] = Acts(facts);
+  out["counted_acts"] = CountedActs(facts);
   json::object by_policy;
   for (const auto& [name, counts] : facts.by_policy) by_policy[name] = Counts(counts);
   out["by_policy"] = std::move(by_policy);
@@ -119,9 +179,13 @@ std::string ReportPageJson(const ReportDocument& document) {
   json::object models;
   for (const auto& [hash, count] : facts.models) models[Hex(hash)] = count;
   out["models"] = std::move(models);
+  json::object names;
+  for (const auto& [hash, name] : facts.model_names) names[Hex(hash)] = name;
+  out["model_names"] = std::move(names);
   out["accesses"] = Accesses(facts);
   out["refused_strangers"] = Table(facts.refused_strangers);
   out["refused_identified"] = Table(facts.refused_identified);
+  out["episodes"] = Episodes(facts);
   json::array sieges;
   for (const Siege& siege : facts.sieges) {
     sieges.push_back(json::object{{"seq", siege.begin_seq}, {"at_us", siege.begin_us}, {"words", siege.words}});
@@ -129,6 +193,7 @@ std::string ReportPageJson(const ReportDocument& document) {
   out["sieges"] = std::move(sieges);
   out["interruptions"] = Interruptions(facts);
   out["overrides"] = facts.overrides;
+  out["not_listed"] = NotListed(facts);
   out["clock"] = {{"unsynchronised", facts.unsynchronised}, {"unknown", facts.clock_unknown}};
   out["longest_silence_us"] = facts.longest_silence_us;
   out["verifier"] = json::parse(ReportJson(document.verified));

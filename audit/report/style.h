@@ -22,9 +22,14 @@ p{margin:.4rem 0}
 .good{border-color:var(--good)}.good strong{color:var(--good)}
 .bad{border-color:var(--bad)}.bad strong{color:var(--bad)}
 table{border-collapse:collapse;width:100%;margin:.6rem 0;font-size:.9rem}
-th,td{text-align:left;vertical-align:top;padding:.32rem .55rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+th,td{text-align:left;vertical-align:top;padding:.32rem .55rem;border-bottom:1px solid var(--line);overflow-wrap:break-word}
+td{white-space:pre-line}
 th{background:var(--head);font-weight:600;overflow-wrap:normal}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+th.n,td.n{text-align:right}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
+.clauses td:nth-child(1),.clauses td:nth-child(2){width:11%}.clauses td:nth-child(5){width:34%}
+.clauses td:nth-child(4){font-weight:600}
+.revisions td:nth-child(1){white-space:pre}.models td:nth-child(2){overflow-wrap:anywhere;font-family:monospace}
+.warn{border-left:4px solid #d9a441;padding-left:.6rem}
 td.bar{width:30%;white-space:nowrap;font-size:0}
 td.bar i{display:inline-block;height:.85rem;vertical-align:middle}
 i.a{background:#4c9a6a}i.t{background:#d9a441}i.r{background:#c2544a}

@@ -62,8 +62,9 @@ class Exporting final : public audit::ScanVisitor {
             audit::RecordOpener* opener, const audit::Prover* prover, Target& out)
       : query_(query), period_(period), limit_(arguments.query.limit), csv_(arguments.format == "csv"), opener_(opener),
         prover_(prover), out_(out) {
-    if (csv_) out_.Put("seq,time,kind,outcome,request_id,parent_seq,subject_tag,tenant_tag,policy_hash,"
-                       "model_hash,leaf_hash\r\n");
+    if (!csv_) return;
+    out_.Put("seq,time,kind,outcome,request_id,parent_seq,subject_tag,tenant_tag,policy_hash,model_hash,leaf_hash,leaf");
+    out_.Put(prover_ != nullptr ? ",proof\r\n" : "\r\n");
   }
   void OnRecord(const audit::ScannedRecord& record) override {
     if (record.leaf.kind == audit::Kind::kKey && opener_ != nullptr) opener_->TakeKey(record.leaf, record.payload);
@@ -78,9 +79,7 @@ class Exporting final : public audit::ScanVisitor {
 
  private:
   void OnFound(const audit::ScannedRecord& record) {
-    const json::object summary = Summary(record.leaf, record.leaf_hash);
-    if (csv_) return PutCsv(summary);
-    json::object line = summary;
+    json::object line = Summary(record.leaf, record.leaf_hash);
     line["leaf"] = audit::Hex(audit::AsBytes(audit::EncodeLeaf(record.leaf)));
     if (opener_ != nullptr && record.leaf.parts > 0 && record.leaf.kind != audit::Kind::kKey) {
       period_.FindKeys(record.leaf.chain, [this](const audit::Leaf& leaf, std::string_view payload) {
@@ -99,16 +98,23 @@ class Exporting final : public audit::ScanVisitor {
       if (proof && proof.value()) line["proof"] = *proof.value();
       else ++unproved_;
     }
+    if (csv_) return PutCsv(line);
     out_.Put(json::serialize(line) + "\n");
   }
-  // Numbers, names of kinds and hex only: nothing that a spreadsheet could take for a formula.
+  // Numbers, names of kinds, hex and base64 (of the proof's text) only: nothing that a spreadsheet could take for a
+  // formula, nothing to quote.
   void PutCsv(const json::object& summary) {
     std::string line;
     for (const char* name : {"seq", "time", "kind", "outcome", "request_id", "parent_seq", "subject_tag",
-                             "tenant_tag", "policy_hash", "model_hash", "leaf_hash"}) {
+                             "tenant_tag", "policy_hash", "model_hash", "leaf_hash", "leaf"}) {
       const json::value& value = summary.at(name);
       line += line.empty() ? "" : ",";
       line += value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+    }
+    if (prover_ != nullptr) {
+      const json::value* proof = summary.if_contains("proof");  // none: not under a checkpoint yet
+      line += ",";
+      if (proof != nullptr) line += audit::Base64(audit::AsBytes(proof->get_string()));
     }
     out_.Put(line + "\r\n");
   }
@@ -140,6 +146,9 @@ void Export(Context& context, ExportArguments arguments) {
   if (arguments.opening.half()) {
     return Fail(context, kUsage,
                 "--auditor-key and --release (or, on the box, --keys) open records together; give both or none");
+  }
+  if (arguments.format == "csv" && arguments.opening.any()) {
+    return Fail(context, kUsage, "csv holds no contents: leave out --auditor-key and --release, or use --format jsonl");
   }
   arguments.query.keys = arguments.opening.keys;
   const auto query = QueryOf(context, arguments.query);
@@ -191,7 +200,7 @@ void AddAuditExport(CLI::App& noun, Context& context) {
   CLI::App* app = noun.add_subcommand("export", "the records that fit, as JSON lines or CSV, with contents and proofs");
   AddQueryOptions(*app, arguments->query);
   AddOpeningOptions(*app, arguments->opening);
-  app->add_option("--format", arguments->format, "jsonl, or csv (without contents)")->check(CLI::IsMember({"jsonl", "csv"}));
+  app->add_option("--format", arguments->format, "jsonl, or csv (leaves and proofs, without contents)")->check(CLI::IsMember({"jsonl", "csv"}));
   app->add_flag("--proofs", arguments->proofs, "a C2SP tlog-proof with every record");
   app->add_option("--out", arguments->out, "a new file, readable by its owner only; else standard output");
   app->add_option("--socket", arguments->socket, "auditd's socket: the reading is recorded first");

@@ -49,6 +49,8 @@ class Opening {
   audit::RecordOpener MakeOpener(const std::string& origin) const {
     return audit::RecordOpener(origin, source_, pointers_);
   }
+  const std::vector<const certs::SecretBytes*>& secrets() const { return pointers_; }
+  audit::SubjectKeySource* source() const { return source_; }
 
  private:
   std::list<certs::SecretBytes> secrets_;

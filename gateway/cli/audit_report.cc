@@ -1,11 +1,17 @@
 // `portcullis audit report`: the compliance report of a period, as one HTML page and as JSON. Reads the
 // log twice, once to verify all of it and once to count; with an auditor's key and the subject keys it
-// opens what it counts. The page appears whole, under a name that is not taken yet.
+// opens what it counts. With --socket a report that opens contents is recorded first (AUDIT_READ). The page
+// appears whole, under a name that is not taken yet.
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
 
+#include "audit/client.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/new_file.h"
@@ -14,13 +20,15 @@
 #include "audit/report/document.h"
 #include "audit/scan.h"
 #include "audit/verify.h"
+#include "certs/secret.h"
 #include "gateway/cli/audit_read.h"
 
 namespace portcullis::cli {
 namespace {
 
 struct Arguments {
-  std::string log, key, organisation, out;
+  std::string log, key, organisation, out, socket;
+  std::vector<std::string> witnesses, seen;
   PeriodArguments period;
   OpeningArguments opening;
 };
@@ -35,14 +43,14 @@ class Counting : public audit::ScanVisitor {
     if (opener_ != nullptr) {
       if (record.leaf.kind == audit::Kind::kKey) {
         opener_->TakeKey(record.leaf, record.payload);
-      } else if (record.leaf.parts > 0) {
+      } else if (record.leaf.parts > 0 && !record.erased) {
         auto opened = opener_->Open(record.leaf, record.payload);
         if (opened) parts = std::move(opened).value().parts;
       }
     }
-    collector_.Take(record.leaf, parts);
+    collector_.Take(record.leaf, parts, record.erased);
   }
-  const audit::PeriodFacts& facts() const { return collector_.facts(); }
+  const audit::PeriodFacts& facts() { return collector_.facts(); }
 
  private:
   audit::RecordOpener* opener_;
@@ -61,18 +69,43 @@ void Write(Context& context, const Arguments& arguments, const audit::ReportDocu
   context.exit_code = audit::IsValid(document.verified.verdict) ? kOk : kNo;
 }
 
+// What the page says was proved is against these keys and witnesses.
+audit::Result<audit::VerifyOptions> VerifyAgainst(const Arguments& arguments) {
+  audit::VerifyOptions verify;
+  verify.log_folder = arguments.log;
+  if (!arguments.key.empty()) {
+    BOOST_OUTCOME_TRY(verify.key, audit::ReadVerifierKey(arguments.key));
+  }
+  for (const std::string& file : arguments.witnesses) {
+    BOOST_OUTCOME_TRY(const auto keys, audit::ReadVerifierKeys(file));
+    verify.witnesses.insert(verify.witnesses.end(), keys.begin(), keys.end());
+  }
+  for (const std::string& file : arguments.seen) {
+    BOOST_OUTCOME_TRY(std::string note, audit::ReadFile(file, audit::kMaxNote));
+    verify.seen.push_back(std::move(note));
+  }
+  return verify;
+}
+
+audit::Result<void> RecordReading(const Arguments& arguments) {
+  BOOST_OUTCOME_TRY(audit::Client client, audit::Client::Connect(arguments.socket));
+  audit::Event event;
+  event.kind = audit::Kind::kAuditRead;
+  const boost::json::object facts{{"what", "report"}, {"from", arguments.period.from}, {"to", arguments.period.to},
+                                  {"uid", ::getuid()}};
+  event.parts.push_back(audit::Part{audit::PartType::kMetadata, boost::json::serialize(facts)});
+  BOOST_OUTCOME_TRY(client.Append({&event, 1}));
+  return audit::Ok();
+}
+
 void MakeReport(Context& context, const Arguments& arguments) {
   const auto period = PeriodOf(context, arguments.period);
   if (!period) return;
   const auto log_key = audit::ReadLogKey(arguments.log);
   if (!log_key) return Fail(context, kUsage, log_key.error().message);
-  audit::VerifyOptions verify;
-  verify.log_folder = arguments.log;
-  if (!arguments.key.empty()) {
-    const auto key = audit::ReadVerifierKey(arguments.key);
-    if (!key) return Fail(context, kUsage, key.error().message);
-    verify.key = key.value();
-  }
+  auto against = VerifyAgainst(arguments);
+  if (!against) return Fail(context, kUsage, against.error().message);
+  audit::VerifyOptions& verify = against.value();
   if (arguments.opening.half()) {
     return Fail(context, kUsage,
                 "--auditor-key and --release (or, on the box, --keys) open records together; give both or none");
@@ -83,7 +116,14 @@ void MakeReport(Context& context, const Arguments& arguments) {
     if (auto ready = opening.Prepare(arguments.opening, log_key.value().name); !ready) {
       return Fail(context, kUsage, ready.error().message);
     }
+    if (!arguments.socket.empty() && !context.dry_run) {
+      const auto told = RecordReading(arguments);
+      if (!told) return Fail(context, kRemote, "not read, as it could not be recorded: " + told.error().message);
+    }
     opener.emplace(opening.MakeOpener(log_key.value().name));
+    verify.auditor_secrets = opening.secrets();
+    verify.keys = opening.source();
+    verify.all_keys = !arguments.opening.keys.empty();
   }
   audit::Progress checking("verify", audit::LogBytes(arguments.log));
   verify.progress = checking.Sink();
@@ -112,9 +152,15 @@ void AddAuditReport(CLI::App& noun, Context& context) {
   AddPeriodOptions(*report, arguments->period);
   report->add_option("--key", arguments->key, "the log's verifier key from elsewhere");
   AddOpeningOptions(*report, arguments->opening);
+  report->add_option("--witness", arguments->witnesses, "verifier keys of witnesses that you trust");
+  report->add_option("--seen", arguments->seen, "a checkpoint of this log that somebody kept: the log must contain it");
+  report->add_option("--socket", arguments->socket, "auditd's socket: the reading is recorded first");
   report->add_option("--organisation", arguments->organisation, "name at the head of the page");
   report->add_option("--out", arguments->out, "file for the page; else it goes to standard output");
-  report->callback([&context, arguments] { MakeReport(context, *arguments); });
+  report->callback([&context, arguments] {
+    certs::InitSodium();
+    MakeReport(context, *arguments);
+  });
 }
 
 }  // namespace portcullis::cli
