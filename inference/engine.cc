@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "inference/sample/defaults.h"
+
 namespace portcullis::inference {
 namespace {
 
 constexpr int64_t kDefaultAnswer = 4096;
+constexpr int64_t kReasonedAnswer = 32768;
 
 std::string WindowNote(const ModelInfo& info, int64_t context_length) {
   if (info.sliding_window == 0 || context_length < info.sliding_window) return {};
@@ -19,6 +22,11 @@ std::string WindowNote(const ModelInfo& info, int64_t context_length) {
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const Model& model) {
   if (model.gguf() != nullptr) return Tokenizer::FromGguf(*model.gguf());
   return Tokenizer::FromFolder(model.info().path);
+}
+
+Result<SamplingOptions> LoadSamplingDefaults(const Model& model) {
+  if (model.gguf() != nullptr) return SamplingDefaultsOfGguf(*model.gguf());
+  return SamplingDefaultsOfFolder(model.info().path);
 }
 
 Engine::Engine(std::unique_ptr<Model> model, std::unique_ptr<Tokenizer> tokenizer,
@@ -74,7 +82,8 @@ Result<int64_t> Engine::AnswerRoom(size_t prompt_tokens, int64_t wanted) const {
                      std::to_string(prompt_tokens) + " in the prompt, " + std::to_string(needed) +
                      " for the answer)"};
   }
-  return wanted > 0 ? wanted : std::min(rest, kDefaultAnswer);
+  if (wanted > 0) return wanted;
+  return std::min(rest, template_.reasons() ? kReasonedAnswer : kDefaultAnswer);
 }
 
 Result<void> Engine::CheckTokens(std::span<const TokenId> tokens) const {

@@ -39,8 +39,8 @@ class Engine {
                             const ChatOptions& options) const;
   // The prompt of a plain continuation: the begin token where the model wants one, then the text.
   Result<Prompt> RenderText(std::string_view text, Specials specials) const;
-  // The room for an answer: `wanted`, or where that is 0 what remains, at most 4096 tokens.
-  // kContextLength where the prompt leaves too little.
+  // The room for an answer: `wanted`, or where that is 0 what remains, at most 4096 tokens, of a
+  // model that reasons before it answers 32768. kContextLength where the prompt leaves too little.
   Result<int64_t> AnswerRoom(size_t prompt_tokens, int64_t wanted) const;
 
   bool Admits(const Caller& caller) { return scheduler_.Admits(caller); }
@@ -66,7 +66,9 @@ class Engine {
   Scheduler scheduler_;  // last: it uses all of the above
 };
 
-// The tokenizer that belongs to a loaded model: from its GGUF file or its folder.
+// What belongs to a loaded model, from its GGUF file or its folder: the tokenizer, and the sampling
+// that its makers recommend.
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const Model& model);
+Result<SamplingOptions> LoadSamplingDefaults(const Model& model);
 
 }  // namespace portcullis::inference

@@ -25,7 +25,6 @@
 
 #include "inference/engine.h"
 #include "inference/ops/workers.h"
-#include "inference/sample/defaults.h"
 #include "inference/serve/integrity.h"
 #include "inference/serve/listen.h"
 #include "inference/serve/sandbox.h"
@@ -191,7 +190,7 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   BOOST_OUTCOME_TRY(auto model, Model::Load(arguments.model, load));
   BOOST_OUTCOME_TRY(auto tokenizer, LoadTokenizer(*model));
   ServerOptions serving;
-  BOOST_OUTCOME_TRY(serving.defaults, LoadSamplingDefaults(arguments.model));
+  BOOST_OUTCOME_TRY(serving.defaults, LoadSamplingDefaults(*model));
 
   EngineOptions options;
   options.name = arguments.name;

@@ -9,7 +9,6 @@
 
 #include "gateway/cli/model.h"
 #include "inference/engine.h"
-#include "inference/sample/defaults.h"
 
 namespace portcullis::cli {
 namespace {
@@ -70,10 +69,10 @@ class Printer final : public inference::Sink {
 };
 
 Result<void> Generate(const Context& context, const GenerateOptions& options) {
-  BOOST_OUTCOME_TRY(auto sampling, inference::LoadSamplingDefaults(options.model));
+  BOOST_OUTCOME_TRY(auto model, LoadModel(options, inference::Precision::kFast));
+  BOOST_OUTCOME_TRY(auto sampling, inference::LoadSamplingDefaults(*model));
   if (options.temperature) sampling.temperature = *options.temperature;
   sampling.seed = options.seed ? *options.seed : std::random_device{}();
-  BOOST_OUTCOME_TRY(auto model, LoadModel(options, inference::Precision::kFast));
   BOOST_OUTCOME_TRY(auto tokenizer, inference::LoadTokenizer(*model));
   inference::EngineOptions engine_options;
   engine_options.scheduler.max_running = 1;

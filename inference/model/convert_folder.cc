@@ -10,6 +10,7 @@
 
 #include "inference/model/convert_plan.h"
 #include "inference/ops/dequantize.h"
+#include "inference/sample/defaults.h"
 
 namespace portcullis::inference::convert {
 namespace {
@@ -249,9 +250,11 @@ Result<Plan> PlanFromFolder(const Weights& weights) {
   plan.layers = config.layers;
   plan.tied = config.tied_embeddings;
   BOOST_OUTCOME_TRY(SetConfig(weights, config, plan));
+  BOOST_OUTCOME_TRY(const auto sampling, SamplingDefaultsOfFolder(weights.path()));
+  WriteSamplingDefaults(sampling, plan.writer);
   std::error_code ignored;
   if (std::filesystem::exists(weights.path() / "tokenizer.json", ignored)) {
-    BOOST_OUTCOME_TRY(SetTokenizer(weights.path(), config.vocab_size, plan.writer));
+    BOOST_OUTCOME_TRY(SetTokenizer(weights.path(), config.vocab_size, plan));
   } else {
     plan.writer.SetString("tokenizer.ggml.model", "no_vocab");
     plan.notes = "the folder has no tokenizer.json, so that the file has no vocabulary";

@@ -35,8 +35,9 @@ Result<Plan> PlanFromFolder(const Weights& weights);
 // The configuration of a folder as metadata; kUnsupported for what GGUF cannot say.
 Result<void> SetConfig(const Weights& weights, const ModelConfig& config, Plan& plan);
 
-// tokenizer.json and tokenizer_config.json of a folder as tokenizer.ggml.* metadata.
-Result<void> SetTokenizer(const std::filesystem::path& folder, int64_t vocab_size,
-                          gguf::Writer& writer);
+// tokenizer.json and the files beside it as tokenizer.ggml.* metadata. What begins a text, what ends
+// an answer and the chat template are as Tokenizer::FromFolder reads them, so that a folder and its
+// GGUF file are served alike.
+Result<void> SetTokenizer(const std::filesystem::path& folder, int64_t vocab_size, Plan& plan);
 
 }  // namespace portcullis::inference::convert

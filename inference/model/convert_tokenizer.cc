@@ -5,12 +5,14 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <algorithm>
 #include <map>
 
 #include "inference/model/convert_plan.h"
 #include "inference/model/json.h"
 #include "inference/model/limits.h"
 #include "inference/tokenizer/pretokenize.h"
+#include "inference/tokenizer/tokenizer.h"
 
 namespace portcullis::inference::convert {
 namespace {
@@ -215,10 +217,31 @@ std::string_view SpecialText(const json::value& config, const char* key) {
   return value.is_string() ? TextOf(value) : TextOf(Member(value, "content"));
 }
 
+// GGUF has keys for three tokens that end an answer.
+void SetEnds(const Tokenizer& tokenizer, Plan& plan) {
+  constexpr const char* kKeys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                   "tokenizer.ggml.eom_token_id"};
+  std::vector<TokenId> ends;
+  for (const TokenId id : tokenizer.ends()) {
+    if (std::ranges::find(ends, id) == ends.end()) ends.push_back(id);
+  }
+  // The last key is that of Llama's end of a message.
+  if (ends.size() > 2 && ends[1] == tokenizer.Control("<|eom_id|>")) std::swap(ends[1], ends[2]);
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (i < std::size(kKeys)) {
+      plan.writer.SetInt(kKeys[i], static_cast<uint32_t>(ends[i]));
+    } else {
+      if (!plan.notes.empty()) plan.notes += "; ";
+      plan.notes += "GGUF has no key for a fourth end of an answer, `" +
+                    std::string(tokenizer.vocab().Bytes(ends[i])) + "`";
+    }
+  }
+}
+
 }  // namespace
 
-Result<void> SetTokenizer(const std::filesystem::path& folder, int64_t vocab_size,
-                          gguf::Writer& writer) {
+Result<void> SetTokenizer(const std::filesystem::path& folder, int64_t vocab_size, Plan& plan) {
+  gguf::Writer& writer = plan.writer;
   const auto path = folder / "tokenizer.json";
   BOOST_OUTCOME_TRY(const auto root, ReadObject(path, kMaxTokenizerBytes));
   TokenizerPlanner planner(root, vocab_size, "`" + path.string() + "`");
@@ -234,19 +257,17 @@ Result<void> SetTokenizer(const std::filesystem::path& folder, int64_t vocab_siz
   const auto set = [&](const char* from, const char* to) {
     if (const auto id = planner.Find(SpecialText(config, from))) writer.SetInt(to, *id);
   };
-  set("bos_token", "tokenizer.ggml.bos_token_id");
-  set("eos_token", "tokenizer.ggml.eos_token_id");
   set("pad_token", "tokenizer.ggml.padding_token_id");
   set("unk_token", "tokenizer.ggml.unknown_token_id");
-  const json::value& add = Member(config, "add_bos_token");
-  if (add.is_bool()) writer.SetBool("tokenizer.ggml.add_bos_token", add.get_bool());
-  const std::string_view chat = TextOf(Member(config, "chat_template"));
-  if (!chat.empty()) {
-    writer.SetString("tokenizer.chat_template", chat);
-  } else if (const auto file = folder / "chat_template.jinja";
-             std::filesystem::exists(file, ignored)) {
-    BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(file, kMaxConfigBytes));
-    writer.SetString("tokenizer.chat_template", text);
+
+  BOOST_OUTCOME_TRY(const auto tokenizer, Tokenizer::FromFolder(folder));
+  if (tokenizer->bos() != kNoToken) {
+    writer.SetInt("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(tokenizer->bos()));
+  }
+  writer.SetBool("tokenizer.ggml.add_bos_token", tokenizer->add_bos());
+  SetEnds(*tokenizer, plan);
+  if (!tokenizer->chat_template().empty()) {
+    writer.SetString("tokenizer.chat_template", tokenizer->chat_template());
   }
   return boost::outcome_v2::success();
 }

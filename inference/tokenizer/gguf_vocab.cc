@@ -23,10 +23,10 @@ enum GgufTokenType : int64_t {
 
 constexpr std::string_view kMetaspace = "\u2581";
 
-// Files written before the end-of-turn key existed leave their end-of-turn token unnamed.
+// Files written before the keys for the ends of a turn and a message existed do not name those.
 constexpr std::string_view kEndTexts[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end_of_text|>", "<|endoftext|>", "<｜end▁of▁sentence｜>",
-    "<|EOT|>"};
+    "<|eot_id|>",    "<|eom_id|>",    "<|im_end|>", "<|end_of_text|>",
+    "<|endoftext|>", "<｜end▁of▁sentence｜>", "<|EOT|>"};
 
 Error Bad(const std::string& what) { return Error{Code::kBadTokenizer, "gguf: " + what}; }
 
@@ -167,7 +167,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::FromGguf(const gguf::File& file) {
   BOOST_OUTCOME_TRY(parts.bos, IdOr(file, "tokenizer.ggml.bos_token_id", kNoToken, size));
   BOOST_OUTCOME_TRY(parts.add_bos, BoolOr(file, "tokenizer.ggml.add_bos_token",
                                           !byte_level || parts.bpe.whole_piece_first));
-  for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+  for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                         "tokenizer.ggml.eom_token_id"}) {
     BOOST_OUTCOME_TRY(const TokenId id, IdOr(file, key, kNoToken, size));
     if (id != kNoToken) parts.ends.push_back(id);
   }

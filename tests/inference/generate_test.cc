@@ -55,6 +55,22 @@ std::shared_ptr<RecordingSink> Greedy(Engine& engine, const Prompt& prompt, int6
   return sink;
 }
 
+TEST(Engine, AnAnswerWithoutALimitIsLongerWhereTheModelReasons) {
+  const auto room = [](const std::string& chat_template, int64_t context, int64_t wanted) {
+    const auto engine = Engine::Create(std::make_unique<ScriptedModel>(Bytes("x"), context),
+                                       TestTokenizer(chat_template), {});
+    EXPECT_TRUE(engine.has_value());
+    return engine.value()->AnswerRoom(100, wanted).value();
+  };
+  const std::string plain =
+      "{% for m in messages %}{{'<|im_start|>' + m['role'] + m['content'] + '<|im_end|>'}}{% endfor %}";
+  EXPECT_EQ(room(plain, 131072, 0), 4096);
+  EXPECT_EQ(room(kR1Template, 131072, 0), 32768);
+  EXPECT_EQ(room(kR1Template, 8192, 0), 8092);
+  EXPECT_EQ(room(kR1Template, 131072, 50), 50);
+  EXPECT_EQ(room(kR1Template, 131072, 100000), 100000);
+}
+
 TEST(Generate, StoriesAreTheOnesOthersWrite) {
   if (!std::filesystem::exists(kStories)) GTEST_SKIP() << "not here: " << kStories;
   const auto engine = LoadEngine(kStories / "stories260k-f32.gguf");

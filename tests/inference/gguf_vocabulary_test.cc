@@ -112,6 +112,20 @@ TEST_F(GgufVocabulary, Gpt2SplitsAsGpt2Does) {
   EXPECT_EQ(std::ranges::count(encode("<|endoftext|>"), end_), 0);
 }
 
+// Llama 3.1 ends a call of a tool with <|eom_id|>; its files name the token or do not.
+TEST_F(GgufVocabulary, TheEndOfAMessageEndsAnAnswer) {
+  const auto eom = static_cast<TokenId>(vocabulary_.tokens.size());
+  vocabulary_.Add("<|eom_id|>", kControl);
+  vocabulary_.Add("<|over|>", kControl);
+  auto file = vocabulary_.File("gpt-2");
+  const auto by_text = Read(file);
+  ASSERT_TRUE(by_text);
+  EXPECT_TRUE(by_text.value()->IsEnd(eom));
+  EXPECT_FALSE(by_text.value()->IsEnd(eom + 1));
+  file.Int("tokenizer.ggml.eom_token_id", static_cast<uint32_t>(eom + 1));
+  EXPECT_TRUE(Read(file).value()->IsEnd(eom + 1));
+}
+
 TEST_F(GgufVocabulary, EveryByteComesBack) {
   const auto read = Read(vocabulary_.File("gpt-2"));
   ASSERT_TRUE(read);
