@@ -1,7 +1,9 @@
 #include "inference/model/config.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "inference/model/limits.h"
 #include "inference/model/weights.h"
 
 namespace portcullis::inference {
@@ -12,6 +14,11 @@ Result<ModelConfig> ConfigOf(const Weights& weights) {
   const auto path = weights.path() / "config.json";
   BOOST_OUTCOME_TRY(const auto text, ReadSmallFile(path, kMaxConfigBytes));
   return ConfigFromJson(text, "`" + path.string() + "`");
+}
+
+int64_t StretchedContext(const RopeConfig& rope) {
+  const double stretched = rope.factor * static_cast<double>(rope.original_context);
+  return static_cast<int64_t>(std::min(stretched, static_cast<double>(kMaxContext)));
 }
 
 double YarnMagnitude(double factor, double mscale) {

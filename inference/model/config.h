@@ -90,6 +90,10 @@ Result<ModelConfig> ConfigFromGguf(const gguf::File& file);
 // Checks that the numbers fit together and fills in what follows from them (softmax_scale).
 Result<void> CompleteConfig(ModelConfig& config);
 
+// The context that YaRN gives: where it was turned on afterwards, as Qwen's makers advise, the length
+// in the file is still that of training.
+int64_t StretchedContext(const RopeConfig& rope);
+
 // YaRN's magnitude correction: 1 + 0.1 * mscale * ln(factor) for factors beyond 1.
 double YarnMagnitude(double factor, double mscale);
 

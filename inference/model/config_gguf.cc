@@ -78,6 +78,9 @@ Result<void> ReadRope(const Keys& keys, ModelConfig& config) {
   rope.scaling = RopeScaling::kYarn;
   BOOST_OUTCOME_TRY(rope.original_context, keys.Int("rope.scaling.original_context_length", 1,
                                                     kMaxContext, config.context_length));
+  if (keys.Has("rope.scaling.original_context_length")) {
+    config.context_length = std::max(config.context_length, StretchedContext(rope));
+  }
   BOOST_OUTCOME_TRY(rope.beta_fast, keys.Float("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32.0));
   BOOST_OUTCOME_TRY(rope.beta_slow, keys.Float("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1.0));
   // DeepSeek's two magnitudes cancel in the rotation; what is left is that of the scores.
@@ -127,8 +130,6 @@ Result<void> ReadDeepseek(const Keys& keys, ModelConfig& config) {
   BOOST_OUTCOME_TRY(moe.shared_experts, keys.Int("expert_shared_count", 0, kMaxExperts, 0));
   BOOST_OUTCOME_TRY(moe.intermediate_size, keys.Int("expert_feed_forward_length", 1, kMaxWidth));
   BOOST_OUTCOME_TRY(moe.dense_layers, keys.Int("leading_dense_block_count", 0, kMaxLayers, 0));
-  BOOST_OUTCOME_TRY(moe.groups, keys.Int("expert_group_count", 1, kMaxExperts, 1));
-  BOOST_OUTCOME_TRY(moe.groups_used, keys.Int("expert_group_used_count", 1, kMaxExperts, 1));
   BOOST_OUTCOME_TRY(moe.normalize, keys.Bool("expert_weights_norm", false));
   BOOST_OUTCOME_TRY(moe.scale, keys.Float("expert_weights_scale", 0.0, 1e6, 1.0));
   if (moe.scale == 0.0) moe.scale = 1.0;
@@ -139,6 +140,12 @@ Result<void> ReadDeepseek(const Keys& keys, ModelConfig& config) {
   }
   moe.sigmoid = gating == 2;
   moe.correction_bias = moe.sigmoid;
+  // Files from before these keys existed leave them out: DeepSeek-V3 and R1, which alone have 256
+  // experts chosen by sigmoid, route to 4 of 8 groups.
+  const bool v3 = moe.sigmoid && moe.experts == 256 && !keys.Has("expert_group_count");
+  BOOST_OUTCOME_TRY(moe.groups, keys.Int("expert_group_count", 1, kMaxExperts, v3 ? 8 : 1));
+  BOOST_OUTCOME_TRY(moe.groups_used,
+                    keys.Int("expert_group_used_count", 1, kMaxExperts, v3 ? 4 : 1));
   return boost::outcome_v2::success();
 }
 
@@ -164,6 +171,10 @@ Result<void> ReadHeads(const Keys& keys, ModelConfig& config) {
   config.head_norm = config.architecture == Architecture::kQwen3;
   // ggml's converter reorders the query and key rows of Llama for pairs that lie side by side.
   config.rope.interleaved = config.architecture == Architecture::kLlama;
+  return boost::outcome_v2::success();
+}
+
+Result<void> ReadWindow(const Keys& keys, ModelConfig& config) {
   BOOST_OUTCOME_TRY(const int64_t window,
                     keys.Int("attention.sliding_window", 0, kMaxContext, 0));
   if (window > 0 && window < config.context_length) {
@@ -203,6 +214,9 @@ Result<ModelConfig> ConfigFromGguf(const gguf::File& file) {
     BOOST_OUTCOME_TRY(ReadHeads(keys, config));
   }
   BOOST_OUTCOME_TRY(ReadRope(keys, config));
+  if (config.architecture != Architecture::kDeepseek) {
+    BOOST_OUTCOME_TRY(ReadWindow(keys, config));
+  }
   BOOST_OUTCOME_TRY(CompleteConfig(config));
   return config;
 }

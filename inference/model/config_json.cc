@@ -66,6 +66,9 @@ Result<void> ReadRope(const JsonFields& root, ModelConfig& config) {
                                          "` is not supported; linear, llama3 and yarn are"};
   }
   rope.scaling = RopeScaling::kYarn;
+  if (fields.Has("original_max_position_embeddings")) {
+    config.context_length = std::max(config.context_length, StretchedContext(rope));
+  }
   BOOST_OUTCOME_TRY(rope.beta_fast, fields.Float("beta_fast", 1e-3, 1e6, 32.0));
   BOOST_OUTCOME_TRY(rope.beta_slow, fields.Float("beta_slow", 1e-3, 1e6, 1.0));
   BOOST_OUTCOME_TRY(const double mscale, fields.Float("mscale", 0.0, 100.0, 0.0));
@@ -186,12 +189,12 @@ Result<ModelConfig> ConfigFromJson(std::string_view config_json, std::string_vie
     return Error{Code::kUnsupported, root.where() + ": activation `" + activation +
                                          "` is not supported; silu is"};
   }
+  BOOST_OUTCOME_TRY(ReadRope(root, config));
   if (config.architecture == Architecture::kDeepseek) {
     BOOST_OUTCOME_TRY(ReadDeepseek(root, config));
   } else {
     BOOST_OUTCOME_TRY(ReadHeads(root, config));
   }
-  BOOST_OUTCOME_TRY(ReadRope(root, config));
   BOOST_OUTCOME_TRY(CompleteConfig(config));
   return config;
 }

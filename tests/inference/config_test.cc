@@ -101,6 +101,24 @@ TEST(Config, YarnOfOtherFamiliesScalesTheRotation) {
   EXPECT_DOUBLE_EQ(read.value().softmax_scale, 1.0 / std::sqrt(128.0));
 }
 
+// Qwen's makers advise to add YaRN and leave `max_position_embeddings` as it was in training.
+TEST(Config, YarnStretchesTheContext) {
+  const auto context = [](const std::string& trained, const std::string& scaling,
+                          const std::string& sliding = "false") {
+    std::string text = With(kQwen2, "max_position_embeddings", trained);
+    text = With(With(text, "rope_scaling", scaling), "use_sliding_window", sliding);
+    return ConfigFromJson(With(text, "sliding_window", "65536"), "test").value().context_length;
+  };
+  const char* four = R"({"type":"yarn","factor":4.0,"original_max_position_embeddings":32768})";
+  EXPECT_EQ(context("32768", four), 131072);
+  EXPECT_EQ(context("40960", four), 131072);
+  EXPECT_EQ(context("262144", four), 262144);
+  EXPECT_EQ(context("32768", R"({"type":"yarn","factor":4.0})"), 32768);
+  EXPECT_EQ(context("32768", R"({"type":"linear","factor":4.0})"), 32768);
+  EXPECT_EQ(context("32768", four, "true"), 65536);
+  EXPECT_EQ(ConfigFromJson(kDeepseek, "test").value().context_length, 163840);
+}
+
 struct BadCase {
   std::string_view base;
   const char* field;
@@ -224,6 +242,35 @@ TEST(Config, GgufDeepseekWithExpandedHeadSizes) {
   EXPECT_EQ(mixture.value().layers, 2);
   EXPECT_FALSE(mixture.value().moe.sigmoid);
   EXPECT_EQ(mixture.value().moe.scale, 1.0);
+}
+
+TEST(Config, GgufOfYarnHasTheStretchedContextUpToItsWindow) {
+  auto file = DeepseekGguf();
+  file.String("deepseek2.rope.scaling.type", "yarn");
+  file.Float("deepseek2.rope.scaling.factor", 4.0f);
+  EXPECT_EQ(FromGguf(file).value().context_length, 99);
+  file.Int("deepseek2.rope.scaling.original_context_length", 50);
+  EXPECT_EQ(FromGguf(file).value().context_length, 200);
+}
+
+// Files of DeepSeek-V3 from before the keys of the groups existed.
+TEST(Config, GgufOfDeepseekV3WithoutGroupsHasThoseOfTheModel) {
+  const auto groups = [](uint32_t experts, uint32_t gating, bool written) {
+    auto file = DeepseekGguf();
+    file.Int("deepseek2.expert_count", experts);
+    file.Int("deepseek2.expert_used_count", 8);
+    file.Int("deepseek2.expert_feed_forward_length", 4);
+    file.Int("deepseek2.expert_gating_func", gating);
+    if (written) file.Int("deepseek2.expert_group_count", 1);
+    const auto config = FromGguf(file);
+    EXPECT_TRUE(config) << config.error().message;
+    return std::pair(config.value().moe.groups, config.value().moe.groups_used);
+  };
+  constexpr uint32_t kSoftmax = 1, kSigmoid = 2;
+  EXPECT_EQ(groups(256, kSigmoid, false), std::pair(int64_t{8}, int64_t{4}));
+  EXPECT_EQ(groups(256, kSigmoid, true), std::pair(int64_t{1}, int64_t{1}));
+  EXPECT_EQ(groups(384, kSigmoid, false), std::pair(int64_t{1}, int64_t{1}));
+  EXPECT_EQ(groups(256, kSoftmax, false), std::pair(int64_t{1}, int64_t{1}));
 }
 
 TEST(Config, GgufRefusals) {

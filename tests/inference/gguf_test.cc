@@ -152,6 +152,18 @@ INSTANTIATE_TEST_SUITE_P(
                     "Q4_0 blocks"}),
     [](const auto& one) { return one.param.name; });
 
+// Forms that llama.cpp once rearranged for some processors: read as far as to be refused by name.
+TEST(Gguf, TypesThatAreGoneHaveTheirNames) {
+  const char* names[] = {"Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0", "TQ2_0",
+                         "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8"};
+  for (uint32_t i = 0; i < std::size(names); ++i) {
+    const gguf::TensorType* type = gguf::FindTensorType(31 + i);
+    ASSERT_NE(type, nullptr) << names[i];
+    EXPECT_EQ(type->name, names[i]);
+    EXPECT_EQ(type->type, DataType::kOther);
+  }
+}
+
 TEST(Gguf, OpenNamesTheFile) {
   TempFolder folder;
   const auto path = folder.Write("broken.gguf", "GGUF");
