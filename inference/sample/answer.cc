@@ -20,7 +20,8 @@ Answer::Answer(const Tokenizer& tokenizer, AnswerOptions options)
 // A call's marks are shown to the parser even where the vocabulary hides them.
 std::string Answer::Text(TokenId id) {
   const Vocab& vocab = tokenizer_.vocab();
-  if (tools_ && vocab.Has(id) && vocab.Kind(id) == TokenKind::kSpecial) {
+  if (tools_ && vocab.Has(id) && vocab.Kind(id) == TokenKind::kSpecial &&
+      tools_->IsMark(vocab.Bytes(id))) {
     return detokenizer_.Finish() + std::string(vocab.Bytes(id));
   }
   return detokenizer_.Push(id);

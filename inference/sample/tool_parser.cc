@@ -26,6 +26,12 @@ bool ToolParser::Known(const std::string& name) const {
   return std::find(names_.begin(), names_.end(), name) != names_.end();
 }
 
+bool ToolParser::IsMark(std::string_view text) const {
+  if (format_ == ToolFormat::kBareJson) return text == kPythonTag;
+  return text == marks_.open || text == marks_.call_open || text == marks_.separator ||
+         text == marks_.call_close || text == marks_.close;
+}
+
 ToolParser::Parts ToolParser::Push(std::string_view text) {
   held_ += text;
   Parts parts;

@@ -30,6 +30,9 @@ class ToolParser {
   };
   Parts Push(std::string_view text);
   Parts Finish();
+  // Whether `text` is one of the marks around calls. Where the vocabulary hides it, Push wants it
+  // all the same.
+  bool IsMark(std::string_view text) const;
 
  private:
   enum class State {

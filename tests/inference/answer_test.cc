@@ -106,6 +106,16 @@ TEST_F(AnswerTest, AStopStringInTheReasoningDoesNotStop) {
   EXPECT_TRUE(done_);
 }
 
+// Tools make the marks of calls seen, not the vocabulary's other special tokens.
+TEST_F(AnswerTest, SpecialTokensStayHiddenWithTools) {
+  AnswerOptions options;
+  options.split_reasoning = true;
+  options.tools = ToolFormat::kTagged;
+  options.tool_names = {"f"};
+  Run({kHello, kImStart, 'a', kBos, 'b', kImEnd, kEos}, options);
+  EXPECT_EQ(content_, "helloab");
+}
+
 TEST_F(AnswerTest, HalfACharacterAtTheEndBecomesAReplacement) {
   Run({'a', 0xE4, 0xBD}, {});
   EXPECT_EQ(content_, "a\uFFFD");

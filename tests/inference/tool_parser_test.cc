@@ -54,6 +54,22 @@ TEST(ToolParser, Tagged) {
   Expect(ToolFormat::kTagged, "text  \n ", {"text  \n ", {}});
 }
 
+TEST(ToolParser, KnowsTheMarksOfItsFormat) {
+  const ToolParser tagged(ToolFormat::kTagged, {});
+  EXPECT_TRUE(tagged.IsMark("<tool_call>"));
+  EXPECT_TRUE(tagged.IsMark("</tool_call>"));
+  EXPECT_FALSE(tagged.IsMark("<|python_tag|>"));
+  const ToolParser deepseek(ToolFormat::kDeepSeek, {});
+  for (const char* mark : {"<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>",
+                           "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"}) {
+    EXPECT_TRUE(deepseek.IsMark(mark)) << mark;
+  }
+  EXPECT_FALSE(deepseek.IsMark("<｜tool▁outputs▁begin｜>"));
+  const ToolParser bare(ToolFormat::kBareJson, {});
+  EXPECT_TRUE(bare.IsMark("<|python_tag|>"));
+  EXPECT_FALSE(bare.IsMark("<|reserved_special_token_4|>"));
+}
+
 TEST(ToolParser, DeepSeek) {
   Expect(ToolFormat::kDeepSeek,
          "Ok\n<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\": 1}\n```"
