@@ -20,17 +20,21 @@ std::string WitnessWords(const Report& verified) {
          UtcText(latest->time * 1'000'000) + ".";
 }
 
+const std::string kAlone =
+    "Nothing in the log contradicts itself or its signatures. Nobody outside has vouched for it: that no older copy was "
+    "put back is not proved; see section 9.";
+
 std::string VerdictWords(const Report& verified) {
   switch (verified.verdict) {
     case Verdict::kIncomplete: return "Something that must be in the log is missing. Read the reason before relying on this report.";
     case Verdict::kTampered: return "The log was changed after it was written. Do not rely on this report; keep a copy and investigate.";
     case Verdict::kRolledBack: return "The log is shorter than what was signed before: records were removed or an old copy was put back.";
     case Verdict::kForked: return "There are two different histories under one signature.";
-    case Verdict::kValidWithRecovery: return "The log is whole and unchanged. It tells of unclean ends or of an override itself; see section 8." + WitnessWords(verified);
+    case Verdict::kValidWithRecovery:
+      return (verified.witnesses.empty() ? kAlone : "The log is whole and unchanged." + WitnessWords(verified)) +
+             " It tells of unclean ends or of an override itself; see section 8.";
     case Verdict::kValidWitnessed: return "The log is whole and unchanged since it was written." + WitnessWords(verified);
-    case Verdict::kValidSelfAttested:
-      return "Nothing in the log contradicts itself or its signatures. Nobody outside has vouched for it: that no "
-             "older copy was put back is not proved; see section 9.";
+    case Verdict::kValidSelfAttested: return kAlone;
   }
   return {};
 }

@@ -29,6 +29,7 @@ th.n,td.n{text-align:right}td.n{font-variant-numeric:tabular-nums;white-space:no
 .clauses td:nth-child(1),.clauses td:nth-child(2){width:11%}.clauses td:nth-child(5){width:34%}
 .clauses td:nth-child(4){font-weight:600}
 .revisions td:nth-child(1){white-space:pre}.models td:nth-child(2){overflow-wrap:anywhere;font-family:monospace}
+td.t{white-space:nowrap}
 .warn{border-left:4px solid #d9a441;padding-left:.6rem}
 td.bar{width:30%;white-space:nowrap;font-size:0}
 td.bar i{display:inline-block;height:.85rem;vertical-align:middle}

@@ -119,6 +119,7 @@ TEST(ReportPage, OnlyAWitnessVouchesForTheWholeLog) {
   const auto page = [&](const Report& verified) { return ReportPageHtml({facts, verified, kStart, "portcullis 0", ""}); };
   const std::string alone = page(Verified(Verdict::kValidSelfAttested));
   EXPECT_EQ(alone.find("whole and unchanged"), std::string::npos);
+  EXPECT_EQ(page(Verified(Verdict::kValidWithRecovery)).find("whole and unchanged"), std::string::npos);
   EXPECT_NE(alone.find("no older copy was put back is not proved"), std::string::npos);
   Report seen = Verified(Verdict::kValidWitnessed);
   seen.witnesses.push_back({"w1.example/w", 3, 1'700'000'000});
