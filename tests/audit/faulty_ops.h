@@ -14,6 +14,7 @@ namespace portcullis::audit::test {
 class FaultyOps : public WriteOps {
  public:
   ssize_t Writev(int fd, const iovec* parts, int count) override {
+    if (read_only) return errno = EROFS, -1;
     if (full) {
       // Half of the first part fits, as on a disk that fills up.
       if (torn_once.exchange(true)) return errno = ENOSPC, -1;
@@ -22,8 +23,13 @@ class FaultyOps : public WriteOps {
     }
     return WriteOps::Writev(fd, parts, count);
   }
+  int Ftruncate(int fd, off_t size) override {
+    if (read_only) return errno = EROFS, -1;
+    return WriteOps::Ftruncate(fd, size);
+  }
   int Fdatasync(int fd) override {
     ++syncs;
+    if (read_only) return errno = EROFS, -1;
     if (fail_sync) return errno = EIO, -1;
     std::unique_lock lock(mutex);
     wake.wait(lock, [this] { return !hold; });
@@ -45,7 +51,7 @@ class FaultyOps : public WriteOps {
     hold = true;
   }
 
-  std::atomic<bool> full = false, torn_once = false, fail_sync = false, low = false;
+  std::atomic<bool> full = false, torn_once = false, fail_sync = false, low = false, read_only = false;
   std::atomic<int> syncs = 0;
   std::mutex mutex;
   std::condition_variable wake;

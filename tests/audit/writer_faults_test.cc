@@ -60,6 +60,36 @@ TEST_F(WriterFaultsTest, Case31AFullDiskIsRefusedAndUndone) {
   EXPECT_EQ(Verify(true).verdict, Verdict::kValidSelfAttested) << ReportText(Verify(true));
 }
 
+// The disk becomes read-only under a working writer, as ext4 does after an error: nothing is acknowledged from then on,
+// it ends for good, and a start on the disk that can be written again has everything that was.
+TEST_F(WriterFaultsTest, Case36AReadOnlyDiskEndsTheWriterAndLosesNothing) {
+  std::vector<Ack> acks;
+  std::atomic<int> poisoned = 0;
+  {
+    WriterOptions options = Faulty();
+    options.on_poison = [&](const Error&) { ++poisoned; };
+    const auto writer = StartWriter(std::move(options));
+    acks = Exchange(*writer, 1, "alice", "a question", "an answer");
+    ops_.read_only = true;
+    const Ack refused = Append(*writer, RequestEvents(2, "alice", "p"));
+    EXPECT_FALSE(refused.durable);
+    EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kPoisoned)) << refused.error;
+    ops_.read_only = false;
+    EXPECT_FALSE(Append(*writer, RequestEvents(3, "alice", "p")).durable);  // it does not go on by itself
+    EXPECT_EQ(poisoned, 1);
+    EXPECT_FALSE(writer->Stop());
+  }
+  const auto writer = StartWriter();
+  const std::vector<Ack> more = Exchange(*writer, 4, "alice", "another question", "an answer");
+  acks.insert(acks.end(), more.begin(), more.end());
+  ASSERT_TRUE(writer->Stop());
+  const std::vector<Hash> hashes = Read().hashes;
+  for (const Ack& ack : acks) {
+    for (size_t i = 0; i < ack.seqs.size(); ++i) EXPECT_EQ(hashes.at(ack.seqs[i]), ack.leaf_hashes[i]);
+  }
+  EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
+}
+
 TEST_F(WriterFaultsTest, BelowTheWatermarkRequestsAreRefusedAndActsAndStopAreNot) {
   WriterOptions options = Faulty();
   options.min_free_percent = 5;

@@ -1,6 +1,8 @@
 // What a caller sees: the real openai client over TLS against the three processes.
 import test, {before, after} from 'node:test';
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import https from 'node:https';
 import OpenAI from 'openai';
 import {Appliance, until} from './appliance.mjs';
 
@@ -145,6 +147,43 @@ test('400 names the field; 413 and 415 name the wall', async () => {
   const long = await box.client().chat.completions.create(box.chat('word '.repeat(40000))).catch((e) => e);
   assert.equal(long.status, 400);
   assert.equal(long.code, 'context_length_exceeded');
+});
+
+// A gigabyte, announced or not: refused as soon as it is known, and never held.
+test('case 42: a prompt of 1 GB is refused and takes no memory', async () => {
+  const highWater = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${box.pid('gateway')}/status`, 'utf8'))[1]) * 1024;
+  const before = highWater();
+  const prompt = async (headers) => {
+    const url = new URL(`${box.api}/v1/chat/completions`);
+    const chunk = Buffer.alloc(1 << 20, 'x');
+    let sent = 0;
+    const status = await new Promise((resolve, reject) => {
+      let answered = false;
+      const request = https.request({host: url.hostname, port: url.port, path: url.pathname, method: 'POST', ca: box.caText, agent: false,
+        headers: {authorization: `Bearer ${box.key}`, 'content-type': 'application/json', ...headers}}, (response) => {
+        answered = true;
+        response.resume();
+        resolve(response.statusCode);
+      });
+      request.on('error', (error) => { if (!answered) reject(error); });
+      const write = () => {
+        while (!answered && !request.destroyed && sent < 1 << 30) {
+          sent += chunk.length;
+          if (!request.write(chunk)) { request.once('drain', write); return; }
+        }
+      };
+      request.write('{"model":"x","messages":[{"role":"user","content":"');
+      write();
+    });
+    return {status, sent};
+  };
+  for (const headers of [{'content-length': String(1 << 30)}, {'transfer-encoding': 'chunked'}]) {
+    const {status, sent} = await prompt(headers);
+    assert.equal(status, 413, JSON.stringify(headers));
+    assert.ok(sent < 256 << 20, `${sent} bytes were taken before the refusal`);
+  }
+  assert.ok(highWater() - before < 64 << 20, `${highWater() - before} bytes more at the peak`);
+  assert.equal((await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('x', {max_tokens: 1}))})).status, 200);
 });
 
 test('429 with Retry-After when a key has used its requests', async () => {

@@ -176,8 +176,8 @@ function makeReadOnly(mount, box) {
 }
 
 for (const [name, prepare, release] of [
-  ['a log on a full disk', (mount) => execFileSync('sh', ['-c', `dd if=/dev/zero of=${mount}/fill bs=64k 2>/dev/null; true`]), (mount) => rmSync(join(mount, 'fill'))],
-  ['a log on a disk that became read-only', makeReadOnly, (mount) => execFileSync('mount', ['-o', 'remount,rw', mount])],
+  ['case 31: a log on a full disk', (mount) => execFileSync('sh', ['-c', `dd if=/dev/zero of=${mount}/fill bs=64k 2>/dev/null; true`]), (mount) => rmSync(join(mount, 'fill'))],
+  ['case 36: a log on a disk that became read-only', makeReadOnly, (mount) => execFileSync('mount', ['-o', 'remount,rw', mount])],
 ]) {
   test(name, {skip: isRoot ? false : 'mounting a tmpfs needs root'}, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'portcullis-'));
@@ -198,6 +198,7 @@ for (const [name, prepare, release] of [
       release(mount);
       await works(box);
       await verified(box, /^VALID/);
+      await kept(box, receipts);
     } finally {
       await box?.stop();
       execFileSync('umount', ['-l', mount]);
