@@ -163,9 +163,15 @@ void ClosureChecker::CheckRequest(const Leaf& leaf) {
 void ClosureChecker::TakeErasure(const Leaf& leaf) {
   const auto outcome = static_cast<EraseOutcome>(leaf.outcome);
   const auto part = ShreddedPart(leaf.outcome);
-  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired || part;
+  const auto year = DestroyedYear(leaf.outcome);
+  const bool destroys = outcome == EraseOutcome::kBegun || outcome == EraseOutcome::kExpired || part || year;
   if (destroys && everybody_held_ > 0) Fail(true, leaf.seq, Name(leaf) + " erases while everybody is under legal hold");
   if (outcome == EraseOutcome::kExpired) expired_[{leaf.retention, leaf.period}].push_back(leaf.seq);
+  if (year) {
+    years_.insert(*year);
+    const bool held = std::ranges::any_of(held_, [](const auto& one) { return one.second.count > 0; });
+    if (held) Fail(true, leaf.seq, Name(leaf) + " destroys the tag key of a year while somebody is under legal hold");
+  }
   if (outcome != EraseOutcome::kBegun && !part) return;
   for (size_t i = 0; i < leaf.tag_count; ++i) {
     if (part) shreddings_[{leaf.parent_seq, *part, leaf.tags[i]}] = leaf.seq;

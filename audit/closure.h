@@ -56,6 +56,8 @@ class ClosureChecker {
   }
   // True when an ERASE after it says that this part of the record is gone. After the last record.
   bool PartShredded(const Leaf& leaf, PartType type) const;
+  // Years whose tag keys are destroyed, by what the log says.
+  const std::set<uint32_t>& years() const { return years_; }
   bool stopped() const { return last_kind_ == Kind::kStop; }
 
  private:
@@ -121,6 +123,7 @@ class ClosureChecker {
   std::map<std::pair<uint16_t, uint16_t>, std::vector<uint64_t>> expired_;  // seqs, by class and week
   std::map<Tag, Holds> held_;
   int everybody_held_ = 0;
+  std::set<uint32_t> years_;
 };
 
 }  // namespace portcullis::audit

@@ -223,6 +223,9 @@ Result<std::vector<Tag>> Composer::SubjectTags(std::string_view subject) {
     BOOST_OUTCOME_TRY(const Tag tag, BlindTag("subject", subject, *epoch));
     tags.push_back(tag);
   }
+  if (subject != kSystemSubject) return tags;
+  BOOST_OUTCOME_TRY(const auto destroyed, keys_->DestroyedYears());
+  for (const auto& [year, own] : destroyed) tags.push_back(own);
   return tags;
 }
 

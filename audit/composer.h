@@ -51,11 +51,17 @@ class Composer {
            AuditorPolicy auditors);
 
   KeyStore& keys() { return *keys_; }
-  // The subject's tag in every epoch that the key store knows, newest first.
+  // The subject's tag in every epoch that the key store knows, newest first. The log's own: also in destroyed years.
   Result<std::vector<Tag>> SubjectTags(std::string_view subject);
   Result<Tag> SubjectTag(std::string_view subject, uint32_t epoch);
   // No further record under the subject's present keys.
   void ForgetSubject(const Tag& subject) { chains_.ForgetSubject(subject); }
+
+  // The key store has destroyed one.
+  void ForgetTagKey() {
+    tag_epoch_ = 0;
+    tag_key_.Wipe();
+  }
 
   // Begins a batch whose records all carry the time `now`, so that what was decided by that reading (the
   // day's key, this) is true of every one of them. Where the wall clock was set since the last batch of this

@@ -93,4 +93,8 @@ std::optional<PartType> ShreddedPart(uint16_t outcome) {
   return part == PartType::kWrapSet ? std::nullopt : part;
 }
 
+std::optional<uint32_t> DestroyedYear(uint16_t outcome) {
+  return outcome >= kFirstYear ? std::optional<uint32_t>(outcome) : std::nullopt;
+}
+
 }  // namespace portcullis::audit

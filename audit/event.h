@@ -50,6 +50,8 @@ bool UsesReserve(Kind kind);
 enum class EraseOutcome : uint16_t { kBegun = 1, kDone = 2, kRefusedByHold = 3, kExpired = 4 };
 // An ERASE of one part has the outcome kShredBase + PartType, and the record as its parent.
 inline constexpr uint16_t kShredBase = 16;
+// An ERASE of the tag key of a year has that year, from this one on, as its outcome.
+inline constexpr uint16_t kFirstYear = 1970;
 enum class HoldOutcome : uint16_t { kPlaced = 1, kLifted = 2 };
 
 // DO NOT CHANGE THESE ENUM VALUES: they are part of every record on disk.
@@ -67,6 +69,9 @@ std::optional<PartType> PartFromNumber(uint8_t number);
 std::optional<PartType> PartFromName(std::string_view name);
 // Of an ERASE record's outcome: the part that it says is shredded.
 std::optional<PartType> ShreddedPart(uint16_t outcome);
+
+// Of an ERASE record's outcome: the year whose tag key it says is destroyed.
+std::optional<uint32_t> DestroyedYear(uint16_t outcome);
 
 struct Part {
   PartType type = PartType::kMetadata;

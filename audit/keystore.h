@@ -77,12 +77,21 @@ class KeyStore : public SubjectKeySource {
   struct Erasures {
     std::map<uint64_t, std::set<SubjectKeyId>> begun, destroyed;  // by end segment
     std::map<uint64_t, std::set<PartShredding>> parts_begun, parts_destroyed;
-    bool empty() const { return begun.empty() && destroyed.empty() && parts_begun.empty() && parts_destroyed.empty(); }
+    std::set<uint32_t> years;  // whose tag keys go; begun
+    bool empty() const {
+      return begun.empty() && destroyed.empty() && parts_begun.empty() && parts_destroyed.empty() && years.empty();
+    }
   };
   Result<void> BeginErasure(const SubjectKeyId& id, uint64_t end_segment);
   Result<void> DestroyKey(const SubjectKeyId& id, uint64_t end_segment);
   Result<void> BeginShredding(const PartShredding& part, uint64_t end_segment);
   Result<void> PuncturePart(const PartShredding& part, uint64_t end_segment);
+  // The tag key of a year, so that nobody can be found or guessed by name among its records any more. `own` is the
+  // year's tag of the log's own records, which are about nobody: it stays, so that they are known as such.
+  Result<void> BeginYear(uint32_t epoch);
+  Result<void> DestroyYear(uint32_t epoch, const Tag& own);
+  Result<void> CancelYear(uint32_t epoch);
+  Result<std::map<uint32_t, Tag>> DestroyedYears();                  // with those tags
   Result<Erasures> PendingErasures();
   Result<void> FinishErasures(const std::map<uint64_t, std::set<SubjectKeyId>>& done);
   Result<void> FinishShreddings(const std::map<uint64_t, std::set<PartShredding>>& done);

@@ -101,10 +101,39 @@ Result<void> KeyStore::PuncturePart(const PartShredding& part, uint64_t end_segm
   return Insert("erasing", ShreddingId(part, end_segment), kDestroyed);
 }
 
+Result<void> KeyStore::BeginYear(uint32_t epoch) { return Insert("erasing", NumberId(epoch), kBegun); }
+
+Result<void> KeyStore::CancelYear(uint32_t epoch) { return Delete("erasing", NumberId(epoch)); }
+
+Result<void> KeyStore::DestroyYear(uint32_t epoch, const Tag& own) {
+  const std::string id = std::string(kYearId) + NumberId(epoch);
+  BOOST_OUTCOME_TRY(Insert("meta", id, SealRow("meta", id, own, store_key_.bytes())));
+  BOOST_OUTCOME_TRY(Delete("tag_key", NumberId(epoch)));
+  return CancelYear(epoch);
+}
+
+Result<std::map<uint32_t, Tag>> KeyStore::DestroyedYears() {
+  const std::string low(kYearId);
+  BOOST_OUTCOME_TRY(const auto rows, Rows("meta", low, low + std::string(sizeof(uint32_t), '\xff')));
+  std::map<uint32_t, Tag> years;
+  for (const auto& [id, sealed] : rows) {
+    BOOST_OUTCOME_TRY(const certs::SecretBytes own, OpenRow("meta", id, sealed, store_key_.bytes()));
+    ByteReader in(std::string_view(id).substr(kYearId.size()));
+    const auto epoch = in.Get<uint32_t>();
+    if (!in.Finished() || own.size() != Tag{}.size()) return KeyStoreTampered("a destroyed year is malformed");
+    std::copy(own.bytes().begin(), own.bytes().end(), years[epoch].begin());
+  }
+  return years;
+}
+
 Result<KeyStore::Erasures> KeyStore::PendingErasures() {
   BOOST_OUTCOME_TRY(const auto rows, Rows("erasing"));
   Erasures pending;
   for (const auto& [id, state] : rows) {
+    if (id.size() == sizeof(uint32_t)) {
+      pending.years.insert(ByteReader(id).Get<uint32_t>());
+      continue;
+    }
     if (id.size() != kErasureId && id.size() != kShreddingId) return KeyStoreTampered("a pending erasure is malformed");
     PartShredding part;
     BOOST_OUTCOME_TRY(part.key, ParseKeyId(std::string_view(id).substr(0, kSubjectKeyIdSize)));

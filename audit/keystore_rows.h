@@ -21,6 +21,7 @@ inline constexpr size_t kBuckets = 256;  // of rows of subject_key, by the first
 inline constexpr const char* kSubjectKeyTable = "subject_key";
 inline constexpr std::string_view kGenerationId = "generation";
 inline constexpr std::string_view kLastHoldId = "last-hold";
+inline constexpr std::string_view kYearId = "year-";  // and the epoch, in meta: its tag key is destroyed
 inline constexpr std::string_view kRotatingId = "rotating";  // the first bucket that is not renewed yet
 
 Error KeyStoreTampered(const char* why);

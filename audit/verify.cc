@@ -356,6 +356,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.counter = checks.closure().counter();
   report.erased = checks.closure().erased();
   report.shredded = checks.closure().shredded();
+  report.years = checks.closure().years();
   report.decrypted = checks.decrypted();
   report.closed = checks.closed();
   report.keys_checked = checks.keys_checked();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,6 +77,7 @@ struct Report {
   uint64_t overrides = 0;
   uint64_t erased = 0;               // records whose payload was destroyed, with an ERASE
   uint64_t shredded = 0;             // parts destroyed alone, each with an ERASE
+  std::set<uint32_t> years;          // whose tag keys are destroyed, as the log says
   uint64_t decrypted = 0;            // records opened
   uint64_t closed = 0;               // records whose key was not among those released
   uint64_t keys_checked = 0;         // subject keys found

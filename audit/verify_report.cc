@@ -65,6 +65,11 @@ std::string ReportText(const Report& report) {
           std::to_string(report.open_requests) + ", recoveries " + std::to_string(report.recoveries) +
           ", overrides " + std::to_string(report.overrides) + ", erased records " +
           std::to_string(report.erased) + ", shredded parts " + std::to_string(report.shredded) + "\n";
+  if (!report.years.empty()) {
+    text += "  tag keys destroyed:";
+    for (const uint32_t year : report.years) text += " " + std::to_string(year);
+    text += " (nobody can be found by name in the records of these years)\n";
+  }
   if (report.counter) {
     text += "  hardware counter: at " + std::to_string(report.counter->value) + " in record " +
             std::to_string(report.counter->seq) + (report.counter->answers ? "" : ", and it did not answer then") +
@@ -104,6 +109,9 @@ std::string ReportJson(const Report& report) {
   json.Add("overrides", report.overrides);
   json.Add("erased", report.erased);
   json.Add("shredded", report.shredded);
+  std::string years;
+  for (const uint32_t year : report.years) years += (years.empty() ? "" : ",") + std::to_string(year);
+  json.AddRaw("tag_keys_destroyed", "[" + years + "]");
   json.Add("decrypted", report.decrypted);
   json.Add("keys_checked", report.keys_checked);
   json.Add("first_us", report.first_us);

@@ -133,6 +133,8 @@ class Writer {
   Result<std::string> ActLift(const ActJob& job);
   Result<std::string> ActHolds(const ActJob& job);
   Result<std::string> ActKeys(const ActJob& job);
+  Result<std::string> ActDestroyYear(const ActJob& job);
+  static Event YearEvent(uint32_t year, const std::string& metadata);
   Result<std::string> ActEraseProgress(const ActJob& job);
   Result<std::string> ActWitnessRequest(const ActJob& job);
   Result<std::string> ActWitnessAttach(const ActJob& job);
@@ -145,7 +147,8 @@ class Writer {
   Result<void> Shred(const ActJob& job, const Leaf& leaf, PartType type);
   uint64_t EndBeforeErasing();
   Result<void> DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
-                           const std::vector<PartShredding>& parts, const std::vector<Event>& told);
+                           const std::vector<PartShredding>& parts, const std::vector<Event>& told,
+                           std::optional<uint32_t> year = std::nullopt);
   Result<void> FinishDestroying(const KeyStore::Erasures& noted);
   Result<void> ResumeErasures();
   Result<std::set<Tag>> HeldTags(bool& everybody);

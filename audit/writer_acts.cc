@@ -83,6 +83,7 @@ void Writer::ProcessActs(std::vector<ActJob> jobs) {
       {"lift", &Writer::ActLift},
       {"holds", &Writer::ActHolds},
       {"keys", &Writer::ActKeys},
+      {"destroy-year", &Writer::ActDestroyYear},
       {"erase-progress", &Writer::ActEraseProgress},
       {"witness-request", &Writer::ActWitnessRequest},
       {"witness-attach", &Writer::ActWitnessAttach},

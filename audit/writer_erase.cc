@@ -188,7 +188,8 @@ uint64_t Writer::EndBeforeErasing() {
 }
 
 Result<void> Writer::DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
-                                 const std::vector<PartShredding>& parts, const std::vector<Event>& told) {
+                                 const std::vector<PartShredding>& parts, const std::vector<Event>& told,
+                                 std::optional<uint32_t> year) {
   KeyStore::Erasures noted;
   for (const SubjectKeyId& key : keys) {
     noted.begun[end_segment].insert(key);
@@ -198,12 +199,17 @@ Result<void> Writer::DestroyKeys(uint64_t end_segment, const std::vector<Subject
     noted.parts_begun[end_segment].insert(part);
     BOOST_OUTCOME_TRY(composer_->keys().BeginShredding(part, end_segment));
   }
+  if (year) {
+    noted.years.insert(*year);
+    BOOST_OUTCOME_TRY(composer_->keys().BeginYear(*year));
+  }
   // What is noted is committed with the batch, just before it is written.
   if (auto written = WriteEvents(told); !written) {
     // After a failed sync ERASE may be on the disk: the note stays, and the next start goes on.
     if (appender_.poisoned()) return written;
     Result<void> undone = composer_->keys().FinishErasures(noted.begun);
     if (undone) undone = composer_->keys().FinishShreddings(noted.parts_begun);
+    if (undone && year) undone = composer_->keys().CancelYear(*year);
     if (undone) undone = composer_->keys().Commit();
     if (!undone) return Refuted(undone.error());
     return written;
@@ -226,6 +232,11 @@ Result<void> Writer::FinishDestroying(const KeyStore::Erasures& noted) {
       composer_->ForgetSubject(part.key.subject);  // its live chains hold nodes of the key as it was
     }
   }
+  for (const uint32_t year : noted.years) {
+    BOOST_OUTCOME_TRY(const Tag own, composer_->SubjectTag(kSystemSubject, year));
+    BOOST_OUTCOME_TRY(composer_->keys().DestroyYear(year, own));
+    composer_->ForgetTagKey();
+  }
   // One transaction with the re-encryption: a crash leaves the note, or neither key nor old salt.
   return composer_->keys().Rekey();
 }
@@ -233,7 +244,7 @@ Result<void> Writer::FinishDestroying(const KeyStore::Erasures& noted) {
 // At start: keys that a crash left between ERASE and their destruction. The ERASE is told again, in case
 // it was not written.
 Result<void> Writer::ResumeErasures() {
-  BOOST_OUTCOME_TRY(const KeyStore::Erasures pending, composer_->keys().PendingErasures());
+  BOOST_OUTCOME_TRY(KeyStore::Erasures pending, composer_->keys().PendingErasures());
   if (pending.empty()) return Ok();
   const uint64_t today = DayOf(options_.clock().wall_us);
   std::vector<SubjectKeyId> expired;  // told as such: an erasure of the subject would explain more than is gone
@@ -249,12 +260,14 @@ Result<void> Writer::ResumeErasures() {
   for (const auto& [end, parts] : pending.parts_begun) {
     for (const PartShredding& part : parts) told.push_back(ShredEvent(part, {}, kResumed));
   }
+  for (const uint32_t year : pending.years) told.push_back(YearEvent(year, kResumed));
   if (!told.empty()) {
     BOOST_OUTCOME_TRY(WriteEvents(told));
     BOOST_OUTCOME_TRY(FinishDestroying(pending));
     BOOST_OUTCOME_TRY(SignNow());
   }
-  EraseInBackground(nullptr, 0);
+  pending.years.clear();
+  if (!pending.empty()) EraseInBackground(nullptr, 0);
   return Ok();
 }
 

@@ -28,6 +28,7 @@ std::string Plural(uint64_t number, const std::string& word) {
 std::string AccessWords(const Leaf& leaf, const json::object& facts) {
   if (leaf.kind == Kind::kErase) {
     if (const auto part = ShreddedPart(leaf.outcome)) return "shredded: " + std::string(PartName(*part));
+    if (const auto year = DestroyedYear(leaf.outcome)) return "tag key of " + std::to_string(*year) + " destroyed";
     switch (static_cast<EraseOutcome>(leaf.outcome)) {
       case EraseOutcome::kBegun: return "erased";
       case EraseOutcome::kDone: return "ciphertext gone";

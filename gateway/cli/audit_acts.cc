@@ -22,7 +22,7 @@ namespace portcullis::cli {
 namespace {
 
 struct ActArguments {
-  std::string socket, subject, reason, auditor, from, to, out, hold, log, keys, set_auditors, origin, statement, officer, part;
+  std::string socket, subject, reason, auditor, from, to, out, hold, log, keys, set_auditors, origin, statement, officer, part, year;
   bool list = false, rotate = false;
   uint64_t seq = 0;
 };
@@ -138,7 +138,8 @@ void Erase(Context& context, const ActArguments& arguments) {
   if (!done) return FailAct(context, done.error());
   std::cout << done.value() << "\n";
   std::cerr << "erased; all proofs still verify. What was exported or released before is out of reach, and so are\n"
-               "backups of the keys folder that hold store.key and store.salt: destroy those\n";
+               "backups of the keys folder that hold store.key and store.salt: destroy those. The gateway's request log\n"
+               "(journald) names who asked and when: it is bounded by MaxRetentionSec= there, not by this\n";
 }
 
 void Shred(Context& context, const ActArguments& arguments) {
@@ -175,6 +176,17 @@ void Keys(Context& context, const ActArguments& arguments) {
     return;
   }
   if (arguments.socket.empty()) return Fail(context, kUsage, "keys needs --socket");
+  if (!arguments.year.empty()) {
+    if (context.dry_run) {
+      std::cerr << "would destroy the tag key of " << arguments.year << "\n";
+      return;
+    }
+    const auto gone = Act(arguments, "destroy-year", {{"year", arguments.year}, {"reason", arguments.reason}});
+    if (!gone) return FailAct(context, gone.error());
+    std::cerr << "the tag key of " << gone.value() << " is destroyed: nobody can be found by name in that year's records any more,\n"
+                 "all proofs still verify. Backups of the keys folder that hold store.key and store.salt have it: destroy those\n";
+    return;
+  }
   const auto done = Act(arguments, arguments.rotate ? "rotate" : "keys", {});
   if (!done) return FailAct(context, done.error());
   if (arguments.rotate) {
@@ -261,9 +273,11 @@ void AddAuditActs(CLI::App& noun, Context& context) {
   shred->add_option("--part", arguments->part, "prompt, answer, reasoning, tools, decision or metadata")->required();
   shred->add_option("--reason", arguments->reason, "why, for the record")->required();
 
-  CLI::App* keys = add(noun, "keys", "list the log's keys and auditors, rotate the key store", Keys);
+  CLI::App* keys = add(noun, "keys", "list the log's keys and auditors, rotate the key store, destroy a year's tag key", Keys);
   keys->add_option("--socket", arguments->socket, "auditd's socket");
   keys->add_flag("--rotate", arguments->rotate, "encrypt the key store anew");
+  keys->add_option("--destroy-year", arguments->year, "destroy the key of a past year's blind tags: nobody is found by name in its records again");
+  keys->add_option("--reason", arguments->reason, "why, for the record, for --destroy-year");
   keys->add_option("--set-auditors", arguments->set_auditors, "file with the auditors from now on");
   keys->add_option("--log", arguments->log, "folder of the log, for --set-auditors");
   keys->add_option("--keys", arguments->keys, "folder of the keys, for --set-auditors");

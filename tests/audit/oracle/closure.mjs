@@ -4,6 +4,7 @@
 
 const kJump = 2_000_000n;  // µs
 const kEverybody = 'everybody';
+const kFirstYear = 1970;  // from here on, the outcome of an ERASE is a year whose tag key is destroyed
 const kShred = 16;  // the outcome of an ERASE of one part: this and the part's type
 
 export class Closure {
@@ -121,6 +122,8 @@ export class Closure {
       const about = leaf.tags.length > 0 ? leaf.tags : [kEverybody];
       for (const tag of about) this.holds.set(tag, Math.max(0, (this.holds.get(tag) ?? 0) + (leaf.outcome === 1 ? 1 : -1)));
     }
+    const anybody = [...this.holds.values()].some((count) => count > 0);
+    if (leaf.kind === 'ERASE' && leaf.outcome >= kFirstYear && anybody) this.report('TAMPERED', leaf.seq, 'a tag key is destroyed in spite of a hold');
     const ofPart = leaf.outcome > kShred && leaf.outcome <= kShred + 6;
     if (leaf.kind !== 'ERASE' || (leaf.outcome !== 1 && leaf.outcome !== 4 && !ofPart)) return;
     const held = (tag) => this.holds.get(tag) > 0;

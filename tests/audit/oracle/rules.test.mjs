@@ -182,6 +182,13 @@ rule('a part shredded under a hold on everybody', ['TAMPERED', 2], (forge) => {
   forge.add('ERASE', {outcome: 18, parent: 0, tags: ['alice']});
 });
 rule('an erasure in spite of a hold', ['TAMPERED', 2], (forge) => { begun(forge).add('HOLD', {outcome: 1, tags: ['alice']}); forge.add('ERASE', {outcome: 1, tags: ['alice']}); });
+rule('a tag key is destroyed', valid, (forge) => {
+  begun(forge);
+  for (const outcome of [1, 2]) forge.add('HOLD', {outcome, tags: ['alice']});
+  forge.add('ERASE', {outcome: 2024});
+});
+rule('a tag key is destroyed under a hold on somebody', ['TAMPERED', 2], (forge) => { begun(forge).add('HOLD', {outcome: 1, tags: ['alice']}); forge.add('ERASE', {outcome: 2024}); });
+rule('a tag key is destroyed under a hold on everybody', ['TAMPERED', 2], (forge) => { begun(forge).add('HOLD', {outcome: 1}); forge.add('ERASE', {outcome: 1970}); });
 rule('an erasure after the hold was lifted', valid, (forge) => {
   begun(forge);
   for (const outcome of [1, 1, 2, 2]) forge.add('HOLD', {outcome, tags: ['alice']});
