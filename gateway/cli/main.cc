@@ -4,6 +4,8 @@
 #include <cstdlib>
 
 #include "gateway/cli/command.h"
+#include "gateway/cli/dry_run.h"
+#include "gateway/cli/numbers.h"
 
 namespace portcullis::cli {
 
@@ -21,7 +23,7 @@ int main(int argc, char** argv) {
   Context context;
   app.set_version_flag("--version", PORTCULLIS_VERSION);
   app.add_flag("--json", context.json, "one JSON document on standard output");
-  app.add_flag("--dry-run", context.dry_run, "say what would be done, change nothing");
+  app.add_flag("--dry-run", context.dry_run, "say what would be done, change nothing; refused by what cannot");
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(
@@ -40,6 +42,8 @@ int main(int argc, char** argv) {
   AddWitness(app, context);
   AddCerts(app, context);
   AddModel(app, context);
+  GuardDryRun(app, context);
+  GuardNumbers(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
