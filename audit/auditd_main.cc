@@ -153,7 +153,10 @@ int Serve(const Arguments& arguments) {
     }
     if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY")) writable.push_back(credentials);
     (void)EmptyRoot();  // OpenSSL reads its configuration now, while it can
-    spdlog::info("{}", RestrictPaths(writable));
+    const auto restricted = RestrictPaths(writable);
+    if (!restricted) return Trouble(restricted.error());
+    if (restricted.value()) spdlog::info("Landlock: only the log, the keys and the socket's folder");
+    else spdlog::warn("Landlock is not in this kernel: paths are not restricted");
   }
 
   WriterOptions options;

@@ -36,6 +36,7 @@ enum class Code : uint16_t {
   kKeys = 318,          // a key file is missing, damaged or readable by others
   kHeld = 319,          // a legal hold forbids the erasure
   kCounter = 320,       // the hardware counter does not answer, or the log needs one
+  kOtherAuditor = 321,  // sealed to other auditors than those whose keys were given, or to two of them
 };
 
 struct Error {

@@ -62,6 +62,12 @@ Result<void> MakeFolder(const std::filesystem::path& path) {
   return Ok();
 }
 
+Result<void> RefuseLink(const std::filesystem::path& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return Ok();
+  return Error{Code::kTampered, "`" + path.string() + "` is a symbolic link; a log's folders are its own, remove it"};
+}
+
 Result<void> SyncFolder(const std::filesystem::path& path) {
   const std::filesystem::path folder = path.empty() ? std::filesystem::path(".") : path;
   BOOST_OUTCOME_TRY(const Fd fd, OpenFolder(folder));
@@ -151,7 +157,7 @@ Result<Fd> LockFile(const std::filesystem::path& path) {
     if (errno != EWOULDBLOCK) return ErrnoError("cannot lock", path, errno);
     ::usleep(25'000);
   }
-  return Error{Code::kLocked, "`" + path.string() + "` is held: another auditd writes this log"};
+  return Error{Code::kLocked, "`" + path.string() + "` is held by another process: a log has one auditd, a witness's folder one witness"};
 }
 
 bool IsLocked(const std::filesystem::path& path) {

@@ -55,6 +55,8 @@ Result<Fd> CreateForAppend(const std::filesystem::path& path);
 Result<Fd> OpenForAppend(const std::filesystem::path& path);
 Result<Fd> OpenFolder(const std::filesystem::path& path);
 Result<void> MakeFolder(const std::filesystem::path& path);  // 0700; fine when it exists
+// kTampered when the path is a symbolic link: the log's own folders lie in the log's folder.
+Result<void> RefuseLink(const std::filesystem::path& path);
 Result<void> SyncFolder(const std::filesystem::path& path);
 
 Result<std::string> ReadFile(const std::filesystem::path& path, size_t max_size);

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "audit/bytes.h"
+#include "audit/file.h"
 #include "audit/note.h"
 #include "audit/segment.h"
 
@@ -13,6 +14,7 @@ constexpr std::string_view kFormat = "portcullis audit release v";
 constexpr std::string_view kHeader = "portcullis audit release v3\n";
 constexpr size_t kEntryHead = 16 + 2 + 2 + 4;
 constexpr size_t kMaxRelease = 32u << 20;
+constexpr size_t kMaxReleaseFile = 64u << 20;
 
 }  // namespace
 
@@ -60,7 +62,7 @@ Result<void> ReleasedKeys::Add(std::string_view file, std::string_view origin,
     return Error{Code::kKeys, "the auditor key is not an X25519 secret key"};
   }
   if (key_id != Hex(KeyIdOf(auditor))) {
-    return Error{Code::kKeys, "the release file is for the auditor key " + std::string(key_id)};
+    return Error{Code::kOtherAuditor, "the release file is for the auditor key " + std::string(key_id)};
   }
   BOOST_OUTCOME_TRY(const std::string sealed, FromBase64(body, kMaxRelease));
   if (sealed.size() < crypto_box_SEALBYTES + 20) return bad("cut short");
@@ -83,6 +85,20 @@ Result<void> ReleasedKeys::Add(std::string_view file, std::string_view origin,
   }
   if (!in.Finished()) return bad("wrong size");
   return Ok();
+}
+
+Result<void> ReleasedKeys::AddFile(const std::filesystem::path& file, std::string_view origin,
+                                   std::span<const certs::SecretBytes* const> auditor_secrets) {
+  BOOST_OUTCOME_TRY(const std::string text, ReadFile(file, kMaxReleaseFile));
+  Error why{Code::kKeys, "no auditor key was given (--auditor-key)"};
+  for (const certs::SecretBytes* secret : auditor_secrets) {
+    auto added = Add(text, origin, *secret);
+    if (added) return Ok();
+    why = std::move(added.error());
+    if (why.code != Code::kOtherAuditor) break;
+  }
+  return Error{why.code, "`" + file.string() + "`: " + why.message +
+                             (why.code == Code::kOtherAuditor ? ", which is none of those given" : "")};
 }
 
 Result<SubjectKey> ReleasedKeys::KeyOf(const SubjectKeyId& id) {

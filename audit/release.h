@@ -5,7 +5,9 @@
 // FORMAT.md. Pure.
 #pragma once
 
+#include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,9 @@ class ReleasedKeys : public SubjectKeySource {
  public:
   // Adds the file's keys; kTampered or kKeys when it does not open.
   Result<void> Add(std::string_view file, std::string_view origin, const certs::SecretBytes& auditor_secret);
+  // Adds a file that is for any of these auditors; the error names the file.
+  Result<void> AddFile(const std::filesystem::path& file, std::string_view origin,
+                       std::span<const certs::SecretBytes* const> auditor_secrets);
   Result<SubjectKey> KeyOf(const SubjectKeyId& id) override;
   size_t size() const { return keys_.size(); }
 

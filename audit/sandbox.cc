@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "audit/file.h"
@@ -60,10 +61,15 @@ constexpr uint64_t kReadWrite = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_F
                                 LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                                 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |
                                 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_DIR;
-constexpr uint64_t kDevice = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
+constexpr uint64_t kFile = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
 constexpr uint64_t kHandled = kReadWrite | LANDLOCK_ACCESS_FS_EXECUTE |
                               LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                               LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+
+Error NoLandlock(const std::string& why) {
+  return Error{Code::kPermission, "cannot restrict paths (Landlock): " + why + " (" + std::strerror(errno) +
+                                      "); --no-sandbox runs without"};
+}
 
 }  // namespace
 
@@ -81,32 +87,33 @@ bool LockMemory() {
   return ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 
-std::string RestrictPaths(const std::vector<std::filesystem::path>& writable) {
+Result<bool> RestrictPaths(const std::vector<std::filesystem::path>& writable) {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (abi < 1) return "Landlock: not available in this kernel";
+  if (abi < 1 && (errno == ENOSYS || errno == EOPNOTSUPP)) return false;
+  if (abi < 1) return NoLandlock("asking the kernel for it failed");
   // Renames between folders (refer) are not needed and stay forbidden.
   landlock_ruleset_attr attributes{};
   attributes.handled_access_fs = kHandled | (abi >= 2 ? kRefer : 0);
   const Fd ruleset(static_cast<int>(
       ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes.handled_access_fs, 0)));
-  if (!ruleset.valid()) return "Landlock: cannot create a ruleset";
+  if (!ruleset.valid()) return NoLandlock("cannot create a ruleset");
   for (const std::filesystem::path& path : writable) {
     const Fd folder(::open(path.c_str(), O_PATH | O_CLOEXEC));
-    if (!folder.valid()) return "Landlock: cannot open " + path.string();
+    if (!folder.valid()) return NoLandlock("cannot open `" + path.string() + "`");
     struct stat about{};
-    const bool device = ::fstat(folder.get(), &about) == 0 && S_ISCHR(about.st_mode);
+    const bool folderless = ::fstat(folder.get(), &about) == 0 && !S_ISDIR(about.st_mode);
     landlock_path_beneath_attr rule{};
-    rule.allowed_access = device ? kDevice : kReadWrite;
+    rule.allowed_access = folderless ? kFile : kReadWrite;
     rule.parent_fd = folder.get();
     if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
-      return "Landlock: cannot add a rule for " + path.string();
+      return NoLandlock("cannot add a rule for `" + path.string() + "`");
     }
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) {
-    return "Landlock: cannot be put in force";
+    return NoLandlock("cannot be put in force");
   }
-  return "Landlock: only the log, the keys and the socket's folder";
+  return true;
 }
 
 Result<void> RestrictSystemCalls(bool with_tcp) {

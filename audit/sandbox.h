@@ -17,8 +17,9 @@ void DisableCoreDumps();
 // True when all memory is locked.
 bool LockMemory();
 
-// Folders, and devices. Before threads are started: Landlock rules hold for threads begun later. Words on what was done.
-std::string RestrictPaths(const std::vector<std::filesystem::path>& writable);
+// Folders, and devices. Before threads are started: Landlock rules hold for threads begun later. False where the kernel
+// has no Landlock; any other failure is an error.
+Result<bool> RestrictPaths(const std::vector<std::filesystem::path>& writable);
 // For all threads of the process.
 Result<void> RestrictSystemCalls(bool with_tcp);
 

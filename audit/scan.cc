@@ -314,6 +314,7 @@ Result<std::vector<uint64_t>> ListSegments(const std::filesystem::path& log_fold
   std::vector<uint64_t> numbers;
   std::error_code error;
   const std::filesystem::path folder = log_folder / "segments";
+  BOOST_OUTCOME_TRY(RefuseLink(folder));
   for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     if (const auto number = SegmentNumber(entry->path().filename().string())) numbers.push_back(*number);

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "audit/closure.h"
-#include "audit/cosignature.h"
 #include "audit/daykey.h"
 #include "audit/file.h"
+#include "audit/heads.h"
 #include "audit/layout.h"
 #include "audit/reader.h"
 #include "audit/succession.h"
@@ -37,6 +37,7 @@ class Checks : public ScanVisitor {
     if (options_.auditor_secrets.empty() || options_.keys == nullptr || record.erased) return;
     if (leaf.kind == Kind::kKey || leaf.parts == 0) return;
     const auto opened = opener_.Open(leaf, record.payload);
+    if (!opened && opened.error().code == Code::kOtherAuditor) return void(++for_others_);
     if (!opened) return Miss(leaf, opened.error(), closed_);
     ++decrypted_;
     for (const PartType part : opened.value().shredded) {
@@ -62,6 +63,7 @@ class Checks : public ScanVisitor {
   const TileCheck& tiles() const { return tiles_; }
   uint64_t decrypted() const { return decrypted_; }
   uint64_t closed() const { return closed_; }
+  uint64_t for_others() const { return for_others_; }
   uint64_t keys_checked() const { return keys_.size(); }
   uint64_t policies() const { return policies_.size(); }
   uint64_t first_us() const { return first_us_; }
@@ -122,7 +124,7 @@ class Checks : public ScanVisitor {
   std::set<SubjectKeyId> keys_;
   std::set<Hash> policies_;
   std::multimap<uint32_t, PublicKey> days_;
-  uint64_t decrypted_ = 0, closed_ = 0, first_us_ = 0, last_us_ = 0;
+  uint64_t decrypted_ = 0, closed_ = 0, for_others_ = 0, first_us_ = 0, last_us_ = 0;
 };
 
 void Settle(Report& report, Verdict verdict, std::optional<uint64_t> seq, std::string reason) {
@@ -138,15 +140,9 @@ Verdict FromCode(Code code) {
   return Verdict::kTampered;
 }
 
-// A head of this log that somebody signed, cosigned or kept, to be compared with the segments.
-struct Head {
-  Checkpoint checkpoint;
-  std::string whose;
-};
-
 // The order matters: what is wrong in the bytes comes before what is missing at the end, and that
 // before what the records say about each other.
-void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, const std::vector<Head>& heads,
+void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, const std::vector<SeenHead>& heads,
            Checks& checks) {
   if (scan.fault && !scan.torn) {
     return Settle(report, FromCode(scan.fault->code), scan.fault->seq, scan.fault->message);
@@ -156,14 +152,14 @@ void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, co
         notes.error().code == Code::kNotFound ? Verdict::kIncomplete : Verdict::kTampered;
     return Settle(report, verdict, 0, notes.error().message);
   }
-  for (const Head& head : heads) {
+  for (const SeenHead& head : heads) {
     if (head.checkpoint.size > scan.tree.size()) {
       return Settle(report, Verdict::kRolledBack, scan.tree.size(),
                     head.whose + " covers " + std::to_string(head.checkpoint.size) + " records, the log holds " +
                         std::to_string(scan.tree.size()) + (scan.fault ? "; " + scan.fault->message : ""));
     }
   }
-  for (const Head& head : heads) {
+  for (const SeenHead& head : heads) {
     const auto root = scan.roots.find(head.checkpoint.size);
     if (root == scan.roots.end() || root->second != head.checkpoint.root) {
       return Settle(report, Verdict::kForked, 0,
@@ -189,31 +185,6 @@ void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, co
   report.verdict = report.recoveries + report.overrides > 0 ? Verdict::kValidWithRecovery
                    : report.witnesses.empty()               ? Verdict::kValidSelfAttested
                                                             : Verdict::kValidWitnessed;
-}
-
-// The checkpoint, the cosigned one where there is one, and those that the caller brought.
-Result<void> ReadHeads(const VerifyOptions& options, const VerifierKey& key, Report& report,
-                       std::vector<Head>& heads, std::string& note) {
-  const LogLayout layout(options.log_folder);
-  BOOST_OUTCOME_TRY(note, ReadFile(layout.checkpoint(), kMaxNote));
-  BOOST_OUTCOME_TRY(const Checkpoint head, OpenCheckpoint(note, key));
-  report.checkpoint_size = head.size;
-  heads.push_back(Head{head, "the signed checkpoint"});
-  std::vector<std::string> cosigned = options.seen;
-  if (const auto witnessed = ReadFile(layout.witnessed(), kMaxNote)) cosigned.push_back(witnessed.value());
-  cosigned.push_back(note);
-  for (const std::string& text : cosigned) {
-    BOOST_OUTCOME_TRY(const Checkpoint seen, OpenCheckpoint(text, key));
-    BOOST_OUTCOME_TRY(const Note parsed, ParseNote(text));
-    BOOST_OUTCOME_TRY(const auto found, Cosignatures(parsed, options.witnesses));
-    for (const Cosigned& one : found) {
-      if (seen.size == 0) break;  // of an empty log: vouches for nothing
-      report.witnesses.push_back(WitnessSeen{one.witness.name, seen.size, one.time});
-    }
-    heads.push_back(Head{seen, found.empty() ? "a checkpoint that was kept"
-                                             : "the checkpoint cosigned by `" + found[0].witness.name + "`"});
-  }
-  return Ok();
 }
 
 // The list of days is signed by the log key and holds the key of every segment. True when one of its keys has
@@ -303,6 +274,10 @@ void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
     report.unproved.push_back("that the content of " + std::to_string(report.closed) +
                               " records decrypts, whose keys were not released");
   }
+  if (report.for_others > 0) {
+    report.unproved.push_back("that the content of " + std::to_string(report.for_others) +
+                              " records decrypts, which are sealed to other auditors, or need the key of a second one");
+  }
   if (options.auditor_secrets.empty()) {
     report.unproved.push_back("that the content decrypts (--auditor-key with --keys or --release)");
   }
@@ -331,19 +306,22 @@ Report VerifyLog(const VerifyOptions& options) {
   report.live = IsLocked(LogLayout(options.log_folder).lock());
 
   // The checkpoint is read first: the log of a working writer is always ahead of it.
-  std::vector<Head> heads;
-  std::string checkpoint;
-  const Result<void> read = ReadHeads(options, key, report, heads, checkpoint);
+  const Result<Heads> read = ReadHeads(options, key);
+  const std::vector<SeenHead> heads = read ? read.value().heads : std::vector<SeenHead>();
+  if (read) {
+    report.checkpoint_size = heads.front().checkpoint.size;
+    report.witnesses = read.value().witnesses;
+  }
   ScanOptions scan_options;
   scan_options.payloads = options.keys != nullptr && !options.auditor_secrets.empty();
   scan_options.live = report.live;
   scan_options.threads = options.threads;
   scan_options.progress = options.progress;
-  for (const Head& head : heads) scan_options.root_sizes.push_back(head.checkpoint.size);
+  for (const SeenHead& head : heads) scan_options.root_sizes.push_back(head.checkpoint.size);
   Checks checks(options, key.name);
   const ScanResult scan = ScanLog(options.log_folder, key, scan_options, &checks);
   checks.closure().Finish();
-  const Result<bool> notes = read ? CheckDays(options, key, checkpoint, checks.days()) : Result<bool>(read.error());
+  const Result<bool> notes = read ? CheckDays(options, key, read.value().checkpoint, checks.days()) : Result<bool>(read.error());
 
   report.records = scan.tree.size();
   report.batches = scan.batches;
@@ -359,6 +337,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.years = checks.closure().years();
   report.decrypted = checks.decrypted();
   report.closed = checks.closed();
+  report.for_others = checks.for_others();
   report.keys_checked = checks.keys_checked();
   report.auditor_policies = checks.policies();
   report.first_us = checks.first_us();

@@ -80,6 +80,7 @@ struct Report {
   std::set<uint32_t> years;          // whose tag keys are destroyed, as the log says
   uint64_t decrypted = 0;            // records opened
   uint64_t closed = 0;               // records whose key was not among those released
+  uint64_t for_others = 0;           // records that open only with other auditors' keys
   uint64_t keys_checked = 0;         // subject keys found
   uint64_t auditor_policies = 0;     // different ones that were in force
   std::optional<CounterSeen> counter;  // in hardware, as the last BOOT or HEARTBEAT says

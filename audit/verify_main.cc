@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "audit/file.h"
+#include "audit/heads.h"
+#include "audit/key_folder.h"
 #include "audit/layout.h"
 #include "audit/progress.h"
 #include "audit/release.h"
@@ -25,7 +27,7 @@ constexpr std::string_view kUsage =
     "  --witness FILE     verifier keys of witnesses that you trust\n"
     "  --seen FILE        a checkpoint of this log that somebody kept: the log must contain it\n"
     "  --auditors FILE    the auditors: records sealed to anybody else are an error\n"
-    "  --auditor-key FILE an auditor's secret key: also opens every record (twice in two-person mode)\n"
+    "  --auditor-key FILE an auditor's secret key: also opens every record sealed to it (twice in two-person mode)\n"
     "  --release FILE     released subject keys, for --auditor-key\n"
     "  --keys DIR         on the appliance: its key store; alone, every key must be there or erased\n"
     "  --threads N        default: all\n"
@@ -105,9 +107,15 @@ portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::aud
     BOOST_OUTCOME_TRY(const auto keys, ParseVerifierKeys(text));
     options.witnesses.insert(options.witnesses.end(), keys.begin(), keys.end());
   }
+  // What is brought along belongs to the log of the key given or of the folder's, which may be its successor.
+  const auto own = ReadLogKey(arguments.folder);
+  const std::optional<VerifierKey> key = options.key ? options.key : own ? std::optional(own.value()) : std::nullopt;
   for (const std::string& file : arguments.seen) {
-    BOOST_OUTCOME_TRY(std::string note, ReadFile(file, kMaxNote));
-    options.seen.push_back(std::move(note));
+    if (!key) break;  // nothing can be checked; the verdict says so
+    auto notes = ReadSeen(file, *key);
+    if (!notes && own) notes = ReadSeen(file, own.value());
+    if (!notes) return notes.error();
+    options.seen.insert(options.seen.end(), notes.value().begin(), notes.value().end());
   }
   if (!arguments.auditors.empty()) {
     BOOST_OUTCOME_TRY(options.auditors, ReadAuditorsFile(arguments.auditors));
@@ -118,14 +126,16 @@ portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::aud
     options.auditor_secrets.push_back(&held.secrets.back());
   }
   if (!arguments.keys_folder.empty()) {
+    if (key && !(own && CheckKeysAreOf(arguments.keys_folder, own.value()))) {
+      BOOST_OUTCOME_TRY(CheckKeysAreOf(arguments.keys_folder, *key));
+    }
     BOOST_OUTCOME_TRY(held.store, OpenKeyStore(arguments.keys_folder, KeyStore::Mode::kReadOnly));
     options.keys = held.store.get();
   }
   if (arguments.releases.empty()) return Ok();
   BOOST_OUTCOME_TRY(const VerifierKey log, ReadLogKey(arguments.folder));
   for (const std::string& file : arguments.releases) {
-    BOOST_OUTCOME_TRY(const std::string text, ReadFile(file, 64u << 20));
-    BOOST_OUTCOME_TRY(held.released.Add(text, log.name, held.secrets.front()));
+    BOOST_OUTCOME_TRY(held.released.AddFile(file, log.name, options.auditor_secrets));
   }
   options.keys = &held.released;
   options.all_keys = false;

@@ -77,6 +77,7 @@ std::string ReportText(const Report& report) {
   }
   if (report.keys_checked > 0) text += "  subject keys: " + std::to_string(report.keys_checked) + " present\n";
   if (report.decrypted > 0) text += "  opened: " + std::to_string(report.decrypted) + " records\n";
+  if (report.for_others > 0) text += "  for other auditors: " + std::to_string(report.for_others) + " records\n";
   text += "  root: " + Base64(report.root) + "\n";
   for (const std::string& line : report.warnings) text += "  warning: " + line + "\n";
   for (const std::string& line : report.notes) text += "  note: " + line + "\n";
@@ -113,6 +114,7 @@ std::string ReportJson(const Report& report) {
   for (const uint32_t year : report.years) years += (years.empty() ? "" : ",") + std::to_string(year);
   json.AddRaw("tag_keys_destroyed", "[" + years + "]");
   json.Add("decrypted", report.decrypted);
+  json.Add("sealed_to_others", report.for_others);
   json.Add("keys_checked", report.keys_checked);
   json.Add("first_us", report.first_us);
   json.Add("last_us", report.last_us);

@@ -196,8 +196,8 @@ Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapCont
     for (size_t k = 0; k < kKeySize; ++k) secret.data()[k] ^= half->second.data()[k];
     return secret;
   }
-  return Error{Code::kKeys, known == 0 ? "this record is not sealed to the auditor key given"
-                                       : "this record needs the keys of two auditors"};
+  return Error{Code::kOtherAuditor, known == 0 ? "this record is not sealed to the auditor key given"
+                                               : "this record needs the keys of two auditors"};
 }
 
 }  // namespace portcullis::audit

@@ -34,6 +34,7 @@
 #include "audit/reserve.h"
 #include "audit/signer.h"
 #include "audit/tiles.h"
+#include "audit/witnessed.h"
 #include "audit/worker.h"
 
 namespace portcullis::audit {
@@ -177,9 +178,7 @@ class Writer {
   std::unique_ptr<CounterKeeper> counter_;  // null: none
   const Hash auditors_hash_;
   const AuditorPolicy auditors_;
-  std::vector<VerifierKey> witnesses_;
-  std::string witnessed_;               // the newest cosigned checkpoint; empty: none
-  Checkpoint witnessed_head_;
+  Witnessed witnessed_;                 // what the log's witnesses have cosigned
   DayList days_;
   bool stopped_ = false;                // STOP is the last record
   std::string note_;                    // the last signed checkpoint

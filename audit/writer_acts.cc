@@ -219,7 +219,7 @@ Result<std::string> Writer::ActKeys(const ActJob&) {
     auditors += (auditors.empty() ? "" : ",") + one.Text();
   }
   std::string witnesses;
-  for (const VerifierKey& witness : witnesses_) {
+  for (const VerifierKey& witness : witnessed_.witnesses()) {
     witnesses += (witnesses.empty() ? "" : ",") + JsonQuoted(FormatVerifierKey(witness));
   }
   JsonObject out;
@@ -234,7 +234,7 @@ Result<std::string> Writer::ActKeys(const ActJob&) {
   out.Add("auditors_hash", Hex(auditors_hash_));
   out.AddRaw("auditors", "[" + auditors + "]");
   out.AddRaw("witnesses", "[" + witnesses + "]");
-  out.Add("witnessed_size", witnessed_head_.size);
+  out.Add("witnessed_size", witnessed_.head().size);
   out.Add("hardware_counter", CounterWords());
   return out.Text();
 }
@@ -312,33 +312,21 @@ Result<std::string> Writer::ActWitnessAttach(const ActJob& job) {
   BOOST_OUTCOME_TRY(const std::string text, Argument(job.request, "note", kMaxNote));
   BOOST_OUTCOME_TRY(const Checkpoint head, OpenCheckpoint(text, signer_.key()));
   BOOST_OUTCOME_TRY(const Note note, ParseNote(text));
-  BOOST_OUTCOME_TRY(const auto cosigned, Cosignatures(note, witnesses_));
-  if (cosigned.empty()) {
-    return Error{Code::kInvalidArgument, "no witness of this log has cosigned the checkpoint"};
-  }
+  BOOST_OUTCOME_TRY(const auto cosigned, Cosignatures(note, witnessed_.witnesses()));
+  Witnessed next = witnessed_;
+  BOOST_OUTCOME_TRY(const uint64_t size, next.Take(text, signer_.key()));
   const KeysLayout keys(options_.keys_folder);
   if (auto fits = CompareWithSeen(options_.log_folder, signer_, tiles_, head, "the witness `" + cosigned[0].witness.name + "`"); !fits) {
     if (fits.error().code != Code::kRolledBack && fits.error().code != Code::kForked) return fits.error();
     (void)ReplaceFile(keys.witnessed(), text, true);
     return Refuted(fits.error()).error();
   }
-  if (head.size < witnessed_head_.size) return std::to_string(witnessed_head_.size);
-  // Cosignatures of other witnesses on the same head stay.
-  std::string merged(text);
-  if (head == witnessed_head_) {
-    BOOST_OUTCOME_TRY(const Note known, ParseNote(witnessed_));
-    BOOST_OUTCOME_TRY(const auto before, Cosignatures(known, witnesses_));
-    for (const Cosigned& one : before) {
-      const bool again = std::any_of(cosigned.begin(), cosigned.end(),
-                                     [&](const Cosigned& other) { return other.witness == one.witness; });
-      if (!again) merged += one.line;
-    }
-  }
-  BOOST_OUTCOME_TRY(ReplaceFile(keys.witnessed(), merged, true));
-  BOOST_OUTCOME_TRY(ReplaceFile(LogLayout(options_.log_folder).witnessed(), merged, true));
-  witnessed_ = std::move(merged);
-  witnessed_head_ = head;
-  return std::to_string(head.size);
+  const std::string all = next.Text();
+  if (all.size() > kMaxNote) return Error{Code::kTooLarge, "witness-attach: the note is too long"};
+  BOOST_OUTCOME_TRY(ReplaceFile(keys.witnessed(), all, true));
+  BOOST_OUTCOME_TRY(ReplaceFile(LogLayout(options_.log_folder).witnessed(), all, true));
+  witnessed_ = std::move(next);
+  return std::to_string(size);
 }
 
 Result<void> Writer::Refuted(const Error& error) {

@@ -44,8 +44,11 @@ Result<void> CompareSeenFiles(const WriterOptions& options, const Signer& signer
     const auto note = ReadFile(path, kMaxNote);
     if (!note && note.error().code == Code::kNotFound && path == keys.witnessed()) continue;
     if (!note) return note.error();
-    BOOST_OUTCOME_TRY(const Checkpoint seen, OpenCheckpoint(note.value(), signer.key()));
-    BOOST_OUTCOME_TRY(CompareWithSeen(options.log_folder, signer, tiles, seen, "a witness"));
+    BOOST_OUTCOME_TRY(const auto notes, SplitNotes(note.value()));
+    for (const std::string_view one : notes) {
+      BOOST_OUTCOME_TRY(const Checkpoint seen, OpenCheckpoint(one, signer.key()));
+      BOOST_OUTCOME_TRY(CompareWithSeen(options.log_folder, signer, tiles, seen, "a witness"));
+    }
   }
   return Ok();
 }
@@ -56,6 +59,9 @@ Result<std::unique_ptr<Writer>> Writer::Start(WriterOptions options) {
   certs::InitSodium();
   if (options.ops == nullptr) options.ops = &SystemOps();
   const LogLayout layout(options.log_folder);
+  for (const char* own : {"segments", "tile", "torn"}) {
+    BOOST_OUTCOME_TRY(RefuseLink(options.log_folder / own));
+  }
   BOOST_OUTCOME_TRY(Fd lock, LockFile(layout.lock()));
   BOOST_OUTCOME_TRY(const VerifierKey public_key, ReadLogKey(options.log_folder));
   if (options.origin.empty()) options.origin = public_key.name;
@@ -186,11 +192,11 @@ Result<void> Writer::LoadSeen() {
     days_.keys.emplace(DayName(day.day), day.key);
     BOOST_OUTCOME_TRY(ReplaceFile(layout.days(), signer_.SignText(DayListText(options_.origin, days_)), true));
   }
-  BOOST_OUTCOME_TRY(witnesses_, ReadVerifierKeys(KeysLayout(options_.keys_folder).witnesses()));
-  const auto note = ReadFile(KeysLayout(options_.keys_folder).witnessed(), kMaxNote);
-  if (!note) return Ok();
-  BOOST_OUTCOME_TRY(witnessed_head_, OpenCheckpoint(note.value(), signer_.key()));
-  witnessed_ = note.value();
+  BOOST_OUTCOME_TRY(auto witnesses, ReadVerifierKeys(KeysLayout(options_.keys_folder).witnesses()));
+  const auto notes = ReadFile(KeysLayout(options_.keys_folder).witnessed(), kMaxNote);
+  witnessed_ = Witnessed(witnesses);
+  if (!notes) return Ok();
+  BOOST_OUTCOME_TRY(witnessed_, Witnessed::Parse(notes.value(), signer_.key(), std::move(witnesses)));
   return Ok();
 }
 

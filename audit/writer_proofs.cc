@@ -55,9 +55,9 @@ Result<Proof> Writer::MakeProof(const ProofRequest& request) {
     BOOST_OUTCOME_TRY(SignNow());
   }
   // A checkpoint that witnesses cosigned is worth more than a newer one.
-  const bool witnessed = request.seq < witnessed_head_.size;
-  const uint64_t size = witnessed ? witnessed_head_.size : signer_.size();
-  const Hash root = witnessed ? witnessed_head_.root : signer_.root();
+  const bool witnessed = request.seq < witnessed_.head().size;
+  const uint64_t size = witnessed ? witnessed_.head().size : signer_.size();
+  const Hash root = witnessed ? witnessed_.head().root : signer_.root();
   const auto hashes = InclusionProof(request.seq, size, [this](unsigned level, uint64_t index) {
     return tiles_.Node(level, index);
   });
@@ -65,7 +65,7 @@ Result<Proof> Writer::MakeProof(const ProofRequest& request) {
     return damaged;
   }
   Proof proof;
-  proof.text = FormatProof(TlogProof{request.seq, hashes.value(), witnessed ? witnessed_ : note_});
+  proof.text = FormatProof(TlogProof{request.seq, hashes.value(), witnessed ? witnessed_.note() : note_});
   proof.leaf = std::move(entry.value());
   return proof;
 }

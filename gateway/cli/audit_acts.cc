@@ -66,13 +66,14 @@ void Release(Context& context, const ActArguments& arguments) {
   }
   const auto from = Week(arguments.from), to = Week(arguments.to);
   if (!from || !to) return Fail(context, kUsage, from ? to.error().message : from.error().message);
+  auto out = audit::NewFile::Create(arguments.out);  // before the log says that somebody has it
+  if (!out) return Fail(context, kUsage, out.error().message);
   const auto file = Act(arguments, "release",
                         {{"subject", arguments.subject}, {"auditor", arguments.auditor}, {"reason", arguments.reason},
                          {"from_week", from.value()}, {"to_week", to.value()}});
   if (!file) return FailAct(context, file.error());
-  if (auto put = audit::WriteNewFile(arguments.out, file.value()); !put) {
-    return Fail(context, kUsage, put.error().message);
-  }
+  out.value().Write(file.value());
+  if (auto put = out.value().Finish(); !put) return Fail(context, kUsage, put.error().message);
   std::cerr << "released to " << arguments.auditor << ": " << arguments.out << " (only that auditor's key opens it)\n";
 }
 

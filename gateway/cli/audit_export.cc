@@ -158,7 +158,7 @@ void Export(Context& context, ExportArguments arguments) {
   Opening opening;
   std::optional<audit::RecordOpener> opener;
   if (arguments.opening.any()) {
-    if (auto ready = opening.Prepare(arguments.opening, key.value().name); !ready) {
+    if (auto ready = opening.Prepare(arguments.opening, key.value()); !ready) {
       return Fail(context, kUsage, ready.error().message);
     }
     if (!arguments.socket.empty()) {

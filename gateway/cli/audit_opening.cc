@@ -4,7 +4,7 @@
 #include <ctime>
 #include <iostream>
 
-#include "audit/file.h"
+#include "audit/key_folder.h"
 #include "audit/layout.h"
 #include "audit/note.h"
 #include "gateway/cli/audit_read.h"
@@ -92,20 +92,20 @@ void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments) {
   command.add_option("--keys", arguments.keys, "on the box: folder of the keys, for the subjects' keys");
 }
 
-audit::Result<void> Opening::Prepare(const OpeningArguments& arguments, const std::string& origin) {
+audit::Result<void> Opening::Prepare(const OpeningArguments& arguments, const audit::VerifierKey& log_key) {
   for (const std::string& file : arguments.auditor_keys) {
     BOOST_OUTCOME_TRY(auto secret, audit::ReadAuditorSecret(file));
     secrets_.push_back(std::move(secret));
     pointers_.push_back(&secrets_.back());
   }
   if (!arguments.keys.empty()) {
+    BOOST_OUTCOME_TRY(audit::CheckKeysAreOf(arguments.keys, log_key));
     BOOST_OUTCOME_TRY(store_, audit::OpenKeyStore(arguments.keys, audit::KeyStore::Mode::kReadOnly));
     source_ = store_.get();
     return audit::Ok();
   }
   for (const std::string& file : arguments.releases) {
-    BOOST_OUTCOME_TRY(const std::string text, audit::ReadFile(file, 64u << 20));
-    BOOST_OUTCOME_TRY(released_.Add(text, origin, secrets_.front()));
+    BOOST_OUTCOME_TRY(released_.AddFile(file, log_key.name, pointers_));
   }
   source_ = &released_;
   return audit::Ok();

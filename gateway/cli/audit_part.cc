@@ -61,7 +61,7 @@ audit::Result<std::string> MakeRelease(const PartArguments& arguments, audit::Pa
     if (!told) return audit::Error{audit::Code::kIo, "not released, as it could not be recorded: " + told.error().message};
   }
   Opening opening;
-  BOOST_OUTCOME_TRY(opening.Prepare(arguments.opening, key.name));
+  BOOST_OUTCOME_TRY(opening.Prepare(arguments.opening, key));
   audit::RecordOpener opener = opening.MakeOpener(key.name);
   opener.TakeKey(record.key_leaf, record.key_payload);
   BOOST_OUTCOME_TRY(const certs::SecretBytes part_key, opener.PartKey(record.leaf, type));

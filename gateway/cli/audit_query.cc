@@ -1,5 +1,6 @@
 #include "gateway/cli/audit_query.h"
 
+#include "audit/key_folder.h"
 #include "audit/layout.h"
 #include "audit/tags.h"
 
@@ -25,6 +26,8 @@ audit::Result<void> AddTerms(const QueryArguments& arguments, audit::Query& quer
     return audit::Error{audit::Code::kInvalidArgument,
                         "names are recorded as keyed tags; give the folder of the keys (--keys) to search for them"};
   }
+  BOOST_OUTCOME_TRY(const audit::VerifierKey log_key, audit::ReadLogKey(arguments.log));
+  BOOST_OUTCOME_TRY(audit::CheckKeysAreOf(arguments.keys, log_key));
   BOOST_OUTCOME_TRY(const auto store, audit::OpenKeyStore(arguments.keys, audit::KeyStore::Mode::kReadOnly));
   const auto add = [&](const char* label, const std::vector<std::string>& texts) -> audit::Result<void> {
     if (texts.empty()) return audit::Ok();

@@ -96,7 +96,7 @@ void Show(Context& context, const ReadArguments& arguments) {
       std::cerr << "the content is sealed: --auditor-key and --release (or on the box --keys) open it\n";
     } else {
       Opening opening;
-      if (auto ready = opening.Prepare(arguments.opening, key.value().name); !ready) {
+      if (auto ready = opening.Prepare(arguments.opening, key.value()); !ready) {
         return Fail(context, kUsage, ready.error().message);
       }
       if (!arguments.socket.empty()) {

@@ -45,7 +45,7 @@ void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments);
 // The keys, in memory that is wiped. Must outlive the opener that uses them.
 class Opening {
  public:
-  audit::Result<void> Prepare(const OpeningArguments& arguments, const std::string& origin);
+  audit::Result<void> Prepare(const OpeningArguments& arguments, const audit::VerifierKey& log_key);
   audit::RecordOpener MakeOpener(const std::string& origin) const {
     return audit::RecordOpener(origin, source_, pointers_);
   }

@@ -113,7 +113,7 @@ void MakeReport(Context& context, const Arguments& arguments) {
   Opening opening;
   std::optional<audit::RecordOpener> opener;
   if (arguments.opening.any()) {
-    if (auto ready = opening.Prepare(arguments.opening, log_key.value().name); !ready) {
+    if (auto ready = opening.Prepare(arguments.opening, log_key.value()); !ready) {
       return Fail(context, kUsage, ready.error().message);
     }
     if (!arguments.socket.empty() && !context.dry_run) {

@@ -73,6 +73,9 @@ void CosignFile(Context& context, const WitnessArguments& arguments) {
 }
 
 void RequestFile(Context& context, const WitnessArguments& arguments) {
+  if (!audit::ParseDecimal(arguments.old)) {
+    return Fail(context, kUsage, "--old: `" + arguments.old + "` is no number of records");
+  }
   auto client = audit::Client::Connect(arguments.socket);
   if (!client) return Fail(context, kRemote, client.error().message);
   const auto request = client.value().Act("witness-request", {{"old", arguments.old}});
@@ -93,7 +96,7 @@ void AttachFile(Context& context, const WitnessArguments& arguments) {
   const auto note = audit::ReadFile(arguments.file, audit::kMaxNote);
   if (!note) return Fail(context, kUsage, note.error().message);
   const auto size = Attach(arguments, note.value());
-  if (!size) return Fail(context, kNo, size.error().message);
+  if (!size) return Fail(context, kNo, "`" + arguments.file + "`: " + size.error().message);
   std::cerr << "witnessed up to record " << size.value() << "\n";
 }
 

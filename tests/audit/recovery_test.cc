@@ -137,5 +137,34 @@ TEST_F(RecoveryTest, Case43ASymbolicLinkIsNotFollowed) {
   EXPECT_FALSE(IsValid(Verify().verdict));
 }
 
+TEST_F(RecoveryTest, Case43ALinkInPlaceOfAFolderOfTheLogIsNotFollowed) {
+  MakeLog(1);
+  for (const char* name : {"segments", "tile", "torn"}) {
+    const auto folder = log() / name, elsewhere = dir_.path() / (std::string("elsewhere-") + name);
+    std::filesystem::create_directory(log() / "torn");
+    std::filesystem::rename(folder, elsewhere);
+    std::filesystem::create_directory_symlink(elsewhere, folder);
+    const auto refused = Writer::Start(Options());
+    ASSERT_FALSE(refused) << name;
+    EXPECT_NE(refused.error().message.find(std::string(name) + "` is a symbolic link"), std::string::npos)
+        << refused.error().message;
+    EXPECT_EQ(Verify().verdict == Verdict::kTampered, std::string(name) == "segments");
+    std::filesystem::remove(folder);
+    std::filesystem::rename(elsewhere, folder);
+  }
+  ASSERT_NE(StartWriter(), nullptr);
+  // Files: the place of a link is not written through, whatever it points to.
+  for (const auto& file : {log() / "checkpoint.tmp", log() / "lock", keys() / "keystore.db"}) {
+    const auto target = dir_.path() / "target";
+    std::filesystem::remove(file);
+    std::filesystem::remove(target);
+    Spill(target, "as it was");
+    std::filesystem::create_symlink(target, file);
+    EXPECT_FALSE(Writer::Start(Options())) << file;
+    EXPECT_EQ(Slurp(target), "as it was") << file;
+    std::filesystem::remove(file);
+  }
+}
+
 }  // namespace
 }  // namespace portcullis::audit::test

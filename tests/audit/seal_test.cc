@@ -97,7 +97,7 @@ TEST(Sealing, WrapsNeedTheAuditorAndTheSubjectKey) {
   const auto third = certs::SecretBytes::Random(32);
   const auto stranger = OpenWrapSet(wraps, context, subject.bytes(), Secrets{&third});
   ASSERT_FALSE(stranger);
-  EXPECT_EQ(stranger.error().code, Code::kKeys);
+  EXPECT_EQ(stranger.error().code, Code::kOtherAuditor);
   WrapContext elsewhere = context;
   elsewhere.chain = 13;
   EXPECT_FALSE(OpenWrapSet(wraps, elsewhere, subject.bytes(), Secrets{&secret}));

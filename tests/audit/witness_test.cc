@@ -5,6 +5,7 @@
 
 #include "audit/override.h"
 #include "audit/signer.h"
+#include "audit/witnessed.h"
 #include "tests/audit/cases.h"
 
 namespace portcullis::audit::test {
@@ -116,6 +117,64 @@ TEST_F(CasesTest, Case19And20OnlyKnownWitnessesCount) {
   Spill(log() / "witnessed", note + line.substr(0, line.rfind(' ') + 1) +
                                  Base64({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}) + "\n");
   EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kTampered);
+}
+
+TEST_F(CasesTest, WitnessesWhoComeOneAfterTheOtherAllCount) {
+  ASSERT_TRUE(MakeWitnessKey(dir_.path() / "second.key", "witness.example/w2"));
+  Spill(keys() / "witnesses.pub", Slurp(keys() / "witnesses.pub") + Slurp(dir_.path() / "second.key.pub"));
+  auto key = LoadWitnessKey(dir_.path() / "second.key");
+  const VerifierKey w1 = ReadVerifierKey(dir_.path() / "witness.key.pub").value(), w2 = key.value().key;
+  Witness first = OpenWitness();
+  auto second = Witness::Open(w2, std::move(key.value().secret), dir_.path() / "second", {ReadLogKey(log()).value()});
+  ASSERT_TRUE(second);
+  const auto sizes = [&](const std::vector<VerifierKey>& trusted) {
+    VerifyOptions options;
+    options.log_folder = log();
+    options.witnesses = trusted;
+    const Report report = VerifyLog(options);
+    EXPECT_TRUE(IsValid(report.verdict)) << ReportText(report);
+    std::map<std::string, uint64_t> out;
+    for (const WitnessSeen& seen : report.witnesses) out[seen.name] = seen.size;
+    EXPECT_EQ(out.size(), report.witnesses.size());
+    EXPECT_EQ(report.verdict == Verdict::kValidWitnessed, !out.empty());
+    return out;
+  };
+  using Sizes = std::map<std::string, uint64_t>;
+  auto writer = StartWriter();
+  const auto cosign = [&](Witness& witness, uint64_t old_size) {
+    Append(*writer, {MakeEvent(Kind::kAdmin)});
+    const auto done = CosignLog(*writer, witness, old_size);
+    EXPECT_TRUE(done) << done.error().message;
+    return done ? std::stoull(done.value()) : 0;
+  };
+  const uint64_t early = cosign(first, 0);
+  const uint64_t later = cosign(second.value(), 0);
+  ASSERT_LT(early, later);
+  EXPECT_EQ(sizes({w1}), (Sizes{{w1.name, early}}));
+  EXPECT_EQ(sizes({w2}), (Sizes{{w2.name, later}}));
+  EXPECT_EQ(sizes({w1, w2}), (Sizes{{w1.name, early}, {w2.name, later}}));
+  // It outlives a start; of one witness only the newest head stays; an older note takes nothing back.
+  const std::string old_note = second.value().Latest(kOrigin).value();
+  ASSERT_TRUE(writer->Stop());
+  writer = nullptr;
+  writer = StartWriter();
+  const uint64_t newest = cosign(second.value(), later);
+  EXPECT_EQ(Act(*writer, "witness-attach", {{"note", old_note}}).value(), std::to_string(newest));
+  EXPECT_EQ(sizes({w1, w2}), (Sizes{{w1.name, early}, {w2.name, newest}}));
+  // Both on one head: one note.
+  const std::string request = Act(*writer, "witness-request", {{"old", std::to_string(early)}}).value();
+  const WitnessReply reply = first.Add(request, kNow);
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  ASSERT_TRUE(Act(*writer, "witness-attach", {{"note", ParseAddCheckpoint(request).value().checkpoint + reply.body}}));
+  EXPECT_EQ(sizes({w1, w2}), (Sizes{{w1.name, newest}, {w2.name, newest}}));
+  EXPECT_EQ(SplitNotes(Slurp(log() / "witnessed")).value().size(), 1u);
+  ASSERT_TRUE(writer->Stop());
+  // Every note of the file counts: one that is damaged is seen.
+  const std::string one = Slurp(log() / "witnessed");
+  Spill(log() / "witnessed", one + "\n" + one.substr(0, one.size() - 1));
+  EXPECT_EQ(Verify().verdict, Verdict::kTampered);
+  Spill(log() / "witnessed", one + "\n");
+  EXPECT_EQ(Verify().verdict, Verdict::kTampered);
 }
 
 TEST_F(CasesTest, TheWitnessAnswersAsTheSpecificationSays) {

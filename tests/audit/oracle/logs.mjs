@@ -54,9 +54,10 @@ export class Log {
     }
   }
 
-  cosign() {
+  // By the witness of this key, which has seen nothing before.
+  cosign(key = 'witness.key') {
     this.cli('witness', 'request', '--socket', 'auditd.sock', '--old', '0', '--out', 'request');
-    this.cli('witness', 'cosign', '--key', 'witness.key', '--state', 'state', '--logs', 'logs', 'request', '--out', 'cosigned');
+    this.cli('witness', 'cosign', '--key', key, '--state', `${key}.state`, '--logs', 'logs', 'request', '--out', 'cosigned');
     this.cli('witness', 'attach', '--socket', 'auditd.sock', 'cosigned');
   }
 }

@@ -2,7 +2,7 @@
 // leaves, payload hashes, days, checkpoint, cosigned heads, sequence rules. Gives the verdict of
 // portcullis-verify and the first bad seq. Reads segment by segment; a folder that is being written is
 // not its business.
-import {existsSync, readFileSync, readdirSync, statSync} from 'node:fs';
+import {existsSync, lstatSync, readFileSync, readdirSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {Closure} from './closure.mjs';
 import {Contradiction, batchBody, batchSigned, checkPayload, checkWrapSet, endorsed, frameAt, kBatch, kBatchBody, kErased, kLeaf, kRecord, kSegment, kShredded, leaf,
@@ -64,8 +64,10 @@ class Verifier {
     } catch (error) {
       return this.result(finding('INCOMPLETE', 0, error.message));
     }
+    const kept = (this.options.seen ?? []).flatMap((path) => this.heads(path, path));  // of another log: wrong usage
     const heads = [];
     let trouble = this.notes(() => this.readHeads(heads));
+    heads.push(...kept);
     for (const head of heads) this.roots.set(head.size, head.size === 0 ? this.tree.root() : null);
     const broken = this.segments();
     trouble ??= this.notes(() => this.checkDays());
@@ -88,19 +90,24 @@ class Verifier {
     return undefined;
   }
 
-  readHeads(heads) {
-    const read = (name, path) => {
-      const head = openCheckpoint(readFileSync(path, 'utf8'), this.key);
-      heads.push({...head, name});
+  // The signed heads in a file: notes with an empty line between two, while each has one before its signatures.
+  heads(name, path, most = 16) {
+    const notes = most === 1 ? [readFileSync(path, 'utf8')] : readFileSync(path, 'utf8').split(/(?<=\n)\n(?!\u2014 )/);
+    must(notes.length <= most, `${name}: more than ${most} notes`);
+    return notes.map((note) => {
+      const head = openCheckpoint(note, this.key);
       for (const key of this.options.witnesses ?? []) {
         if (cosignatures(head, key).length > 0) this.witnessed = true;
       }
-      return head;
-    };
-    this.checkpoint = read('checkpoint', join(this.folder, 'checkpoint'));
+      return {...head, name};
+    });
+  }
+
+  readHeads(heads) {
+    heads.push(...this.heads('checkpoint', join(this.folder, 'checkpoint'), 1));
+    [this.checkpoint] = heads;
     const witnessed = join(this.folder, 'witnessed');
-    if (existsSync(witnessed)) read('witnessed', witnessed);
-    for (const path of this.options.seen ?? []) read(path, path);
+    if (existsSync(witnessed)) heads.push(...this.heads('witnessed', witnessed));
   }
 
   // The list of days holds the key of every segment; one of them has signed the checkpoint too.
@@ -136,6 +143,7 @@ class Verifier {
   segments() {
     const folder = join(this.folder, 'segments');
     try {
+      must(!lstatSync(folder, {throwIfNoEntry: false})?.isSymbolicLink(), 'segments is a symbolic link');
       const names = readdirSync(folder).filter((name) => /^\d{16}\.seg$/.test(name)).sort();
       names.forEach((name, number) => {
         must(Number(name.slice(0, 16)) === number, `segment ${number} is missing`);

@@ -3,12 +3,13 @@
 // first bad seq. PORTCULLIS_DAMAGES (default 120) says how many damages, PORTCULLIS_DAMAGE_SEED where to
 // begin; `node --test` on this file with PORTCULLIS_DAMAGES=2000 is the long form.
 import assert from 'node:assert/strict';
-import {cpSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {spawnSync} from 'node:child_process';
+import {appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
 import {damages, Dice} from './damage.mjs';
-import {eventful, killed, quiet, skip, verifyByProgram} from './logs.mjs';
+import {bin, eventful, killed, quiet, skip, verifyByProgram} from './logs.mjs';
 import {parseVerifierKey} from './tlog.mjs';
 import {verifyLog} from './verifier.mjs';
 
@@ -47,6 +48,35 @@ for (const [name, verdict] of [['quiet', 'VALID-SELF-ATTESTED'], ['eventful', 'V
     }
   });
 }
+
+test('two witnesses who cosign one after the other', {skip}, async () => {
+  const log = logs.quiet.copy(join(dir, 'two'));
+  log.cli('witness', 'keygen', '--out', 'second.key', '--name', 'second.example/w');
+  appendFileSync(log.path('keys/witnesses.pub'), readFileSync(log.path('second.key.pub')));
+  await log.start();
+  for (const name of ['witness.key', 'second.key']) {
+    log.act('hold', '--subject', 'somebody');
+    log.cosign(name);
+  }
+  await log.end();
+  const {program, oracle, full} = both(log.path('audit'), log, true);
+  assert.deepEqual(oracle, program, JSON.stringify(full));
+  assert.equal(program.verdict, 'VALID-WITNESSED');
+  const keys = ['witness.key.pub', 'second.key.pub'].map((name) => log.path(name));
+  const {witnesses} = verifyByProgram(log.path('audit'), ...keys.flatMap((key) => ['--witness', key]));
+  assert.equal(witnesses.length, 2);
+  assert.notEqual(witnesses[0].size, witnesses[1].size);
+  const second = parseVerifierKey(readFileSync(keys[1], 'utf8'));
+  assert.equal(verifyLog(log.path('audit'), {witnesses: [second]}).verdict, 'VALID-WITNESSED');
+});
+
+test('a checkpoint of another log, brought along by mistake, says nothing about this one', {skip}, () => {
+  const foreign = logs.killed.path('audit/checkpoint');
+  const {status, stderr} = spawnSync(join(bin, 'portcullis-verify'), [logs.quiet.path('audit'), '--seen', foreign], {encoding: 'utf8'});
+  assert.equal(status, 1, stderr);
+  assert.ok(stderr.includes(`\`${foreign}\` is no checkpoint of this log`), stderr);
+  assert.throws(() => verifyLog(logs.quiet.path('audit'), {seen: [foreign]}));
+});
 
 test('a cloned machine, and a snapshot that was put back, against a checkpoint that somebody kept', {skip}, async () => {
   const clone = logs.quiet.copy(join(dir, 'clone'));

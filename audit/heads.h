@@ -1,0 +1,31 @@
+// The heads that a verifier compares with the segments: the log's checkpoint, those that witnesses cosigned, those
+// that whoever verifies has kept. Rules 4 to 6 of VERDICTS in FORMAT.md. Reads files, holds no state.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "audit/error.h"
+#include "audit/note.h"
+#include "audit/verify.h"
+
+namespace portcullis::audit {
+
+struct SeenHead {
+  Checkpoint checkpoint;
+  std::string whose;  // in words
+};
+
+struct Heads {
+  std::string checkpoint;              // the log's own, as it is signed
+  std::vector<SeenHead> heads;         // it comes first
+  std::vector<WitnessSeen> witnesses;  // the largest head of each
+};
+
+Result<Heads> ReadHeads(const VerifyOptions& options, const VerifierKey& key);
+
+// The notes in a file that somebody kept. kInvalidArgument, naming the file, when they are not this log's.
+Result<std::vector<std::string>> ReadSeen(const std::filesystem::path& file, const VerifierKey& key);
+
+}  // namespace portcullis::audit
