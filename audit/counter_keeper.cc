@@ -15,6 +15,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kGoodbye{500};  // for a thread that does not hang
+
 Error Silent(const std::string& why) {
   return Error{Code::kCounter, "the hardware counter does not answer: " + why};
 }
@@ -44,13 +46,16 @@ struct CounterKeeper::Shared {
     std::unique_lock lock(mutex);
     for (;;) {
       wake.wait(lock, [this] { return closing || !jobs.empty(); });
-      if (closing) return;
+      if (closing) break;
       const std::function<void()> job = std::move(jobs.front());
       jobs.pop_front();
       lock.unlock();
       job();
       lock.lock();
     }
+    options.counter.reset();
+    ended = true;
+    wake.notify_all();
   }
 
   // Runs it on the thread and waits for the result, not longer than the patience.
@@ -99,13 +104,14 @@ struct CounterKeeper::Shared {
   }
   std::string Why() const { return trouble.empty() ? "it was asked and says nothing" : trouble; }
 
-  const CounterOptions options;
+  CounterOptions options;
   Hash name{};
   std::string words;
   mutable std::mutex mutex;          // guards all below
   std::condition_variable wake;
   std::deque<std::function<void()>> jobs;
   bool closing = false;
+  bool ended = false;                // the thread has let go of the counter
   uint64_t value = 0;                // where the counter stands
   uint64_t wanted = 0;               // where it is to stand
   uint64_t followed = 0;             // where the thread was told to bring it
@@ -121,9 +127,10 @@ CounterKeeper::CounterKeeper(const CounterOptions& options) : shared_(std::make_
 }
 
 CounterKeeper::~CounterKeeper() {
-  const std::lock_guard guard(shared_->mutex);
+  std::unique_lock lock(shared_->mutex);
   shared_->closing = true;
   shared_->wake.notify_all();
+  shared_->wake.wait_for(lock, kGoodbye, [this] { return shared_->ended; });
 }
 
 Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions& options, Signer& signer,

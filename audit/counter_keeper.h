@@ -32,7 +32,7 @@ class CounterKeeper {
   // Compares the counter with the signer's memory; at a log's first start makes the counter. `overridden`: the log
   // follows one whose start was refused, whose counter is removed. Null where there is none and none is remembered.
   static Result<std::unique_ptr<CounterKeeper>> Meet(const CounterOptions& options, Signer& signer, bool overridden);
-  ~CounterKeeper();  // does not wait for the hardware
+  ~CounterKeeper();  // leaves a thread that hangs behind
   CounterKeeper(const CounterKeeper&) = delete;
   CounterKeeper& operator=(const CounterKeeper&) = delete;
 

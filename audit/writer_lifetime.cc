@@ -177,7 +177,7 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   if (overridden) ::unlink(override_note.c_str());
   BOOST_OUTCOME_TRY(ResumeErasures());
   BOOST_OUTCOME_TRY(const bool rotating, composer_->keys().Rotating());
-  if (rotating) rotation_.emplace();
+  if (rotating) rotation_.emplace(ActJob{});
   UpdateStatus();
   return Ok();
 }
