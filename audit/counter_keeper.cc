@@ -38,7 +38,7 @@ Result<void> Advance(MonotonicCounter& counter, uint64_t target) {
 
 }  // namespace
 
-// What the owner and the detached thread have in common.
+// What the owner and the thread have in common.
 struct CounterKeeper::Shared {
   explicit Shared(const CounterOptions& given) : options(given) {}
 
@@ -122,15 +122,21 @@ struct CounterKeeper::Shared {
 };
 
 CounterKeeper::CounterKeeper(const CounterOptions& options) : shared_(std::make_shared<Shared>(options)) {
-  // It may hang in the hardware's driver for ever, so nobody joins it.
-  std::thread([shared = shared_] { shared->Run(); }).detach();
+  thread_ = std::thread([shared = shared_] { shared->Run(); });
 }
 
 CounterKeeper::~CounterKeeper() {
   std::unique_lock lock(shared_->mutex);
   shared_->closing = true;
   shared_->wake.notify_all();
-  shared_->wake.wait_for(lock, kGoodbye, [this] { return shared_->ended; });
+  const bool ended = shared_->wake.wait_for(lock, kGoodbye, [this] { return shared_->ended; });
+  lock.unlock();
+  // It may hang in the hardware's driver for ever.
+  if (ended) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
 }
 
 Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions& options, Signer& signer,

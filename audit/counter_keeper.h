@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "audit/counter.h"
 #include "audit/error.h"
@@ -61,6 +62,7 @@ class CounterKeeper {
   explicit CounterKeeper(const CounterOptions& options);
 
   std::shared_ptr<Shared> shared_;  // also the thread's
+  std::thread thread_;
   bool told_ = true;                // that it answers
 };
 

@@ -82,7 +82,8 @@ __attribute__((target("sse4.2,pclmul"))) uint64_t ThreeLanes(std::string_view& b
 
 __attribute__((target("sse4.2,pclmul"))) uint32_t Hardware(std::string_view bytes, uint32_t state) {
   const uint64_t large = ThreeLanes<1024>(bytes, state);
-  return OneLane(bytes, static_cast<uint32_t>(ThreeLanes<128>(bytes, large)));
+  const uint64_t small = ThreeLanes<128>(bytes, large);  // before what is left of `bytes` is passed on
+  return OneLane(bytes, static_cast<uint32_t>(small));
 }
 #endif
 

@@ -225,7 +225,8 @@ TEST(QuantizeTest, AFolderAndItsGgufGiveTheSameLogits) {
   std::stringstream text;
   text << std::ifstream(source / "config.json").rdbuf();
   auto config = boost::json::parse(text.str()).as_object();
-  config["rope_parameters"] = config.at("rope_scaling");
+  const boost::json::value scaling = config.at("rope_scaling");
+  config["rope_parameters"] = scaling;
   config.erase("rope_scaling");
   std::ofstream(newer / "config.json") << boost::json::serialize(config);
   const auto again = folder.path() / "newer.gguf";
