@@ -46,18 +46,21 @@ Result<void> PeriodScan::Plan(uint64_t begin_us, uint64_t end_us) {
   std::vector<bool> wanted;
   for (const uint64_t number : numbers) {
     BOOST_OUTCOME_TRY(const SegmentPlace place, PlaceOfSegment(log_folder_, key_, number));
-    if (number != places_.size() || place.first_seq < (number == 0 ? 0 : places_.back().first_seq)) {
-      return Error{Code::kTampered, "segment " + SegmentName(places_.size()) + " is missing or out of order"};
+    if (number != places_.size()) {
+      return Error{Code::kTampered, "segment " + SegmentName(places_.size()) + " is missing"};
     }
     places_.push_back(place);
     wanted.push_back(Touches(place, begin_us, end_us, 0));
   }
+  BOOST_OUTCOME_TRY(const bool newest_ends, CheckEnds());
   // A record that was late for its day lies where that day's segments end.
   const std::vector<bool> of_its_days = wanted;
   for (size_t i = 0; i < places_.size(); ++i) {
     const bool beside = (i > 0 && of_its_days[i - 1]) || (i + 1 < places_.size() && of_its_days[i + 1]);
     if (beside && Touches(places_[i], begin_us, end_us, kHourUs)) wanted[i] = true;
   }
+  // What the newest one says of itself is not signed while its end is being written: it is read.
+  if (!newest_ends) wanted.back() = true;
   // One can begin only with what the checkpoint covers.
   for (size_t i = places_.size(); i-- > 1;) {
     if (wanted[i] && places_[i].first_seq > head_.size) wanted[i - 1] = true;
@@ -75,6 +78,22 @@ Result<void> PeriodScan::Plan(uint64_t begin_us, uint64_t end_us) {
     bytes_ += error ? 0 : size;
   }
   return Ok();
+}
+
+// Headers decide what is not read, so each is held against what is signed: it is the one of its segment's last
+// batch, and behind that batch the next segment begins. False: the newest segment does not end with a batch.
+Result<bool> PeriodScan::CheckEnds() const {
+  SegmentEnd before;
+  for (const SegmentPlace& place : places_) {
+    if (place.first_seq != before.size || place.previous_batch != before.batch) {
+      return Error{Code::kTampered, "segment " + SegmentName(place.number) + ": records before it are missing"};
+    }
+    const auto end = EndOfSegment(log_folder_, key_, place);
+    if (place.number + 1 == places_.size()) return end.has_value() && end.value().has_value();
+    if (!end) return end.error();
+    if (end.value()) before = *end.value();
+  }
+  return true;
 }
 
 uint64_t PeriodScan::segments() const {

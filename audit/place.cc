@@ -4,6 +4,7 @@
 #include "audit/layout.h"
 #include "audit/merkle.h"
 #include "audit/segment_parse.h"
+#include "audit/signer.h"
 #include "audit/tiles.h"
 
 namespace portcullis::audit {
@@ -27,7 +28,28 @@ Result<SegmentPlace> PlaceOfSegment(const std::filesystem::path& log_folder, con
   if (header.number != number) {
     return Error{Code::kTampered, "`" + path.string() + "`: the number in its header is not that of the file"};
   }
-  return SegmentPlace{number, header.first_seq, header.day, header.previous_batch};
+  return SegmentPlace{number, header.first_seq, header.day, header.previous_batch, header.writer, read.hash,
+                      kFrameHeader + EncodeSegmentHeader(header).size()};
+}
+
+Result<std::optional<SegmentEnd>> EndOfSegment(const std::filesystem::path& log_folder, const VerifierKey& key,
+                                               const SegmentPlace& place) {
+  const auto path = LogLayout(log_folder).segments() / SegmentName(place.number);
+  const Error bad{Code::kTampered, "`" + path.string() + "`: it does not end with a batch that was signed for its header"};
+  std::error_code error;
+  const uint64_t size = std::filesystem::file_size(path, error);
+  if (error) return Error{Code::kIo, "cannot examine `" + path.string() + "`: " + error.message()};
+  if (size == place.header_end) return std::optional<SegmentEnd>();
+  if (size < place.header_end + kBatchFrame) return bad;
+  BOOST_OUTCOME_TRY(const std::string frame, ReadFileRange(path, size - kBatchFrame, kBatchFrame));
+  const ParsedFrame parsed = ParseFrame(frame);
+  if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kBatch) return bad;
+  BOOST_OUTCOME_TRY(const Batch batch, DecodeBatch(parsed.frame.body));
+  if (batch.segment_hash != place.hash ||
+      !VerifyEd25519(BatchText(batch, OriginId(key.name)), batch.signature, place.writer)) {
+    return bad;
+  }
+  return std::optional(SegmentEnd{batch.tree_size, Sha256(parsed.frame.body)});
 }
 
 Result<ScanStart> StartOfSegment(const std::filesystem::path& log_folder, const Checkpoint& head,

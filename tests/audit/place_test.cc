@@ -8,6 +8,7 @@
 
 #include "audit/period_scan.h"
 #include "audit/reader.h"
+#include "audit/segment_parse.h"
 #include "audit/tail.h"
 #include "tests/audit/cases.h"
 
@@ -40,6 +41,14 @@ class PlaceTest : public CasesTest {
     ASSERT_TRUE(writer->Stop());
   }
   VerifierKey Key() const { return ReadLogKey(log()).value(); }
+  SegmentHeader Header(uint64_t number) const {
+    const std::string bytes = Slurp(segment(number));
+    return DecodeSegmentHeader(ParseFrame(bytes).frame.body).value();
+  }
+  void PutHeader(uint64_t number, const SegmentHeader& header) const {
+    const std::string bytes = Slurp(segment(number));
+    Spill(segment(number), EncodeFrame(FrameType::kSegment, EncodeSegmentHeader(header)) + bytes.substr(ParseFrame(bytes).frame.size));
+  }
   // Flips a bit in the middle of each of these segments.
   void Damage(const std::vector<uint64_t>& numbers) const {
     for (const uint64_t number : numbers) {
@@ -177,6 +186,56 @@ TEST_F(PeriodTest, WithoutGoodTilesHeadersOrCheckpointTheWholeLogIsRead) {
   // A segment that is another's: the log is not good, and that is said.
   std::filesystem::rename(segment(1), log() / "aside");
   EXPECT_TRUE(Part(begin, end).fault);
+}
+
+// Whoever can write the log's folder decides what headers say and where files end, and must not decide by it what an
+// export leaves out.
+TEST_F(PeriodTest, AHeaderOrAnEndThatIsNotTheSegmentsHidesNothing) {
+  constexpr uint64_t kHour = 3'600'000'000;
+  const uint64_t begin = (kFirstDay + 2) * kDayUs, end = begin + 2 * kHour;
+  const std::string good = Slurp(segment(2));
+  const auto expect_refused = [&](const char* what) {
+    const Answer answer = Part(begin, end);
+    EXPECT_NE(answer.warning.find("the whole log is read instead"), std::string::npos) << what << answer.warning;
+    EXPECT_TRUE(answer.fault) << what;
+    Spill(segment(2), good);
+  };
+  SegmentHeader other_day = Header(2);
+  const SegmentHeader first = Header(0);
+  other_day.day = first.day;
+  other_day.writer = first.writer;
+  other_day.endorsement = first.endorsement;
+  PutHeader(2, other_day);
+  expect_refused("the day of another segment");
+  const ParsedSegment parsed = ParseSegmentFile(segment(2), Key(), {});
+  ASSERT_GT(parsed.batches.size(), 2u);
+  std::filesystem::resize_file(segment(2), parsed.batches.end()[-2].end);
+  expect_refused("cut behind a batch");
+  std::filesystem::resize_file(segment(2), parsed.header_end);
+  expect_refused("cut behind the header");
+  std::filesystem::resize_file(segment(2), parsed.batches.back().end - 1);
+  expect_refused("cut within a batch");
+  const Answer answer = Part(begin, end);
+  EXPECT_EQ(answer.warning, "");
+  EXPECT_EQ(answer.lines, Whole(begin, end));
+}
+
+TEST_F(PeriodTest, AFirstSegmentThatBeginsLaterIsRefused) {
+  SegmentHeader header = Header(0);
+  header.first_seq = Header(1).first_seq;
+  PutHeader(0, header);
+  const Answer answer = Part((kFirstDay + 1) * kDayUs, UINT64_MAX);
+  EXPECT_NE(answer.warning, "");
+  EXPECT_TRUE(answer.fault);
+}
+
+// As a writer leaves it that was killed in the middle of a batch.
+TEST_F(PeriodTest, ATornEndOfTheNewestSegmentIsReadAndSaid) {
+  Spill(segment(kDays - 1), Slurp(segment(kDays - 1)) + "PCLF");
+  const Answer answer = Part(kFirstDay * kDayUs, (kFirstDay + 1) * kDayUs);
+  EXPECT_EQ(answer.warning, "");
+  EXPECT_TRUE(answer.fault);
+  EXPECT_GT(answer.lines.size(), 50u);
 }
 
 TEST_F(PlaceTest, TheTailIsReadFromTheNewestSegments) {
