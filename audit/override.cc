@@ -146,9 +146,11 @@ Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_fol
                              std::to_string(statement.size);
   std::filesystem::path aside = log_folder;
   aside += suffix;
-  // The folder goes last: where it is gone already, an earlier call was cut off behind that.
+  // The old log goes behind its keys, and the new one's key comes last of all: where only the one that was set aside
+  // has its key, an earlier call was cut off in between.
   std::error_code ignored;
-  const bool again = !std::filesystem::exists(log_folder, ignored) && std::filesystem::exists(aside, ignored);
+  const bool again = !std::filesystem::exists(LogLayout(log_folder).public_key(), ignored) &&
+                     std::filesystem::exists(LogLayout(aside).public_key(), ignored);
   const std::filesystem::path& old_log = again ? aside : log_folder;
   BOOST_OUTCOME_TRY(const Fd lock, LockFile(LogLayout(old_log).lock()));
   BOOST_OUTCOME_TRY(const Override found, PrepareOverride(old_log, statement.new_origin, statement.reason));

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "audit/override.h"
 #include "audit/succession.h"
 #include "tests/audit/cases.h"
@@ -92,6 +95,32 @@ TEST_F(SuccessionTest, ANoteThatIsNotGoodProvesNothing) {
   const PublicKey stranger = LoadEd25519(dir_.path() / "one", other).value();
   expect_refused(MakeSuccession({VerifierKey{kOrigin, stranger}, {kOrigin, 1, {}}, VerifierKey{"test.example/audit-2", stranger}}, other, other),
                  "a stranger's");
+}
+
+// Wherever the making of the new log was cut off, the same note finishes it.
+TEST_F(SuccessionTest, AnOverrideThatWasCutOffIsAppliedAgain) {
+  MakeLog(1);
+  const VerifierKey old_key = ReadLogKey(log()).value();
+  const auto prepared = PrepareOverride(log(), "test.example/audit-2", "the log key is a year old");
+  ASSERT_TRUE(prepared);
+  const std::string once = SignOverride(OverrideText(prepared.value()), dir_.path() / "one").value();
+  const std::string note = SignOverride(once, dir_.path() / "two").value();
+  ASSERT_TRUE(ApplyOverride(log(), keys(), note));
+  const std::vector<std::filesystem::path> parts = {log() / "log.pub", log() / "days", log() / "checkpoint", keys() / "signer.state",
+                                                    log() / "segments", log() / "predecessor", keys() / "override.note"};
+  for (size_t gone = 1; gone <= parts.size() + 1; ++gone) {
+    for (size_t i = 0; i < std::min(gone, parts.size()); ++i) std::filesystem::remove_all(parts[i]);
+    if (gone > parts.size()) std::filesystem::remove_all(log());
+    const auto again = ApplyOverride(log(), keys(), note);
+    ASSERT_TRUE(again) << gone << ": " << again.error().message;
+    for (const auto& part : parts) EXPECT_TRUE(std::filesystem::exists(part)) << gone << " " << part;
+  }
+  // Of a log that is whole it is not about any more.
+  EXPECT_FALSE(ApplyOverride(log(), keys(), note));
+  MakeLog(1);
+  const Report report = VerifyWith(old_key, log());
+  EXPECT_TRUE(IsValid(report.verdict)) << ReportText(report);
+  EXPECT_TRUE(Says(report.notes, "has named this log's key")) << ReportText(report);
 }
 
 TEST_F(SuccessionTest, AKeyThatWasLostNamesNobody) {
