@@ -102,6 +102,31 @@ TEST(GrammarBounds, ReadingAPatternIsPaidForEachTime) {
                   .refusal,
               testing::HasSubstr("too long to compile"));
   EXPECT_GE(Compile({{"enum", {"a"}}, {"pattern", "^([a-c]{1000}){2}$"}}).spent(), 40'000);
+  // Many nodes, few atoms, and refused in the end.
+  const std::string hollow = "(" + std::string(1990, '|') + "){12}";
+  EXPECT_THAT(Compile({{"enum", List(2000, [](int) { return json::value(""); })}, {"pattern", hollow}}).refusal,
+              testing::HasSubstr("too long to compile"));
+}
+
+TEST(GrammarBounds, EdgesCountAsStates) {
+  std::string odd = "^[";
+  for (char c = '#'; c < 'y'; c = static_cast<char>(c + 2)) {
+    if (c != ']' && c != '[' && c != '-') odd += c;
+  }
+  const json::value text = {{"type", "string"}, {"pattern", odd + "]*$"}, {"minLength", 49'900}};
+  const Compiled made = Compile({{"anyOf", List(4, [&](int) { return text; })}});
+  EXPECT_THAT(made.refusal, testing::AnyOf(testing::HasSubstr("too large"), testing::HasSubstr("states")));
+  EXPECT_LT(made.grown, 80 * kMegabyte);
+}
+
+TEST(GrammarBounds, PatternsThatHoldTogetherHaveOneLimit) {
+  const std::string wide = "(" + std::string(80, '|') + "){240}";
+  const Compiled made = Compile({{"allOf", List(20, [&](int i) {
+    return json::value{{"type", "string"}, {"pattern", wide}, {"minLength", i}};
+  })}});
+  EXPECT_THAT(made.refusal, testing::AnyOf(testing::HasSubstr("hold together are too large"),
+                                           testing::HasSubstr("too long to compile")));
+  EXPECT_LT(made.grown, 80 * kMegabyte);
 }
 
 TEST(GrammarBounds, PathsArePaidForAndShownInPart) {

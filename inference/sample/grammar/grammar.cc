@@ -90,6 +90,8 @@ void Grammar::FillHead(StateId forward, StateId again, StateId done) {
 }
 
 void Grammar::FillBytes(StateId forward, std::vector<Edge> edges) {
+  edges.shrink_to_fit();
+  edges_ += edges.size();
   states_[forward].kind = Kind::kBytes;
   states_[forward].edges = std::move(edges);
 }

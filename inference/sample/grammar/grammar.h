@@ -89,16 +89,18 @@ class Grammar {
   // Takes away what can never end. Fails where nothing is left, where a rule calls itself without
   // a byte between, and where the grammar is too large.
   Result<void> Finish();
-  bool too_large() const { return states_.size() > kMaxStates; }
+  bool too_large() const { return states_.size() + edges_ / kEdgesPerState > kMaxStates; }
 
  private:
   static constexpr size_t kMaxStates = 200'000;
+  static constexpr size_t kEdgesPerState = 8;  // take as much memory as a state
   void BuildPrelude();
   StateId Add(State state);
   std::vector<char> Productive() const;
   bool CallsItself() const;
 
   std::vector<State> states_;
+  size_t edges_ = 0;  // of all states
   StateId root_ = kReturn;
   StateId prelude_end_ = 0;
 };

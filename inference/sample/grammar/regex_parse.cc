@@ -16,7 +16,7 @@ constexpr size_t kMaxNodes = 20'000;
 constexpr int kMaxDepth = 50;
 constexpr uint32_t kMaxRepeat = 1000;
 constexpr char32_t kLast = 0x10FFFF;
-constexpr int64_t kAtomSteps = 20, kClassSteps = 2;
+constexpr int64_t kAtomSteps = 20, kClassSteps = 2, kNodeSteps = 4;
 
 Error Bad(const std::string& what) { return Error{Code::kInvalidArgument, "pattern: " + what}; }
 
@@ -109,6 +109,7 @@ class Parser {
 
  private:
   uint32_t Node() {
+    effort_ -= kNodeSteps;
     automaton_.nodes.emplace_back();
     return static_cast<uint32_t>(automaton_.nodes.size() - 1);
   }

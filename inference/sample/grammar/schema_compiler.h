@@ -41,6 +41,9 @@ struct Leaf {
 
 // Bytes of a path that are copied for the price of a step.
 inline constexpr size_t kPathBytes = 8;
+// Nodes of patterns that stand in memory together.
+inline constexpr size_t kMostPatternNodes = 100'000;
+inline constexpr const char* kPatternsTooLarge = "the patterns that hold together are too large";
 
 using Alternative = std::vector<Leaf>;
 using Alternatives = std::vector<Alternative>;

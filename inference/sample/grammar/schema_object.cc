@@ -246,6 +246,7 @@ Result<bool> SchemaCompiler::FreeProperties(const Alternative& leaves, ObjectPla
 Result<StateId> SchemaCompiler::NameRule(const ObjectPlan& plan, const std::vector<Automaton>& all,
                                          std::vector<Automaton> none, StateId next) {
   std::vector<Automaton> wanted = all;
+  size_t nodes = 0;
   Counter length;
   for (const Subschema& names : plan.name_schemas) {
     const Object* object = names.schema->if_object();
@@ -263,6 +264,8 @@ Result<StateId> SchemaCompiler::NameRule(const ObjectPlan& plan, const std::vect
       if (keyword == "pattern" && value.is_string()) {
         auto automaton = ParsePattern(value.get_string(), effort_);
         if (!automaton) return At(names.path + "/pattern", automaton.error().message);
+        nodes += automaton.value().nodes.size();
+        if (nodes > kMostPatternNodes) return At(names.path + "/pattern", kPatternsTooLarge);
         wanted.push_back(std::move(automaton).value());
       } else if (const auto listed = ListedIn(*object); listed && (keyword == "enum" || keyword == "const")) {
         std::vector<std::string> texts;

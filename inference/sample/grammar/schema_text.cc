@@ -33,6 +33,7 @@ Result<StateId> SchemaCompiler::Text(const Alternative& leaves, StateId next) {
   BOOST_OUTCOME_TRY(const Counter length, Limits(leaves, "minLength", "maxLength"));
   if (length.left < length.need) return g_.Split({});
   std::vector<Automaton> all, none;
+  size_t nodes = 0;
   std::string where;
   for (const Leaf& leaf : leaves) {
     const bool negated = !leaf.negated.empty();
@@ -52,6 +53,8 @@ Result<StateId> SchemaCompiler::Text(const Alternative& leaves, StateId next) {
       if (!pattern->is_string()) return At(where, "it must be a string");
       auto automaton = ParsePattern(pattern->get_string(), effort_);
       if (!automaton) return At(where, automaton.error().message);
+      nodes += automaton.value().nodes.size();
+      if (nodes > kMostPatternNodes) return At(where, kPatternsTooLarge);
       (negated ? none : all).push_back(std::move(automaton).value());
     }
     if (negated) continue;
