@@ -25,14 +25,18 @@ std::string Stands(uint64_t value, uint64_t expected) {
   return " stands at " + std::to_string(value) + ", the signer's memory at " + std::to_string(expected);
 }
 
-// Brings the counter to `target`, from that value or the one below.
-Result<void> Advance(MonotonicCounter& counter, uint64_t target) {
+// Brings the counter from the value below to `target`. `asked`: an increment went out and its answer did not come, so
+// that it may stand there by our own act; otherwise it was somebody else's.
+Result<void> Advance(MonotonicCounter& counter, uint64_t target, bool& asked) {
   BOOST_OUTCOME_TRY(uint64_t value, counter.Read());
+  if (value == target && asked) return Ok();
   if (value + 1 == target) {
+    asked = true;
     BOOST_OUTCOME_TRY(value, counter.Increment());
+    if (value == target) return Ok();
   }
-  if (value == target) return Ok();
-  return Error{Code::kForked, counter.Words() + Stands(value, target) +
+  return Error{Code::kForked, counter.Words() + " stands at " + std::to_string(value) + ", it was left at " +
+                                  std::to_string(target - 1) +
                                   ": a copy of this log runs elsewhere, or somebody else moved the counter"};
 }
 
@@ -81,8 +85,8 @@ struct CounterKeeper::Shared {
 
   // On the thread: until it is done, refuted, or nobody wants it any more.
   void StepTo(uint64_t target) {
-    for (;;) {
-      const auto done = Advance(*options.counter, target);
+    for (bool asked = false;;) {
+      const auto done = Advance(*options.counter, target, asked);
       std::unique_lock lock(mutex);
       if (done) {
         value = target;
@@ -204,7 +208,10 @@ Result<void> CounterKeeper::Start(Signer& signer) {
   const uint64_t target = shared_->value + 1;
   signer.set_counter({CounterMemory::Use::kInUse, shared_->name, target});
   BOOST_OUTCOME_TRY(signer.Save());
-  BOOST_OUTCOME_TRY(shared_->Ask<void>([target](MonotonicCounter& counter) { return Advance(counter, target); }));
+  BOOST_OUTCOME_TRY(shared_->Ask<void>([target](MonotonicCounter& counter) {
+    bool asked = false;
+    return Advance(counter, target, asked);
+  }));
   const std::lock_guard guard(shared_->mutex);
   shared_->value = shared_->wanted = shared_->followed = target;
   shared_->next_step = steady_clock::now() + shared_->options.period;
@@ -264,6 +271,7 @@ std::optional<std::string> CounterKeeper::News() {
 
 std::optional<Error> CounterKeeper::Refusal() const {
   const std::lock_guard guard(shared_->mutex);
+  if (shared_->moved) return shared_->moved;
   if (!shared_->due_since || steady_clock::now() - *shared_->due_since <= shared_->options.period) return std::nullopt;
   return Silent(shared_->Why() + "; appends are refused until it does");
 }

@@ -248,7 +248,9 @@ Result<void> Writer::WriteStop() {
   if (!done) return done;
   stopped_ = true;
   BOOST_OUTCOME_TRY(SignNow());
-  if (counter_) counter_->Finish();
+  if (!counter_) return Ok();
+  counter_->Finish();
+  if (const auto moved = counter_->Moved()) return Refuted(*moved);
   return Ok();
 }
 

@@ -64,7 +64,7 @@ class ChipCounter : public MonotonicCounter {
 class CounterTest : public CasesTest {
  protected:
   // No step of its own for an hour, unless a test asks.
-  WriterOptions Counted(std::chrono::milliseconds period = 1h) {
+  WriterOptions Counted(std::chrono::milliseconds period = 1h) const {
     WriterOptions options = Options();
     options.counter.counter = std::make_shared<ChipCounter>(chip_);
     options.counter.period = period;
@@ -93,6 +93,14 @@ class CounterTest : public CasesTest {
       if (ack.durable == durable) return ack;
       std::this_thread::yield();
     }
+  }
+  void MoveWhileALogRuns(uint64_t steps) const {
+    const auto writer = StartWriter(Counted(50ms));
+    AppendUntil(*writer, true);
+    chip_->value += steps;
+    const Ack refused = AppendUntil(*writer, false);
+    EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kForked)) << refused.error;
+    EXPECT_FALSE(writer->Stop());
   }
 
   const std::shared_ptr<Chip> chip_ = std::make_shared<Chip>();
@@ -297,14 +305,37 @@ TEST_F(CounterTest, AnEndDoesNotWaitForASilentOne) {
 }
 
 TEST_F(CounterTest, Case14ACopyThatRunsMovesItAndIsFound) {
-  auto writer = StartWriter(Counted(1ms));
-  AppendUntil(*writer, true);
-  chip_->value += 2;
-  const Ack refused = AppendUntil(*writer, false);
-  EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kForked)) << refused.error;
-  EXPECT_FALSE(writer->Stop());
-  writer.reset();
+  MoveWhileALogRuns(2);
   EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+}
+
+// To where the log's own next step would bring it.
+TEST_F(CounterTest, Case14ACopyThatMovesItByOneIsFound) { MoveWhileALogRuns(1); }
+
+TEST_F(CounterTest, Case14TwoCopiesDoNotRunBesideEachOther) {
+  const auto writer = StartWriter(Counted(1h));
+  Snapshot("copy");
+  // The copy's folders, the same chip: it meets the counter where its memory says, and moves it.
+  WriterOptions options = Counted(1h);
+  options.log_folder = dir_.path() / "copy" / "audit";
+  options.keys_folder = dir_.path() / "copy" / "keys";
+  { const auto copy = StartWriter(std::move(options)); }  // killed, behind one step
+  EXPECT_EQ(chip_->value, Memory().value + 1);
+  const auto end = writer->Stop();
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code, Code::kForked) << end.error().message;
+}
+
+TEST_F(CounterTest, AStepWhoseAnswerWasLostIsTheLogsOwn) {
+  const auto writer = StartWriter(Counted(1ms));
+  AppendUntil(*writer, true);
+  const int before = chip_->increments;
+  chip_->fails_behind = true;
+  while (chip_->increments < before + 5) AppendUntil(*writer, true);
+  chip_->fails_behind = false;
+  AppendUntil(*writer, true);
+  EXPECT_TRUE(writer->Stop());
+  EXPECT_EQ(Memory().value, chip_->value);
 }
 
 }  // namespace
