@@ -7,6 +7,16 @@ namespace {
 
 constexpr std::string_view kSignatureMark = "\u2014 ";
 
+// Behind the last of those that stand under one note with this one: they have its head, and are as many as a note
+// takes beside the log's own signature.
+template <class Entry>
+size_t EndOfNote(const std::vector<Entry>& entries, size_t entry) {
+  const size_t most = std::min(entries.size(), entry + kMaxNoteSignatures - 1);
+  size_t end = entry + 1;
+  while (end < most && entries[end].head == entries[entry].head) ++end;
+  return end;
+}
+
 }  // namespace
 
 // A note has one empty line of its own, before its signatures.
@@ -46,10 +56,11 @@ Result<uint64_t> Witnessed::Take(std::string_view text, const VerifierKey& key) 
   BOOST_OUTCOME_TRY(const Note note, ParseNote(text));
   BOOST_OUTCOME_TRY(const auto cosigned, Cosignatures(note, witnesses_));
   if (cosigned.empty()) return Error{Code::kInvalidArgument, "no witness of this log has cosigned the checkpoint"};
-  std::string signed_by_log = std::string(note.text) + "\n";
-  for (const NoteSignature& signature : note.signatures) {
-    if (signature.name == key.name) signed_by_log.append(signature.line).append("\n");
-  }
+  // Of the log's lines the one that was checked alone: anybody can put lines with its name there.
+  const auto own = std::find_if(note.signatures.begin(), note.signatures.end(), [&](const NoteSignature& one) {
+    return one.name == key.name && one.key_id == key.Id();
+  });
+  const std::string signed_by_log = std::string(note.text) + "\n" + std::string(own->line) + "\n";
   uint64_t size = 0;
   for (const Cosigned& one : cosigned) {
     auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& other) { return other.by.witness == one.witness; });
@@ -63,21 +74,15 @@ Result<uint64_t> Witnessed::Take(std::string_view text, const VerifierKey& key) 
   return size;
 }
 
-// With the cosignatures of all whose newest head it is.
 std::string Witnessed::NoteOf(size_t entry) const {
   std::string note = entries_[entry].signed_by_log;
-  for (const Entry& one : entries_) {
-    if (one.head == entries_[entry].head) note += one.by.line;
-  }
+  for (size_t i = entry; i < EndOfNote(entries_, entry); ++i) note += entries_[i].by.line;
   return note;
 }
 
 std::string Witnessed::Text() const {
   std::string text;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    if (i > 0 && entries_[i].head == entries_[i - 1].head) continue;
-    text += (i > 0 ? "\n" : "") + NoteOf(i);
-  }
+  for (size_t i = 0; i < entries_.size(); i = EndOfNote(entries_, i)) text += (i > 0 ? "\n" : "") + NoteOf(i);
   return text;
 }
 

@@ -322,7 +322,9 @@ Result<std::string> Writer::ActWitnessAttach(const ActJob& job) {
     return Refuted(fits.error()).error();
   }
   const std::string all = next.Text();
-  if (all.size() > kMaxNote) return Error{Code::kTooLarge, "witness-attach: the note is too long"};
+  if (all.size() > kMaxNote || !Witnessed::Parse(all, signer_.key(), witnessed_.witnesses())) {
+    return Error{Code::kTooLarge, "witness-attach: the note is too long, or has too many signatures"};
+  }
   BOOST_OUTCOME_TRY(ReplaceFile(keys.witnessed(), all, true));
   BOOST_OUTCOME_TRY(ReplaceFile(LogLayout(options_.log_folder).witnessed(), all, true));
   witnessed_ = std::move(next);

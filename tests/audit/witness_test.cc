@@ -177,6 +177,67 @@ TEST_F(CasesTest, WitnessesWhoComeOneAfterTheOtherAllCount) {
   EXPECT_EQ(Verify().verdict, Verdict::kTampered);
 }
 
+TEST_F(CasesTest, LinesThatNoKeyVouchesForAreNotKept) {
+  ASSERT_TRUE(MakeWitnessKey(dir_.path() / "second.key", "witness.example/w2"));
+  Spill(keys() / "witnesses.pub", Slurp(keys() / "witnesses.pub") + Slurp(dir_.path() / "second.key.pub"));
+  const auto second = LoadWitnessKey(dir_.path() / "second.key");
+  ASSERT_TRUE(second);
+  Witness first = OpenWitness();
+  auto writer = StartWriter();
+  const std::string request = Act(*writer, "witness-request", {{"old", "0"}}).value();
+  const std::string checkpoint = ParseAddCheckpoint(request).value().checkpoint;
+  std::string answer = first.Add(request, kNow).body;
+  // As many lines as a note takes, under the log's name, long ones.
+  const std::string junk = "\u2014 " + kOrigin + " " + Base64(std::vector<uint8_t>(2048, 7)) + "\n";
+  while (ParseNote(checkpoint + answer + junk)) answer += junk;
+  const auto attached = Act(*writer, "witness-attach", {{"note", checkpoint + answer}});
+  ASSERT_TRUE(attached) << attached.error().message;
+  EXPECT_EQ(Slurp(log() / "witnessed").find(junk), std::string::npos);
+  // The other witness of the same head still finds room, and the log is what it was.
+  const std::string text(ParseNote(checkpoint).value().text);
+  const auto other = Act(*writer, "witness-attach",
+                         {{"note", checkpoint + Cosign(text, kNow, second.value().key, second.value().secret)}});
+  ASSERT_TRUE(other) << other.error().message;
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(VerifyWitnessed().verdict, Verdict::kValidWitnessed) << ReportText(VerifyWitnessed());
+  writer = nullptr;
+  writer = StartWriter();
+  ASSERT_NE(writer, nullptr);
+}
+
+TEST_F(CasesTest, AsManyWitnessesAsALogMayHaveCosignOneHead) {
+  MakeLog(1);
+  const VerifierKey log_key = ReadLogKey(log()).value();
+  const std::string note = Slurp(log() / "checkpoint");
+  const std::string text(ParseNote(note).value().text);
+  std::vector<std::pair<VerifierKey, std::string>> all;
+  std::vector<VerifierKey> witnesses;
+  for (int i = 0; i < 16; ++i) {
+    const auto path = dir_.path() / ("w" + std::to_string(i));
+    ASSERT_TRUE(MakeWitnessKey(path, "witness.example/" + std::to_string(i)));
+    const auto key = LoadWitnessKey(path);
+    ASSERT_TRUE(key);
+    witnesses.push_back(key.value().key);
+    all.emplace_back(key.value().key, note + Cosign(text, kNow, key.value().key, key.value().secret));
+  }
+  Witnessed witnessed(witnesses);
+  for (const auto& [key, cosigned] : all) {
+    ASSERT_TRUE(witnessed.Take(cosigned, log_key)) << key.name;
+    EXPECT_TRUE(ParseNote(witnessed.note())) << key.name;
+    const auto again = Witnessed::Parse(witnessed.Text(), log_key, witnesses);
+    ASSERT_TRUE(again) << key.name << again.error().message;
+    EXPECT_EQ(again.value().Text(), witnessed.Text());
+  }
+  EXPECT_EQ(SplitNotes(witnessed.Text()).value().size(), 2u);
+  Spill(log() / "witnessed", witnessed.Text());
+  VerifyOptions options;
+  options.log_folder = log();
+  options.witnesses = witnesses;
+  const Report report = VerifyLog(options);
+  EXPECT_EQ(report.verdict, Verdict::kValidWitnessed) << ReportText(report);
+  EXPECT_EQ(report.witnesses.size(), 16u);
+}
+
 TEST_F(CasesTest, TheWitnessAnswersAsTheSpecificationSays) {
   Witness witness = OpenWitness();
   const auto writer = StartWriter();
