@@ -29,16 +29,7 @@ constexpr TokenId kBegin = 2, kEndOfText = 3, kEom = 4, kEot = 5, kStop = 6, kHa
 class ConvertFolder : public testing::Test {
  protected:
   ConvertFolder() {
-    ModelConfig config;
-    config.type = "llama";
-    config.vocab_size = 9;
-    config.hidden_size = 8;
-    config.layers = 1;
-    config.heads = config.kv_heads = 2;
-    config.head_dimensions = 4;
-    config.intermediate_size = 8;
-    config.context_length = 16;
-    WriteTinyModel(MakeTinyModel(config, 1), folder_.path(), DataType::kF32);
+    WriteTinyModel(MakeTinyModel(OneLayerConfig(), 1), folder_.path(), DataType::kF32);
     folder_.Write("tokenizer.json", kTokenizer);
   }
 

@@ -97,16 +97,7 @@ TEST(Load, ReportsTheModel) {
 
 TEST(Load, ShardsAreHashedAsTheirSumLines) {
   const TempFolder folder;
-  ModelConfig config;
-  config.type = "llama";
-  config.vocab_size = 9;
-  config.hidden_size = 8;
-  config.layers = 1;
-  config.heads = config.kv_heads = 2;
-  config.head_dimensions = 4;
-  config.intermediate_size = 8;
-  config.context_length = 16;
-  WriteTinyModel(MakeTinyModel(config, 1), folder.path(), DataType::kF32, 3);
+  WriteTinyModel(MakeTinyModel(OneLayerConfig(), 1), folder.path(), DataType::kF32, 3);
   const auto loaded = Model::Load(folder.path(), {});
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded.value()->info().name, folder.path().filename().string());
@@ -125,16 +116,7 @@ TEST(Load, AModelWithoutANameHasThatOfItsFolderOrFile) {
   const TempFolder folder;
   const auto inner = folder.path() / "DeepSeek-R1-Distill-Qwen-1.5B";
   std::filesystem::create_directory(inner);
-  ModelConfig config;
-  config.type = "llama";
-  config.vocab_size = 9;
-  config.hidden_size = 8;
-  config.layers = 1;
-  config.heads = config.kv_heads = 2;
-  config.head_dimensions = 4;
-  config.intermediate_size = 8;
-  config.context_length = 16;
-  WriteTinyModel(MakeTinyModel(config, 1), inner, DataType::kF32);
+  WriteTinyModel(MakeTinyModel(OneLayerConfig(), 1), inner, DataType::kF32);
   const std::pair<std::filesystem::path, std::string> kCases[] = {
       {inner, "DeepSeek-R1-Distill-Qwen-1.5B"},
       {inner / "", "DeepSeek-R1-Distill-Qwen-1.5B"},

@@ -30,6 +30,8 @@ struct TinyModel {
 };
 
 // Random weights for a configuration; values are exact in bf16.
+// The smallest Llama: one layer, nine tokens.
+ModelConfig OneLayerConfig();
 TinyModel MakeTinyModel(const ModelConfig& config, uint32_t seed);
 // A Hugging Face folder with weights of the given type, in one or in `shards` files.
 void WriteTinyModel(const TinyModel& model, const std::filesystem::path& folder, DataType type,

@@ -187,6 +187,19 @@ std::string Encode(const TinyTensor& tensor, DataType type) {
 
 }  // namespace
 
+ModelConfig OneLayerConfig() {
+  ModelConfig config;
+  config.type = "llama";
+  config.vocab_size = 9;
+  config.hidden_size = 8;
+  config.layers = 1;
+  config.heads = config.kv_heads = 2;
+  config.head_dimensions = 4;
+  config.intermediate_size = 8;
+  config.context_length = 16;
+  return config;
+}
+
 TinyModel MakeTinyModel(const ModelConfig& config, uint32_t seed) {
   TinyModel model{config, {}};
   Maker make(model, seed);
