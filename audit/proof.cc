@@ -84,6 +84,7 @@ Result<Receipt> OpenReceipt(std::string_view text, std::string_view origin, cons
 
 std::string FormatProof(const TlogProof& proof) {
   std::string text(kProofHeader);
+  if (!proof.extra.empty()) text += "extra " + Base64(AsBytes(proof.extra)) + "\n";
   text += "index " + std::to_string(proof.index) + "\n";
   for (const Hash& hash : proof.hashes) text += Base64(hash) + "\n";
   text += "\n" + proof.checkpoint;
@@ -105,7 +106,9 @@ Result<TlogProof> ParseProof(std::string_view text) {
     if (line.empty()) break;
     if (!have_index && !have_extra && line.starts_with("extra ")) {
       have_extra = true;
-      if (!FromBase64(line.substr(6), kMaxNote)) return BadProofText("the extra data is not base64");
+      auto extra = FromBase64(line.substr(6), kMaxNote);
+      if (!extra) return BadProofText("the extra data is not base64");
+      proof.extra = std::move(extra.value());
       continue;
     }
     if (!have_index) {

@@ -31,6 +31,7 @@ struct TlogProof {
   uint64_t index = 0;
   std::vector<Hash> hashes;
   std::string checkpoint;  // a signed note
+  std::string extra{};     // not under the proof; of ours: the keys of the day (receipt.h)
 };
 std::string FormatProof(const TlogProof& proof);
 Result<TlogProof> ParseProof(std::string_view text);

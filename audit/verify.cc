@@ -21,7 +21,9 @@ class Checks : public ScanVisitor {
  public:
   Checks(const VerifyOptions& options, std::string_view origin)
       : options_(options), opener_(origin, options.keys, options.auditor_secrets),
-        tiles_(LogLayout(options.log_folder).tiles()) {
+        tiles_(LogLayout(options.log_folder).tiles()), receipts_(options.receipts) {
+    std::sort(receipts_.begin(), receipts_.end(), [](const Receipt& a, const Receipt& b) { return a.seq < b.seq; });
+    for (const Receipt& receipt : receipts_) seen_.push_back({receipt.seq, false});
     if (!options.auditors) return;
     for (const Auditor& auditor : options.auditors->auditors) allowed_.insert(KeyIdOf(auditor.key));
   }
@@ -30,6 +32,9 @@ class Checks : public ScanVisitor {
     const Leaf& leaf = record.leaf;
     closure_.Take(leaf, record.erased, record.shredded);
     tiles_.Take(record);
+    for (; met_ < receipts_.size() && receipts_[met_].seq == leaf.seq; ++met_) {
+      seen_[met_].in_log = receipts_[met_].leaf_hash == record.leaf_hash;
+    }
     if (leaf.seq == 0) first_us_ = leaf.wall_us;
     last_us_ = leaf.wall_us;
     if (leaf.kind == Kind::kBoot) policies_.insert(leaf.policy_hash);
@@ -61,6 +66,7 @@ class Checks : public ScanVisitor {
   }
   ClosureChecker& closure() { return closure_; }
   const TileCheck& tiles() const { return tiles_; }
+  const std::vector<ReceiptSeen>& receipts() const { return seen_; }
   uint64_t decrypted() const { return decrypted_; }
   uint64_t closed() const { return closed_; }
   uint64_t for_others() const { return for_others_; }
@@ -116,6 +122,9 @@ class Checks : public ScanVisitor {
   const VerifyOptions& options_;
   RecordOpener opener_;
   TileCheck tiles_;
+  std::vector<Receipt> receipts_;     // by seq
+  std::vector<ReceiptSeen> seen_;     // of each
+  size_t met_ = 0;                    // so many of them the records so far have reached
   ClosureChecker closure_;
   std::optional<Fault> key_fault_;
   std::vector<Missing> missing_;
@@ -169,6 +178,17 @@ void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, co
   }
   if (!notes.value()) {
     return Settle(report, Verdict::kTampered, 0, "the checkpoint is not signed by the key of a day");
+  }
+  const auto lost = std::find_if(report.receipts.begin(), report.receipts.end(), [](const auto& one) { return !one.in_log; });
+  if (lost != report.receipts.end() && lost->seq >= scan.tree.size()) {
+    return Settle(report, Verdict::kRolledBack, scan.tree.size(),
+                  "a receipt was given for record " + std::to_string(lost->seq) + ", the log holds " +
+                      std::to_string(scan.tree.size()) + (scan.fault ? "; " + scan.fault->message : ""));
+  }
+  if (lost != report.receipts.end()) {
+    return Settle(report, Verdict::kTampered, lost->seq,
+                  "receipt " + std::to_string(lost->seq) + " was given for a record that this log does not hold: "
+                      "another one stands in its place");
   }
   if (const auto& fault = checks.closure().fault()) {
     return Settle(report, fault->tampered ? Verdict::kTampered : Verdict::kIncomplete, fault->seq,
@@ -323,6 +343,7 @@ Report VerifyLog(const VerifyOptions& options) {
   checks.closure().Finish();
   const Result<bool> notes = read ? CheckDays(options, key, read.value().checkpoint, checks.days()) : Result<bool>(read.error());
 
+  report.receipts = checks.receipts();
   report.records = scan.tree.size();
   report.batches = scan.batches;
   report.segments = scan.segments;
@@ -346,6 +367,24 @@ Report VerifyLog(const VerifyOptions& options) {
   if (IsValid(report.verdict)) CheckTiles(options, scan, checks.tiles(), report.checkpoint_size, report);
   SayLimits(options, checks, report);
   return report;
+}
+
+Result<std::vector<Receipt>> OpenReceipts(const std::string& text_or_file, const std::filesystem::path& log_folder,
+                                          const VerifierKey& key) {
+  std::vector<std::string> said;
+  const VerifierKey log_key = FollowSuccession(log_folder, key, said, said);
+  const auto note = ReadFile(LogLayout(log_folder).days(), kMaxNote);
+  const Result<DayList> days = note ? OpenDayList(note.value(), log_key) : Result<DayList>(note.error());
+  BOOST_OUTCOME_TRY(const auto texts, LoadReceipts(text_or_file));
+  std::vector<Receipt> receipts;
+  for (const std::string& text : texts) {
+    const auto opened = days ? OpenReceipt(text, log_key.name, days.value()) : ReadReceiptUnverified(text);
+    if (!opened) {
+      return Error{Code::kInvalidArgument, "`" + text.substr(0, 32) + "...` is no receipt of this log: " + opened.error().message};
+    }
+    receipts.push_back(opened.value());
+  }
+  return receipts;
 }
 
 }  // namespace portcullis::audit

@@ -17,6 +17,7 @@
 #include "audit/error.h"
 #include "audit/keystore.h"
 #include "audit/note.h"
+#include "audit/receipt.h"
 #include "audit/scan.h"
 #include "certs/secret.h"
 
@@ -40,6 +41,7 @@ struct VerifyOptions {
   std::optional<VerifierKey> key;                       // none: log.pub of the folder, self-attested
   std::vector<VerifierKey> witnesses;                   // trusted by who verifies
   std::vector<std::string> seen;                        // checkpoints that others hold (signed notes)
+  std::vector<Receipt> receipts;                        // of this log, which others hold: OpenReceipts
   std::optional<AuditorPolicy> auditors;                // nobody else may be sealed to
   std::vector<const certs::SecretBytes*> auditor_secrets;  // with `keys`: decrypt everything
   SubjectKeySource* keys = nullptr;                     // alone: every key must be there
@@ -52,6 +54,11 @@ struct WitnessSeen {
   std::string name;
   uint64_t size = 0;
   uint64_t time = 0;  // seconds since 1970
+};
+
+struct ReceiptSeen {
+  uint64_t seq = 0;
+  bool in_log = false;  // its record stands there
 };
 
 struct Report {
@@ -71,6 +78,7 @@ struct Report {
   uint64_t checkpoint_size = 0;
   Hash root{};
   std::vector<WitnessSeen> witnesses;
+  std::vector<ReceiptSeen> receipts; // of those given, by seq
   uint64_t requests = 0;
   uint64_t open_requests = 0;        // of the running boot, not closed yet
   uint64_t recoveries = 0;
@@ -88,6 +96,11 @@ struct Report {
 };
 
 Report VerifyLog(const VerifyOptions& options);
+
+// The receipts in `text_or_file`, to be given with the options. kInvalidArgument for one that this log has not
+// given: that is wrong usage. Where the log's list of days is no good, the verdict says so.
+Result<std::vector<Receipt>> OpenReceipts(const std::string& text_or_file, const std::filesystem::path& log_folder,
+                                          const VerifierKey& key);
 
 std::string ReportText(const Report& report);
 std::string ReportJson(const Report& report);

@@ -18,14 +18,15 @@
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: portcullis-verify DIR [--key FILE] [--witness FILE]... [--seen FILE]... [--auditors FILE]\n"
-    "                         [--auditor-key FILE]... [--keys DIR | --release FILE...] [--json]\n"
+    "usage: portcullis-verify DIR [--key FILE] [--witness FILE]... [--seen FILE]... [--receipt FILE|TEXT]...\n"
+    "                         [--auditors FILE] [--auditor-key FILE]... [--keys DIR | --release FILE...] [--json]\n"
     "\n"
     "Checks an audit log without trusting the machine that wrote it.\n"
     "  DIR                the log's folder (with segments/, checkpoint, log.pub)\n"
     "  --key FILE         the log's verifier key, brought by another way than DIR\n"
     "  --witness FILE     verifier keys of witnesses that you trust\n"
     "  --seen FILE        a checkpoint of this log that somebody kept: the log must contain it\n"
+    "  --receipt FILE|TEXT  receipts of this log (x-portcullis-receipt) that somebody holds: it must contain their records\n"
     "  --auditors FILE    the auditors: records sealed to anybody else are an error\n"
     "  --auditor-key FILE an auditor's secret key: also opens every record sealed to it (twice in two-person mode)\n"
     "  --release FILE     released subject keys, for --auditor-key\n"
@@ -41,7 +42,7 @@ int Usage(const std::string& why) {
 
 struct Arguments {
   std::string folder, key_file, keys_folder, auditors, threads;
-  std::vector<std::string> witnesses, seen, auditor_keys, releases;
+  std::vector<std::string> witnesses, seen, receipts, auditor_keys, releases;
   bool json = false;
 };
 
@@ -56,6 +57,7 @@ std::string Parse(int argc, char** argv, Arguments& out) {
                                                   : nullptr;
     std::vector<std::string>* many = argument == "--witness"       ? &out.witnesses
                                      : argument == "--seen"        ? &out.seen
+                                     : argument == "--receipt"     ? &out.receipts
                                      : argument == "--auditor-key" ? &out.auditor_keys
                                      : argument == "--release"     ? &out.releases
                                                                    : nullptr;
@@ -116,6 +118,11 @@ portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::aud
     if (!notes && own) notes = ReadSeen(file, own.value());
     if (!notes) return notes.error();
     options.seen.insert(options.seen.end(), notes.value().begin(), notes.value().end());
+  }
+  for (const std::string& one : arguments.receipts) {
+    if (!key) break;
+    BOOST_OUTCOME_TRY(const auto receipts, OpenReceipts(one, arguments.folder, *key));
+    options.receipts.insert(options.receipts.end(), receipts.begin(), receipts.end());
   }
   if (!arguments.auditors.empty()) {
     BOOST_OUTCOME_TRY(options.auditors, ReadAuditorsFile(arguments.auditors));

@@ -3,6 +3,7 @@
 #include "audit/json.h"
 #include "audit/verify.h"
 
+#include <algorithm>
 #include <ctime>
 
 namespace portcullis::audit {
@@ -60,6 +61,11 @@ std::string ReportText(const Report& report) {
   for (const WitnessSeen& seen : report.witnesses) {
     text += "  witness: " + seen.name + " saw " + std::to_string(seen.size) + " records at " +
             TimeText(seen.time) + "\n";
+  }
+  if (!report.receipts.empty()) {
+    const auto found = std::count_if(report.receipts.begin(), report.receipts.end(),
+                                     [](const ReceiptSeen& one) { return one.in_log; });
+    text += "  receipts: " + std::to_string(report.receipts.size()) + " given, in the log " + std::to_string(found) + "\n";
   }
   text += "  requests: " + std::to_string(report.requests) + ", open " +
           std::to_string(report.open_requests) + ", recoveries " + std::to_string(report.recoveries) +
@@ -138,6 +144,14 @@ std::string ReportJson(const Report& report) {
     witnesses += (witnesses.empty() ? "" : ",") + one.Text();
   }
   json.AddRaw("witnesses", "[" + witnesses + "]");
+  std::string receipts;
+  for (const ReceiptSeen& seen : report.receipts) {
+    JsonObject one;
+    one.Add("seq", seen.seq);
+    one.Add("in_log", seen.in_log);
+    receipts += (receipts.empty() ? "" : ",") + one.Text();
+  }
+  json.AddRaw("receipts", "[" + receipts + "]");
   json.AddRaw("warnings", List(report.warnings));
   json.AddRaw("notes", List(report.notes));
   json.AddRaw("unproved", List(report.unproved));

@@ -1,7 +1,11 @@
 // Proofs for holders of receipts. A proof is checked here before it goes out, so that a damaged tile,
 // which is only a cache, is noticed, rebuilt in the background and never handed to anybody.
 
+#include <algorithm>
+
+#include "audit/composer.h"
 #include "audit/proof.h"
+#include "audit/receipt.h"
 #include "audit/scan.h"
 #include "audit/writer.h"
 
@@ -20,7 +24,23 @@ class TileFeeder : public ScanVisitor {
   const uint64_t end_;
 };
 
+constexpr uint64_t kSlackUs = 3'600'000'000;  // a record's clock may be so far outside the day of the key that signed it
+
 const Error kNoSuchRecord{Code::kNotFound, "there is no such record, or it is not yours"};
+
+// The keys that may have signed the record's receipt. An Ed25519 signature is the same each time, so the endorsement
+// is the one in the header of the segment.
+std::vector<EndorsedKey> DayKeysOf(const Leaf& leaf, const DayList& days, const Signer& signer) {
+  std::vector<EndorsedKey> keys;
+  const uint32_t last = DayOf(leaf.wall_us + kSlackUs);
+  for (uint32_t day = DayOf(leaf.wall_us - std::min(leaf.wall_us, kSlackUs)); day <= last; ++day) {
+    const auto [begin, end] = days.keys.equal_range(DayName(day));
+    for (auto entry = begin; entry != end && keys.size() < kMaxEndorsedKeys; ++entry) {
+      keys.push_back({day, entry->second, signer.Endorse(day, entry->second)});
+    }
+  }
+  return keys;
+}
 
 }  // namespace
 
@@ -65,7 +85,8 @@ Result<Proof> Writer::MakeProof(const ProofRequest& request) {
     return damaged;
   }
   Proof proof;
-  proof.text = FormatProof(TlogProof{request.seq, hashes.value(), witnessed ? witnessed_.note() : note_});
+  proof.text = FormatProof(TlogProof{request.seq, hashes.value(), witnessed ? witnessed_.note() : note_,
+                                     EncodeDayKeys(DayKeysOf(leaf.value(), days_, signer_))});
   proof.leaf = std::move(entry.value());
   return proof;
 }

@@ -23,6 +23,7 @@ void AddAuditRead(CLI::App& noun, Context& context);    // show, tail
 void AddAuditSearch(CLI::App& noun, Context& context);  // search, index
 void AddAuditExport(CLI::App& noun, Context& context);
 void AddAuditPart(CLI::App& noun, Context& context);    // release-part, open-part
+void AddAuditReceipt(CLI::App& noun, Context& context);
 
 boost::json::object Summary(const audit::Leaf& leaf, const audit::Hash& leaf_hash);
 boost::json::object Contents(const std::vector<audit::Part>& parts);

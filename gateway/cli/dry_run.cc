@@ -10,7 +10,7 @@ namespace {
 
 // Those that look at Context::dry_run before they change anything, and those that only read.
 constexpr auto kKnowDryRun = std::to_array<std::string_view>({
-    "audit erase", "audit init", "audit keygen", "audit shred", "audit tail", "audit verify",
+    "audit erase", "audit init", "audit keygen", "audit receipt", "audit shred", "audit tail", "audit verify",
     "certs crl", "certs init", "certs issue", "certs revoke", "certs show",
     "classify",
     "key issue", "key list", "key revoke",

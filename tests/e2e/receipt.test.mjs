@@ -1,8 +1,9 @@
 // The receipt of a call, and the proof that it stands in the log: for who called, and for nobody else.
 import test, {before, after} from 'node:test';
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
+import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {signedBy} from '../audit/oracle/codec.mjs';
 import {checkProof, leafHash, parseVerifierKey} from '../audit/oracle/tlog.mjs';
 import {Appliance, until} from './appliance.mjs';
 
@@ -27,6 +28,63 @@ test('a caller fetches the proof of a call, checked by a second implementation',
   assert.ok(leafHash(leaf).equals(raw.subarray(12, 44)), 'the leaf is the one the receipt names');
   const key = parseVerifierKey(readFileSync(join(box.dir, 'audit/log.pub'), 'utf8'));
   assert.ok(checkProof(got.json.proof, leaf, key).size > Number(seq));
+});
+
+test('the holder of a receipt checks it with log.pub alone, an auditor against the log', async () => {
+  const call = async () => (await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('Hello', {max_tokens: 1}))})).headers;
+  const headers = await call();
+  const receipt = headers.get('x-portcullis-receipt');
+  const raw = Buffer.from(receipt.slice(5), 'base64url');
+  const seq = Number(raw.readBigUInt64BE(4));
+  const got = await box.request('GET', `/v1/audit/receipts/${seq}`);
+  const pub = join(box.dir, 'audit/log.pub');
+  const key = parseVerifierKey(readFileSync(pub, 'utf8'));
+
+  // By hand: the proof's extra data is the day's key, endorsed by the log key; that key has signed the receipt.
+  const days = Buffer.from(/^extra (\S+)$/m.exec(got.json.proof)[1], 'base64');
+  const signers = [];
+  for (let at = 0; at < days.length; at += 100) {
+    const entry = days.subarray(at, at + 100);
+    assert.ok(signedBy(key.key, Buffer.concat([Buffer.from(`portcullis audit day key v2\n${key.name}\n`), entry.subarray(0, 36)]), entry.subarray(36)));
+    if (entry.readUInt32BE(0) === raw.readUInt32BE(0)) signers.push(entry.subarray(4, 36));
+  }
+  const message = Buffer.concat([Buffer.from(`portcullis audit receipt v2\n${key.name}\n`), raw.subarray(0, 44)]);
+  assert.ok(signers.some((signer) => signedBy(signer, message, raw.subarray(44))));
+
+  // By the command line: the header as it came, the answer as it came.
+  const file = (name, text) => { writeFileSync(join(box.dir, name), text); return name; };
+  const answer = file('answer.json', got.text);
+  const check = (what, ...more) => box.cli('--json', 'audit', 'receipt', what, '--log-key', pub, ...more);
+  for (const what of [receipt, file('headers', `x-request-id: 1\r\nx-portcullis-receipt: ${receipt}\r\n`)]) {
+    for (const proof of [answer, file('proof', got.json.proof)]) {
+      const {code, stdout, stderr} = await check(what, '--proof', proof);
+      assert.equal(code, 0, stderr);
+      const checked = JSON.parse(stdout);
+      assert.ok(checked.valid && checked.in_log && checked.seq === seq && checked.checkpoint_size > seq, stdout);
+      assert.equal(checked.leaf_hash, got.json.leaf_hash);
+    }
+  }
+  const unproved = await check(receipt, '--days', join(box.dir, 'audit/days'));
+  assert.equal(JSON.parse(unproved.stdout).in_log, false, unproved.stderr);
+  const bare = await check(receipt);
+  assert.equal(bare.code, 1);
+  assert.ok(bare.stderr.includes(`GET /v1/audit/receipts/${seq}`), bare.stderr);
+
+  const forged = receipt.slice(0, 100) + (receipt[100] === 'A' ? 'B' : 'A') + receipt.slice(101);
+  assert.equal((await check(forged, '--proof', answer)).code, 3);
+  const next = (await call()).get('x-portcullis-receipt');
+  const mixed = await check(next, '--proof', answer);
+  assert.equal(mixed.code, 1);
+  assert.match(mixed.stderr, /the proof is of record \d+, the receipt of record \d+/);
+  assert.equal((await box.cli('audit', 'keygen', '--kind', 'officer', '--name', key.name, '--out', 'other.key')).code, 0);
+  const foreign = await box.cli('audit', 'receipt', receipt, '--log-key', 'other.key.pub', '--proof', answer);
+  assert.equal(foreign.code, 3, foreign.stderr);
+  assert.equal((await check(receipt, '--proof', file('refusal.json', '{"error": {"code": "not_found"}}'))).code, 1);
+
+  const {code, report} = await box.verify('--receipt', receipt, '--receipt', next);
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.deepEqual(report.receipts.map(({in_log}) => in_log), [true, true]);
+  assert.equal((await box.verify('--receipt', forged)).code, 1);
 });
 
 test('for anybody else there is no such record', async () => {

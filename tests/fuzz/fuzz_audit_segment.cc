@@ -1,5 +1,6 @@
 // Everything that the verifier parses from a log somebody hands it: frames, leaves, part tables, batch
-// frames, segment headers, wrap sets, checkpoints, verifier keys, proofs.
+// frames, segment headers, wrap sets, checkpoints, verifier keys, proofs
+// and the day keys in them, receipts.
 
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 
 #include "audit/note.h"
 #include "audit/proof.h"
+#include "audit/receipt.h"
 #include "audit/record.h"
 #include "audit/seal.h"
 #include "audit/segment.h"
@@ -47,6 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)OpenCheckpoint(bytes, fixed);
   (void)OpenReceipt(bytes, "test.example/audit", fixed.key);
   const auto proof = ParseProof(bytes);
-  if (proof) (void)VerifyProof(proof.value(), Hash{}, fixed);
+  if (proof) {
+    (void)VerifyProof(proof.value(), Hash{}, fixed);
+    (void)OpenDayKeys(proof.value().extra, fixed);
+  }
+  (void)OpenDayKeys(bytes, fixed);
   return 0;
 }

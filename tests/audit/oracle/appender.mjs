@@ -44,7 +44,7 @@ export class Appender {
     }
   }
 
-  // {durable, error, seqs} of one atomic group.
+  // {durable, error, seqs, receipt} of one atomic group.
   async append(...events) {
     const body = Buffer.concat([u8(events.length), ...events.map(encode)]);
     const id = this.next++;
@@ -54,8 +54,9 @@ export class Appender {
     const length = frame.readUInt16BE(21);
     const error = frame.toString('utf8', 23, 23 + length);
     const seqs = [];
-    for (let i = 0, at = 24 + length; i < frame[23 + length]; ++i, at += 40) seqs.push(Number(frame.readBigUInt64BE(at)));
-    return {durable: frame[16] === 1, error, seqs};
+    let at = 24 + length;
+    for (let i = 0; i < frame[23 + length]; ++i, at += 40) seqs.push(Number(frame.readBigUInt64BE(at)));
+    return {durable: frame[16] === 1, error, seqs, receipt: frame.toString('utf8', at + 2, at + 2 + frame.readUInt16BE(at))};
   }
 
   // A whole request: REQ and DECISION together, then its end, unless `leaveOpen`.

@@ -78,7 +78,8 @@ test('our proofs convince, and only of their own record', {skip}, () => {
 
 test('hostile proofs are refused: too many hashes, too few, sizes and indexes out of bounds', {skip}, () => {
   const key = parseVerifierKey(readFileSync(path('audit/log.pub'), 'utf8'));
-  const proof = cli('audit', 'proof', '5', '--socket', 'auditd.sock', '--leaf', 'leaf');
+  const given = cli('audit', 'proof', '5', '--socket', 'auditd.sock', '--leaf', 'leaf');
+  const proof = given.replace(/^extra .*\n/m, '');  // it is not under the proof
   const entry = readFileSync(path('leaf'));
   assert.ok(checkProof(proof, entry, key).size > 5);
   const [head, note] = [proof.slice(0, proof.indexOf('\n\n')), proof.slice(proof.indexOf('\n\n'))];
@@ -98,6 +99,8 @@ test('hostile proofs are refused: too many hashes, too few, sizes and indexes ou
     'another size in the checkpoint': head + note.replace(/\n([1-9][0-9]*)\n/, '\n0\n'),
     'no checkpoint': `${head}\n\n`,
     'another header': proof.replace('v1', 'v9'),
+    'extra data that is not base64': given.replace('\nextra ', '\nextra !'),
+    'extra data behind the index': given.replace(/\n(extra .*)\n(index .*)\n/, '\n$2\n$1\n'),
   };
   for (const [name, text] of Object.entries(hostile)) assert.throws(() => checkProof(text, entry, key), Error, name);
 });

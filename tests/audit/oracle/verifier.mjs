@@ -51,6 +51,7 @@ class Verifier {
     this.expected = 0;             // next seq
     this.batch = zeros;            // hash of the last batch
     this.days = [];                // {day, key} of the segments
+    this.hashes = new Map();       // seq of a receipt → leaf hash of the log's record there
     this.breaches = [];            // of the sequence
     this.wraps = [];               // KEY records whose wrap set is another's
     this.closure = new Closure((breach) => this.breaches.push(breach));
@@ -65,6 +66,8 @@ class Verifier {
       return this.result(finding('INCOMPLETE', 0, error.message));
     }
     const kept = (this.options.seen ?? []).flatMap((path) => this.heads(path, path));  // of another log: wrong usage
+    const receipts = (this.options.receipts ?? []).map((text) => this.receipt(text)).sort((a, b) => a.seq - b.seq);  // also
+    for (const {seq} of receipts) this.hashes.set(seq, undefined);
     const heads = [];
     let trouble = this.notes(() => this.readHeads(heads));
     heads.push(...kept);
@@ -78,7 +81,7 @@ class Verifier {
       (beyond && finding('ROLLED-BACK', this.tree.size, `${beyond.name} covers ${beyond.size} records, the log has ${this.tree.size}`)) ??
       (other && finding('FORKED', 0, `${other.name} has another root at ${other.size}`)) ??
       (this.signedByDay ? undefined : finding('TAMPERED', 0, 'the checkpoint is not signed by the key of a day')) ??
-      this.breaches[0] ?? this.wraps[0] ?? this.torn);
+      this.lost(receipts) ?? this.breaches[0] ?? this.wraps[0] ?? this.torn);
   }
 
   notes(check) {
@@ -137,6 +140,25 @@ class Verifier {
       must(match, 'days: a malformed line');
       return {day: dayOf(match[1]), key: Buffer.from(match[2], 'base64')};
     });
+  }
+
+  // Signed by a key of its day in the list; not, where the list is no good, which is told elsewhere.
+  receipt(text) {
+    const raw = Buffer.from(text.slice(5), 'base64url');
+    if (!text.startsWith('pcr2.') || raw.length !== 108) throw new Error('not a receipt');
+    let listed;
+    const trouble = this.notes(() => { listed = this.dayList(readFileSync(join(this.folder, 'days'), 'utf8')); });
+    const message = Buffer.concat([Buffer.from(`portcullis audit receipt v2\n${this.key.name}\n`), raw.subarray(0, 44)]);
+    const own = trouble || listed.some(({day, key}) => day === raw.readUInt32BE(0) && signedBy(key, message, raw.subarray(44)));
+    if (!own) throw new Error('a receipt of another log');
+    return {seq: Number(raw.readBigUInt64BE(4)), hash: raw.subarray(12, 44)};
+  }
+
+  lost(receipts) {
+    const first = receipts.find(({seq, hash}) => !this.hashes.get(seq)?.equals(hash));
+    if (!first) return undefined;
+    return first.seq < this.tree.size ? finding('TAMPERED', first.seq, `a receipt was given for another record ${first.seq}`)
+      : finding('ROLLED-BACK', this.tree.size, `a receipt was given for record ${first.seq}, the log has ${this.tree.size}`);
   }
 
   // What ended the reading; a torn tail is kept for later.
@@ -240,6 +262,7 @@ class Verifier {
     must(batch.segment.equals(head.hash), 'a batch of another segment');
     for (const {record} of waiting) {
       this.tree.add(record.hash);
+      if (this.hashes.has(record.seq)) this.hashes.set(record.seq, record.hash);
       if (this.roots.has(this.tree.size)) this.roots.set(this.tree.size, this.tree.root());
     }
     must(batch.root.equals(this.tree.root()), 'a batch with another root');
@@ -269,5 +292,5 @@ class Verifier {
   }
 }
 
-// options: key (path), witnesses (parsed keys), seen (paths of kept checkpoints).
+// options: key (path), witnesses (parsed keys), seen (paths of kept checkpoints), receipts (texts).
 export const verifyLog = (folder, options = {}) => new Verifier(folder, options).run();

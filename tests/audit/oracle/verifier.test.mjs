@@ -27,10 +27,10 @@ before(async () => {
 after(() => rmSync(dir, {recursive: true, force: true}));
 
 // Both verdicts, the second in the words of the first.
-function both(folder, log, witnessed, seen) {
+function both(folder, log, witnessed, seen, receipts = []) {
   const key = log.path('witness.key.pub');
-  const program = verifyByProgram(folder, ...(witnessed ? ['--witness', key] : []), ...(seen ? ['--seen', seen] : []));
-  const oracle = verifyLog(folder, {witnesses: witnessed ? [parseVerifierKey(readFileSync(key, 'utf8'))] : [], seen: seen ? [seen] : []});
+  const program = verifyByProgram(folder, ...(witnessed ? ['--witness', key] : []), ...(seen ? ['--seen', seen] : []), ...receipts.flatMap((text) => ['--receipt', text]));
+  const oracle = verifyLog(folder, {witnesses: witnessed ? [parseVerifierKey(readFileSync(key, 'utf8'))] : [], seen: seen ? [seen] : [], receipts});
   const essence = ({verdict, exit, first_bad_seq: seq}) => ({verdict, exit, first_bad_seq: seq ?? null});
   return {program: essence(program), oracle: essence(oracle), full: {program, oracle}};
 }
@@ -92,6 +92,36 @@ test('a cloned machine, and a snapshot that was put back, against a checkpoint t
   const forked = both(twin.path('audit'), twin, false, seen);
   assert.deepEqual(forked.oracle, forked.program, JSON.stringify(forked.full));
   assert.deepEqual(forked.program, {verdict: 'FORKED', exit: 3, first_bad_seq: 0});
+});
+
+test('receipts that holders bring along', {skip}, async () => {
+  const grow = async (name, ...words) => {
+    const log = logs.quiet.copy(join(dir, name));
+    const appender = await log.start();
+    const receipts = [];
+    for (const one of words) receipts.push((await appender.request('holder', one)).receipt);
+    await log.end();
+    return {log, receipts};
+  };
+  const verdict = (log, receipts) => {
+    const {program, oracle, full} = both(log.path('audit'), log, false, undefined, receipts);
+    assert.deepEqual(oracle, program, JSON.stringify(full));
+    return {...program, receipts: full.program.receipts};
+  };
+  const {log, receipts} = await grow('given', 'one', 'two');
+  const seqs = receipts.map((text) => Number(Buffer.from(text.slice(5), 'base64url').readBigUInt64BE(4)));
+  assert.deepEqual(verdict(log, receipts), {verdict: 'VALID-SELF-ATTESTED', exit: 0, first_bad_seq: null, receipts: seqs.map((seq) => ({seq, in_log: true}))});
+  assert.deepEqual(verdict(logs.quiet, receipts), {verdict: 'ROLLED-BACK', exit: 3, first_bad_seq: logs.quiet.size, receipts: seqs.map((seq) => ({seq, in_log: false}))});
+  const {log: twin} = await grow('retold', 'something else', 'and more', 'and more');
+  const retold = verdict(twin, receipts.toReversed());
+  assert.deepEqual(retold, {verdict: 'TAMPERED', exit: 3, first_bad_seq: seqs[0], receipts: seqs.map((seq) => ({seq, in_log: false}))});
+  // Another log's accuses nobody, and neither does a damaged one.
+  for (const text of [receipts[0].replace(/.{9}$/, 'AAAAAAAAA'), 'pcr2.AAAA']) {
+    const {status, stderr} = spawnSync(join(bin, 'portcullis-verify'), [log.path('audit'), '--receipt', text], {encoding: 'utf8'});
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /is no receipt of this log/);
+    assert.throws(() => verifyLog(log.path('audit'), {receipts: [text]}));
+  }
 });
 
 test(`${count} damages: both verifiers say the same`, {skip}, (t) => {
