@@ -313,7 +313,8 @@ void Writer::EraseInBackground(ActDone done, uint64_t correlation) {
   });
 }
 
-// The notes go by slices as well, then ERASE (done) is told.
+// The notes go by slices as well. ERASE (done) is told before the last of them goes: a crash in between tells it
+// twice, not never.
 void Writer::ForgetErasures(KeyStore::Erasures gone, const std::string& facts, const ActDone& done, uint64_t correlation) {
   std::map<uint64_t, std::set<SubjectKeyId>> slice;
   for (size_t taken = 0; taken < kKeysAtOnce && !gone.destroyed.empty(); ++taken) {
@@ -321,23 +322,24 @@ void Writer::ForgetErasures(KeyStore::Erasures gone, const std::string& facts, c
     slice[end].insert(keys.extract(keys.begin()));
     if (keys.empty()) gone.destroyed.erase(gone.destroyed.begin());
   }
-  Result<void> told = composer_->keys().FinishErasures(slice);
-  if (told && !gone.destroyed.empty()) {
-    told = composer_->keys().Commit();
-    const std::lock_guard guard(mutex_);
-    finished_.push_back([this, told, gone = std::move(gone), facts, done, correlation]() mutable {
-      if (told) return ForgetErasures(std::move(gone), facts, done, correlation);
-      ReplyErased(told, facts, done, correlation);
-    });
-    return;
+  const bool last = gone.destroyed.empty();
+  Result<void> told = Ok();
+  if (last) {
+    Event event;
+    event.kind = Kind::kErase;
+    event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
+    event.parts.push_back(Part{PartType::kMetadata, facts});
+    told = WriteEvents({event});
   }
-  if (told) told = composer_->keys().FinishShreddings(gone.parts_destroyed);
-  Event event;
-  event.kind = Kind::kErase;
-  event.outcome = static_cast<uint16_t>(EraseOutcome::kDone);
-  event.parts.push_back(Part{PartType::kMetadata, facts});
-  if (told) told = WriteEvents({event});
-  ReplyErased(told, facts, done, correlation);
+  if (told) told = composer_->keys().FinishErasures(slice);
+  if (told && last) told = composer_->keys().FinishShreddings(gone.parts_destroyed);
+  if (told) told = composer_->keys().Commit();
+  if (!told) composer_->keys().Rollback();
+  if (!told || last) return ReplyErased(told, facts, done, correlation);
+  const std::lock_guard guard(mutex_);
+  finished_.push_back([this, gone = std::move(gone), facts, done, correlation]() mutable {
+    ForgetErasures(std::move(gone), facts, done, correlation);
+  });
 }
 
 void Writer::ReplyErased(const Result<void>& told, const std::string& facts, const ActDone& done, uint64_t correlation) {

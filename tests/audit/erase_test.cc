@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <thread>
 
 #include "audit/proof.h"
@@ -67,6 +69,45 @@ TEST_F(CasesTest, ErasureDestroysKeysAndCiphertextAndLeavesTheProofs) {
   ASSERT_NE(again, nullptr);
   EXPECT_EQ(Act(*again, "erase", {{"subject", "nobody"}, {"reason", "x"}}).error().code, Code::kNotFound);
   ASSERT_TRUE(again->Stop());
+}
+
+// The disk is full just when an erasure is done: the next start tells it.
+TEST_F(CasesTest, ThatAnErasureIsDoneIsToldAtTheNextStartAtTheLatest) {
+  class FullForDone : public WriteOps {
+   public:
+    ssize_t Writev(int fd, const iovec* parts, int count) override {
+      std::string bytes;
+      for (int i = 0; i < count; ++i) bytes.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+      for (std::string_view rest = bytes; !rest.empty();) {
+        const ParsedFrame parsed = ParseFrame(rest);
+        if (parsed.state != FrameState::kWhole) break;
+        if (parsed.frame.type == FrameType::kRecord) {
+          const Leaf leaf = DecodeLeaf(parsed.frame.body.substr(0, kLeafSize)).value();
+          if (leaf.kind == Kind::kErase && leaf.outcome == static_cast<uint16_t>(EraseOutcome::kDone)) return errno = ENOSPC, -1;
+        }
+        rest.remove_prefix(parsed.frame.size);
+      }
+      return WriteOps::Writev(fd, parts, count);
+    }
+  } ops;
+  constexpr auto kDone = static_cast<uint16_t>(EraseOutcome::kDone);
+  {
+    WriterOptions options = Options();
+    options.ops = &ops;
+    const auto writer = StartWriter(std::move(options));
+    Exchange(*writer, 1, "alice", "q", "a");
+    const auto erased = Act(*writer, "erase", {{"subject", "alice"}, {"reason", "article 17"}});
+    ASSERT_FALSE(erased);
+    EXPECT_EQ(erased.error().code, Code::kDiskLow) << erased.error().message;
+    ASSERT_TRUE(writer->Stop());
+    EXPECT_EQ(Count(Kind::kErase, kDone), 0u);
+  }
+  const auto writer = StartWriter();
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (Count(Kind::kErase, kDone) == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_EQ(Count(Kind::kErase, kDone), 1u);
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
 }
 
 TEST_F(CasesTest, Case29EraseUnderHoldIsRefusedAndRecorded) {

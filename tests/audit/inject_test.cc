@@ -6,8 +6,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "audit/daykey.h"
 #include "tests/audit/fixture.h"
@@ -106,10 +109,22 @@ class InjectTest : public LogTest {
     outcome.killed = status == 128 + SIGKILL;
     return outcome;
   }
+  // Beside auditd, which ends in the background what was begun; one that is just between two salts is asked again.
+  bool NothingIsPending() const {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < limit) {
+      const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
+      const auto pending = store ? store.value()->PendingErasures() : Result<KeyStore::Erasures>(store.error());
+      if (pending && pending.value().empty()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
   void ExpectWhole(const Outcome& outcome, const std::string& plan) const {
     Auditd again(dir_.path());
     const auto ready = again.Ready();
     ASSERT_TRUE(ready) << plan << "\n" << Slurp(again.words());
+    ASSERT_TRUE(NothingIsPending()) << plan << ": an erasure is not ended";
     again.Kill(SIGTERM);
     ASSERT_EQ(again.Wait(), 0) << plan;
     const std::vector<Hash> hashes = Read().hashes;
@@ -124,6 +139,15 @@ class InjectTest : public LogTest {
     // A part that the log says is shredded has no key any more.
     const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
     const std::vector<Leaf> leaves = Read().leaves;
+    // An erasure or shredding that was begun is said to be done, in the end.
+    const auto last = [&leaves](auto is) {
+      return std::find_if(leaves.rbegin(), leaves.rend(), [&](const Leaf& leaf) { return leaf.kind == Kind::kErase && is(leaf.outcome); });
+    };
+    const auto done = last([](uint16_t outcome) { return outcome == static_cast<uint16_t>(EraseOutcome::kDone); });
+    const auto begun = last([](uint16_t outcome) {
+      return outcome == static_cast<uint16_t>(EraseOutcome::kBegun) || ShreddedPart(outcome);
+    });
+    ASSERT_TRUE(begun == leaves.rend() || (done != leaves.rend() && done->seq > begun->seq)) << plan << ": no ERASE says that it is done";
     for (const Leaf& told : leaves) {
       const auto part = ShreddedPart(told.outcome);
       if (told.kind != Kind::kErase || !part) continue;
