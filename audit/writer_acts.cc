@@ -165,8 +165,15 @@ Result<std::string> Writer::ActHold(const ActJob& job) {
   facts.Add("reason", reason);
   facts.Add("uid", uint64_t{job.uid});
   // The key store's transaction is committed with the batch.
-  BOOST_OUTCOME_TRY(WriteEvents(About(Kind::kHold, static_cast<uint16_t>(HoldOutcome::kPlaced), tags, facts.Text())));
-  return std::to_string(number);
+  const auto told = WriteEvents(About(Kind::kHold, static_cast<uint16_t>(HoldOutcome::kPlaced), tags, facts.Text()));
+  if (told) return std::to_string(number);
+  // After a failed sync HOLD may be on the disk: the hold stays.
+  if (appender_.poisoned()) return told.error();
+  Result<void> undone = composer_->keys().RemoveHold(number);
+  if (undone) undone = composer_->keys().Commit();
+  if (undone || undone.error().code == Code::kNotFound) return told.error();
+  return Error{told.error().code, "hold " + std::to_string(number) + " is in force and not recorded, lift it (" +
+                                      undone.error().message + "): " + told.error().message};
 }
 
 Result<std::string> Writer::ActLift(const ActJob& job) {

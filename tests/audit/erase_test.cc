@@ -12,6 +12,7 @@
 #include "audit/reader.h"
 #include "audit/release.h"
 #include "tests/audit/cases.h"
+#include "tests/audit/faulty_ops.h"
 
 namespace portcullis::audit::test {
 namespace {
@@ -108,6 +109,23 @@ TEST_F(CasesTest, ThatAnErasureIsDoneIsToldAtTheNextStartAtTheLatest) {
   EXPECT_EQ(Count(Kind::kErase, kDone), 1u);
   ASSERT_TRUE(writer->Stop());
   EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
+}
+
+TEST_F(CasesTest, AHoldThatCouldNotBeRecordedIsNotInForce) {
+  FaultyOps ops;
+  WriterOptions options = Options();
+  options.ops = &ops;
+  const auto writer = StartWriter(std::move(options));
+  Exchange(*writer, 1, "alice", "q", "a");
+  ops.full = true;
+  const auto refused = Act(*writer, "hold", {{"subject", "alice"}, {"reason", "case 4711"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDiskLow) << refused.error().message;
+  ops.full = false;
+  EXPECT_EQ(Act(*writer, "holds", {}).value(), "[]");
+  EXPECT_TRUE(Act(*writer, "erase", {{"subject", "alice"}, {"reason", "article 17"}}));
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Count(Kind::kHold, static_cast<uint16_t>(HoldOutcome::kPlaced)), 0u);
 }
 
 TEST_F(CasesTest, Case29EraseUnderHoldIsRefusedAndRecorded) {
