@@ -102,11 +102,12 @@ class KeyStore : public SubjectKeySource {
 
   // A new salt, and new keys for the buckets in which keys were destroyed or punctured since the last time; durable.
   Result<void> Rekey();
-  // Rekey(), and new keys for all buckets, one with each call of RotateNext(): durable each, with a note of where it
-  // is, so that a start can go on. False: that was the last one.
-  Result<void> BeginRotation();
+  // A rotation: noted, Rekey(), and then new keys for all buckets, one with each call of RotateNext(): durable each, with
+  // a note of where it is, so that a start can go on (with Rekey(), which may not have come). False: that was the last.
+  Result<void> NoteRotation();
+  Result<void> CancelRotation();
   Result<bool> RotateNext();
-  Result<bool> Rotating();                 // a rotation was begun and is not over
+  Result<bool> Rotating();                 // a rotation is noted and not over
   uint64_t generation() const { return generation_; }  // grows with every Rekey
 
  private:

@@ -4,7 +4,8 @@
 // transaction replaces what lies under the store key, the rows of the renewed buckets and the generation, then
 // the new salt is renamed over the old. A start
 // that finds store.salt.next decides by the generation's row which of the two salts opens the store. A rotation is
-// a Rekey and then one transaction a bucket; the row "rotating" says where it stands.
+// noted (the row "rotating", which says where it stands), then a Rekey, so that no new key of a bucket ever lies under
+// the old salt, then one transaction a bucket.
 
 #include <unistd.h>
 
@@ -226,11 +227,11 @@ Result<void> KeyStore::Rekey() {
   return SyncFolder(salt_path_.parent_path());
 }
 
-// The new salt comes first, so that no new key of a bucket ever lies under the old one.
-Result<void> KeyStore::BeginRotation() {
-  BOOST_OUTCOME_TRY(Insert("meta", kRotatingId, SealRow("meta", kRotatingId, AsBytes(NumberId(uint16_t{0})), store_key_.bytes())));
-  return Rekey();
+Result<void> KeyStore::NoteRotation() {
+  return Insert("meta", kRotatingId, SealRow("meta", kRotatingId, AsBytes(NumberId(uint16_t{0})), store_key_.bytes()));
 }
+
+Result<void> KeyStore::CancelRotation() { return Delete("meta", kRotatingId); }
 
 Result<bool> KeyStore::Rotating() {
   const auto row = Load("meta", kRotatingId);
@@ -248,7 +249,7 @@ Result<bool> KeyStore::RotateNext() {
     BOOST_OUTCOME_TRY(left, Ids("bucket", std::string(1, static_cast<char>(from)), "\xff"));
   }
   if (left.empty()) {
-    BOOST_OUTCOME_TRY(Delete("meta", kRotatingId));
+    BOOST_OUTCOME_TRY(CancelRotation());
     BOOST_OUTCOME_TRY(Commit());
     return false;
   }

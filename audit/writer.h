@@ -143,6 +143,8 @@ class Writer {
   Result<void> BeginErase(ActJob& job);
   Result<void> BeginShred(ActJob& job);
   Result<void> BeginRotation(ActJob& job);
+  Result<void> ResumeRotation();
+  Event RotationEvent(std::optional<uint32_t> uid);  // none: a start goes on with it
   void RotateNext();
   void EndRotation(const Result<void>& done);
   Result<void> Shred(const ActJob& job, const Leaf& leaf, PartType type);

@@ -251,19 +251,49 @@ Result<std::string> Writer::ActEraseProgress(const ActJob&) {
   return std::to_string(erase_looked_at_.load()) + " " + std::to_string(erase_segments_.load());
 }
 
-Result<void> Writer::BeginRotation(ActJob& job) {
-  if (rotation_) return Error{Code::kOverloaded, "rotate: the key store is being encrypted anew already; ask again later"};
-  Event told;
-  told.kind = Kind::kConfig;
+Event Writer::RotationEvent(std::optional<uint32_t> uid) {
   JsonObject facts;
   facts.Add("rotated", "key store");
   facts.Add("generation", composer_->keys().generation() + 1);
-  facts.Add("uid", uint64_t{job.uid});
+  if (uid) facts.Add("uid", uint64_t{*uid});
+  else facts.Add("resumed", true);
+  Event told;
+  told.kind = Kind::kConfig;
   told.parts.push_back(Part{PartType::kMetadata, facts.Text()});
-  BOOST_OUTCOME_TRY(WriteEvents({told}));
-  if (auto done = composer_->keys().BeginRotation(); !done) return Refuted(done.error());
+  return told;
+}
+
+Result<void> Writer::BeginRotation(ActJob& job) {
+  if (rotation_) return Error{Code::kOverloaded, "rotate: the key store is being encrypted anew already; ask again later"};
+  KeyStore& keys = composer_->keys();
+  // Committed with the batch, just before it is written: a start goes on with what is noted.
+  BOOST_OUTCOME_TRY(keys.NoteRotation());
+  if (auto told = WriteEvents({RotationEvent(job.uid)}); !told) {
+    if (appender_.poisoned()) return told;
+    Result<void> undone = keys.CancelRotation();
+    if (undone) undone = keys.Commit();
+    if (!undone) Say("the next start encrypts the key store anew: " + undone.error().message);
+    return told;
+  }
+  if (auto done = keys.Rekey(); !done) return Refuted(done.error());
   rotation_ = std::move(job);
   if (auto done = SignNow(); !done) Say("no checkpoint: " + done.error().message);
+  return Ok();
+}
+
+// At start: told again, in case it was not, and under a new salt, in case that did not come.
+Result<void> Writer::ResumeRotation() {
+  BOOST_OUTCOME_TRY(const bool rotating, composer_->keys().Rotating());
+  if (!rotating) return Ok();
+  Result<void> begun = WriteEvents({RotationEvent(std::nullopt)});
+  if (begun) begun = composer_->keys().Rekey();
+  if (begun) {
+    rotation_.emplace(ActJob{});
+    return SignNow();
+  }
+  if (begun.error().code != Code::kDiskLow) return begun;
+  composer_->keys().Rollback();
+  Say("the key store is not wholly encrypted anew, a later start goes on with it: " + begun.error().message);
   return Ok();
 }
 

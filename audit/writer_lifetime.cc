@@ -176,8 +176,7 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   BOOST_OUTCOME_TRY(SignNow());
   if (overridden) ::unlink(override_note.c_str());
   BOOST_OUTCOME_TRY(ResumeErasures());
-  BOOST_OUTCOME_TRY(const bool rotating, composer_->keys().Rotating());
-  if (rotating) rotation_.emplace(ActJob{});
+  BOOST_OUTCOME_TRY(ResumeRotation());
   UpdateStatus();
   return Ok();
 }

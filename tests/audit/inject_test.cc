@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "audit/daykey.h"
+#include "audit/reader.h"
 #include "tests/audit/fixture.h"
 #include "tests/audit/process.h"
 
@@ -109,13 +110,34 @@ class InjectTest : public LogTest {
     outcome.killed = status == 128 + SIGKILL;
     return outcome;
   }
+  // The highest generation of the key store that a CONFIG record tells of.
+  class TakesGenerations : public ScanVisitor {
+   public:
+    explicit TakesGenerations(SubjectKeySource* keys, const certs::SecretBytes* secret)
+        : opener_("test.example/audit", keys, {secret}) {}
+    void OnRecord(const ScannedRecord& record) override {
+      if (record.leaf.kind == Kind::kKey) opener_.TakeKey(record.leaf, record.payload);
+      if (record.leaf.kind != Kind::kConfig) return;
+      const auto opened = opener_.Open(record.leaf, record.payload);
+      ASSERT_TRUE(opened) << opened.error().message;
+      static constexpr std::string_view kName = "\"generation\":";
+      const std::string& facts = opened.value().parts.at(0).bytes;
+      ASSERT_NE(facts.find(kName), std::string::npos) << facts;
+      highest = std::max(highest, uint64_t{std::stoull(facts.substr(facts.find(kName) + kName.size()))});
+    }
+    uint64_t highest = 0;
+
+   private:
+    RecordOpener opener_;
+  };
   // Beside auditd, which ends in the background what was begun; one that is just between two salts is asked again.
   bool NothingIsPending() const {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (std::chrono::steady_clock::now() < limit) {
       const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
       const auto pending = store ? store.value()->PendingErasures() : Result<KeyStore::Erasures>(store.error());
-      if (pending && pending.value().empty()) return true;
+      const auto rotating = store ? store.value()->Rotating() : Result<bool>(store.error());
+      if (pending && pending.value().empty() && rotating && !rotating.value()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return false;
@@ -124,7 +146,7 @@ class InjectTest : public LogTest {
     Auditd again(dir_.path());
     const auto ready = again.Ready();
     ASSERT_TRUE(ready) << plan << "\n" << Slurp(again.words());
-    ASSERT_TRUE(NothingIsPending()) << plan << ": an erasure is not ended";
+    ASSERT_TRUE(NothingIsPending()) << plan << ": an erasure or rotation is not ended";
     again.Kill(SIGTERM);
     ASSERT_EQ(again.Wait(), 0) << plan;
     const std::vector<Hash> hashes = Read().hashes;
@@ -148,6 +170,11 @@ class InjectTest : public LogTest {
       return outcome == static_cast<uint16_t>(EraseOutcome::kBegun) || ShreddedPart(outcome);
     });
     ASSERT_TRUE(begun == leaves.rend() || (done != leaves.rend() && done->seq > begun->seq)) << plan << ": no ERASE says that it is done";
+    // So is a rotation that is recorded.
+    const auto secret = ReadAuditorSecret(auditor());
+    TakesGenerations told_of(store.value().get(), &secret.value());
+    ASSERT_FALSE(ScanLog(log(), ReadLogKey(log()).value(), {}, &told_of).fault) << plan;
+    ASSERT_GE(store.value()->generation(), told_of.highest) << plan;
     for (const Leaf& told : leaves) {
       const auto part = ShreddedPart(told.outcome);
       if (told.kind != Kind::kErase || !part) continue;

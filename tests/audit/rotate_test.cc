@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "tests/audit/cases.h"
+#include "tests/audit/faulty_ops.h"
 
 namespace portcullis::audit::test {
 namespace {
@@ -47,6 +48,10 @@ class RotateTest : public CasesTest {
       if (rotating) return rotating.value();
     }
   }
+  static void Begin(KeyStore& store) {
+    ASSERT_TRUE(store.NoteRotation());
+    ASSERT_TRUE(store.Rekey());
+  }
   void ExpectAllKeys(KeyStore& store) const {
     for (const auto& [id, wrap] : known_) {
       auto key = store.KeyOf(id);
@@ -76,7 +81,7 @@ TEST_F(RotateTest, CutOffBehindEveryBucketItGoesOn) {
   const uint64_t generation = Store()->generation();
   const auto keys_before = Sealed("subject_key"), buckets_before = Sealed("bucket");
   const std::string old_salt = Slurp(keys() / "store.salt");
-  ASSERT_TRUE(Store()->BeginRotation());
+  Begin(*Store());
   int buckets = 0;
   auto store = Store();
   for (bool more = true; more; ++buckets) {
@@ -112,7 +117,8 @@ TEST_F(RotateTest, KilledAtAnyMomentNothingIsLost) {
       auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadWrite);
       if (!store) ::_exit(1);
       for (;;) {  // a whole rotation, and the next one
-        if (!store.value()->Rotating().value() && !store.value()->BeginRotation()) ::_exit(2);
+        KeyStore& keys = *store.value();
+        if (!keys.Rotating().value() && (!keys.NoteRotation() || !keys.Commit() || !keys.Rekey())) ::_exit(2);
         const auto more = store.value()->RotateNext();
         if (!more) ::_exit(3);
       }
@@ -153,11 +159,17 @@ TEST_F(RotateTest, TheWriterServesAppendsInBetweenAndAStartGoesOn) {
     EXPECT_EQ(reply.error_code, 0u) << reply.error;
     EXPECT_GT(appends, 10);  // a rotation takes 256 turns
     EXPECT_FALSE(Rotating());
-    // As after a crash, in the middle of the next one.
-    writer->SubmitAct({1, "rotate", {}}, 0, [](const ActReply&) {});
-    while (!Rotating()) std::this_thread::yield();
   }
-  const bool cut_off = Rotating();
+  // As after a crash, in the middle of the next one: until one is not over before the writer is gone.
+  bool cut_off = false;
+  for (int i = 0; i < 100 && !cut_off; ++i) {
+    {
+      const auto writer = StartWriter();
+      writer->SubmitAct({1, "rotate", {}}, 0, [](const ActReply&) {});
+      for (int j = 0; j < 2; ++j) ASSERT_TRUE(Append(*writer, {MakeEvent(Kind::kAdmin)}).durable);
+    }
+    cut_off = Rotating();
+  }
   {
     const auto writer = StartWriter();
     while (Rotating()) std::this_thread::yield();
@@ -169,9 +181,46 @@ TEST_F(RotateTest, TheWriterServesAppendsInBetweenAndAStartGoesOn) {
   EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
 }
 
+// Killed between the record and the new salt, or just before the record: what is noted is told and done.
+TEST_F(RotateTest, ARotationThatIsNotedIsBegunByTheNextStart) {
+  const auto before = Sealed("subject_key");
+  uint64_t generation = 0;
+  {
+    const auto store = Store();
+    generation = store->generation();
+    ASSERT_TRUE(store->NoteRotation());
+    ASSERT_TRUE(store->Commit());
+  }
+  const auto writer = StartWriter();
+  ASSERT_NE(writer, nullptr);
+  while (Rotating()) std::this_thread::yield();
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Store()->generation(), generation + 1);
+  EXPECT_EQ(Count(Kind::kConfig, 0), 1u);
+  const auto after = Sealed("subject_key");
+  for (const auto& [id, sealed] : before) EXPECT_NE(after.at(id), sealed) << id;
+  ExpectAllKeys(*Store());
+}
+
+TEST_F(RotateTest, ARotationThatCouldNotBeRecordedIsNotBegun) {
+  FaultyOps ops;
+  WriterOptions options = Options();
+  options.ops = &ops;
+  const uint64_t generation = Store()->generation();
+  const auto writer = StartWriter(std::move(options));
+  ops.full = true;
+  const auto refused = Act(*writer, "rotate", {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDiskLow) << refused.error().message;
+  ops.full = false;
+  EXPECT_FALSE(Rotating());
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Store()->generation(), generation);
+}
+
 TEST_F(RotateTest, AnErasureInTheMiddleOfARotationDestroysItsKey) {
   const auto store = Store();
-  ASSERT_TRUE(store->BeginRotation());
+  Begin(*store);
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(store->RotateNext().value());
   std::vector<SubjectKeyId> gone;
   for (const auto& [id, wrap] : known_) {
