@@ -216,7 +216,9 @@ Result<void> Writer::DestroyKeys(uint64_t end_segment, const std::vector<Subject
   }
   // The log says now that the keys are gone: it must not go on with them.
   if (auto destroyed = FinishDestroying(noted); !destroyed) return Refuted(destroyed.error());
-  return SignNow();
+  // It is done, and told, whether a checkpoint can be written now or in a later turn.
+  if (auto signed_now = SignNow(); !signed_now) Say("no checkpoint: " + signed_now.error().message);
+  return Ok();
 }
 
 Result<void> Writer::FinishDestroying(const KeyStore::Erasures& noted) {

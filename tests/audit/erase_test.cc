@@ -128,6 +128,22 @@ TEST_F(CasesTest, AHoldThatCouldNotBeRecordedIsNotInForce) {
   EXPECT_EQ(Count(Kind::kHold, static_cast<uint16_t>(HoldOutcome::kPlaced)), 0u);
 }
 
+TEST_F(CasesTest, AnErasureIsFinishedThoughNoCheckpointCanBeWritten) {
+  const auto writer = StartWriter();
+  Exchange(*writer, 1, "alice", "q", "a");
+  // A folder in its place: the checkpoint cannot be replaced.
+  std::filesystem::rename(log() / "checkpoint", log() / "aside");
+  std::filesystem::create_directory(log() / "checkpoint");
+  const auto erased = Act(*writer, "erase", {{"subject", "alice"}, {"reason", "article 17"}});
+  EXPECT_TRUE(erased) << erased.error().message;
+  std::filesystem::remove(log() / "checkpoint");
+  std::filesystem::rename(log() / "aside", log() / "checkpoint");
+  ASSERT_TRUE(writer->Stop());
+  const Report report = Verify(true);
+  EXPECT_TRUE(IsValid(report.verdict)) << ReportText(report);
+  EXPECT_EQ(report.erased, 4u);
+}
+
 TEST_F(CasesTest, Case29EraseUnderHoldIsRefusedAndRecorded) {
   const auto writer = StartWriter();
   Exchange(*writer, 1, "alice", "q", "a");
