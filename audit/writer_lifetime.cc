@@ -135,8 +135,8 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   BOOST_OUTCOME_TRY(stop_reserve_.Fill());
   if (auto filled = acts_reserve_.Fill(); !filled) {
     Say(filled.error().message + "; requests are refused until there is room");
-    (void)MakeRoomForActs();
   }
+  (void)MakeRoomForActs();
   if (counter_) {
     BOOST_OUTCOME_TRY(counter_->Start(signer_));
   }

@@ -1,0 +1,64 @@
+// auditd on a disk that is really full, a tmpfs: what an administrator does is done and recorded out of the reserve, or
+// refused before anything is told; a start needs no room that the reserve has.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
+
+#include <fstream>
+
+#include "tests/audit/fixture.h"
+#include "tests/audit/process.h"
+
+namespace portcullis::audit::test {
+namespace {
+
+class FullDiskTest : public LogTest {
+ protected:
+  void SetUp() override {
+    LogTest::SetUp();
+    std::filesystem::create_directory(mounted());
+    if (::mount("tmpfs", mounted().c_str(), "tmpfs", 0, "size=16m") != 0) {
+      GTEST_SKIP() << "mounting a tmpfs needs root; writer_faults_test covers the reserve with injected errors";
+    }
+    for (const char* folder : {"audit", "keys"}) {
+      std::filesystem::copy(dir_.path() / folder, mounted() / folder, std::filesystem::copy_options::recursive);
+    }
+  }
+  void TearDown() override { ::umount(mounted().c_str()); }
+  std::filesystem::path mounted() const { return dir_.path() / "small"; }
+  std::filesystem::path reserve() const { return mounted() / "audit" / "reserve.acts"; }
+  void Fill() const {
+    std::ofstream filler(mounted() / "filler", std::ios::binary | std::ios::app);
+    const std::string block(4096, 'f');
+    while (filler.write(block.data(), 4096).flush()) continue;
+  }
+  Auditd Start() const { return Auditd(mounted(), {"--min-free-bytes", "0", "--heartbeat", "0"}); }
+  Report VerifyMounted() const {
+    VerifyOptions options;
+    options.log_folder = mounted() / "audit";
+    return VerifyLog(options);
+  }
+};
+
+TEST_F(FullDiskTest, AStartAfterACrashUsesTheReserve) {
+  {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    ASSERT_TRUE(client.value().Append(RequestEvents(1, "alice", "p")));
+    auditd.Kill(SIGKILL);
+    auditd.Wait();
+  }
+  Fill();
+  ASSERT_EQ(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
+  Auditd again = Start();
+  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
+  EXPECT_LT(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
+  again.Kill(SIGTERM);
+  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
+}
+
+}  // namespace
+}  // namespace portcullis::audit::test
