@@ -105,15 +105,21 @@ Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view con
   temporary += ".tmp";
   const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return ErrnoError("cannot create", temporary, errno);
+  // What did not become the file must not fill the disk.
+  const auto fail = [&temporary](const char* what, const std::filesystem::path& of) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    return ErrnoError(what, of, error);
+  };
   size_t done = 0;
   while (done < content.size()) {
     const ssize_t put = ::write(fd.get(), content.data() + done, content.size() - done);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return ErrnoError("cannot write", temporary, errno);
+    if (put < 0) return fail("cannot write", temporary);
     done += static_cast<size_t>(put);
   }
-  if (durable && ::fdatasync(fd.get()) != 0) return ErrnoError("cannot sync", temporary, errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return ErrnoError("cannot replace", path, errno);
+  if (durable && ::fdatasync(fd.get()) != 0) return fail("cannot sync", temporary);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace", path);
   if (durable) return SyncFolder(path.parent_path());
   return Ok();
 }

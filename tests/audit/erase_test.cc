@@ -138,6 +138,7 @@ TEST_F(CasesTest, AnErasureIsFinishedThoughNoCheckpointCanBeWritten) {
   std::filesystem::create_directory(log() / "checkpoint");
   const auto erased = Act(*writer, "erase", {{"subject", "alice"}, {"reason", "article 17"}});
   EXPECT_TRUE(erased) << erased.error().message;
+  EXPECT_FALSE(std::filesystem::exists(log() / "checkpoint.tmp"));  // what could not be put in place does not stay
   std::filesystem::remove(log() / "checkpoint");
   std::filesystem::rename(log() / "aside", log() / "checkpoint");
   ASSERT_TRUE(writer->Stop());
