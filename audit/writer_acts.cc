@@ -153,6 +153,7 @@ Result<std::string> Writer::ActRelease(const ActJob& job) {
 Result<std::string> Writer::ActHold(const ActJob& job) {
   BOOST_OUTCOME_TRY(const std::string subject, Argument(job.request, "subject"));
   BOOST_OUTCOME_TRY(const std::string reason, Argument(job.request, "reason", kMaxReason));
+  BOOST_OUTCOME_TRY(MakeRoomForActs());
   BOOST_OUTCOME_TRY(const uint64_t number,
                     composer_->keys().AddHold(subject, reason, options_.clock().wall_us));
   std::vector<Tag> tags;

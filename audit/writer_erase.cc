@@ -190,6 +190,7 @@ uint64_t Writer::EndBeforeErasing() {
 Result<void> Writer::DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
                                  const std::vector<PartShredding>& parts, const std::vector<Event>& told,
                                  std::optional<uint32_t> year) {
+  BOOST_OUTCOME_TRY(MakeRoomForActs());
   KeyStore::Erasures noted;
   for (const SubjectKeyId& key : keys) {
     noted.begun[end_segment].insert(key);

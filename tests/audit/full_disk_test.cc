@@ -41,6 +41,23 @@ class FullDiskTest : public LogTest {
   }
 };
 
+TEST_F(FullDiskTest, AnActThatBeginsInTheKeyStoreHasTheReserveFromTheFirst) {
+  Auditd auditd = Start();
+  ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+  auto client = auditd.Connect();
+  ASSERT_TRUE(client);
+  ASSERT_TRUE(client.value().Append(RequestEvents(1, "alice", "p")));
+  Fill();
+  const auto hold = client.value().Act("hold", {{"subject", "bob"}, {"reason", "the disk is full"}});
+  EXPECT_TRUE(hold) << hold.error().message;
+  Fill();
+  const auto erased = client.value().Act("erase", {{"subject", "alice"}, {"reason", "article 17"}});
+  EXPECT_TRUE(erased) << erased.error().message;
+  auditd.Kill(SIGTERM);
+  EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
+}
+
 TEST_F(FullDiskTest, AStartAfterACrashUsesTheReserve) {
   {
     Auditd auditd = Start();
