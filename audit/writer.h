@@ -120,6 +120,7 @@ class Writer {
   void RefuseRequests(std::vector<Job>& jobs, const Error& error);
   Result<void> MakeRoom(uint64_t bytes);
   Result<void> MakeRoomForActs();
+  Result<void> MakeRoomForRekey();
   void TakeBackRoom();
   std::vector<Event> DueHeartbeat();
   void LookAtCounter();

@@ -267,6 +267,7 @@ Event Writer::RotationEvent(std::optional<uint32_t> uid) {
 Result<void> Writer::BeginRotation(ActJob& job) {
   if (rotation_) return Error{Code::kOverloaded, "rotate: the key store is being encrypted anew already; ask again later"};
   KeyStore& keys = composer_->keys();
+  BOOST_OUTCOME_TRY(MakeRoomForRekey());
   // Committed with the batch, just before it is written: a start goes on with what is noted.
   BOOST_OUTCOME_TRY(keys.NoteRotation());
   if (auto told = WriteEvents({RotationEvent(job.uid)}); !told) {
@@ -286,7 +287,8 @@ Result<void> Writer::BeginRotation(ActJob& job) {
 Result<void> Writer::ResumeRotation() {
   BOOST_OUTCOME_TRY(const bool rotating, composer_->keys().Rotating());
   if (!rotating) return Ok();
-  Result<void> begun = WriteEvents({RotationEvent(std::nullopt)});
+  Result<void> begun = MakeRoomForRekey();
+  if (begun) begun = WriteEvents({RotationEvent(std::nullopt)});
   if (begun) begun = composer_->keys().Rekey();
   if (begun) {
     rotation_.emplace(ActJob{});

@@ -190,7 +190,7 @@ uint64_t Writer::EndBeforeErasing() {
 Result<void> Writer::DestroyKeys(uint64_t end_segment, const std::vector<SubjectKeyId>& keys,
                                  const std::vector<PartShredding>& parts, const std::vector<Event>& told,
                                  std::optional<uint32_t> year) {
-  BOOST_OUTCOME_TRY(MakeRoomForActs());
+  BOOST_OUTCOME_TRY(MakeRoomForRekey());  // asked before anything is told: a log that says so must not go on without
   KeyStore::Erasures noted;
   for (const SubjectKeyId& key : keys) {
     noted.begun[end_segment].insert(key);
@@ -265,6 +265,7 @@ Result<void> Writer::ResumeErasures() {
   }
   for (const uint32_t year : pending.years) told.push_back(YearEvent(year, kResumed));
   if (!told.empty()) {
+    BOOST_OUTCOME_TRY(MakeRoomForRekey());
     BOOST_OUTCOME_TRY(WriteEvents(told));
     BOOST_OUTCOME_TRY(FinishDestroying(pending));
     BOOST_OUTCOME_TRY(SignNow());

@@ -74,6 +74,15 @@ void Writer::TakeBackRoom() {
 
 Result<void> Writer::MakeRoomForActs() { return MakeRoom(kRoomForActs); }
 
+// SQLite keeps the pages that a transaction changes in a journal, which may become as large as the key store.
+Result<void> Writer::MakeRoomForRekey() {
+  const auto store = options_.keys_folder / "keystore.db";
+  std::error_code error;
+  const uint64_t size = std::filesystem::file_size(store, error);
+  if (error) return Error{Code::kIo, "cannot examine `" + store.string() + "`: " + error.message()};
+  return MakeRoom(kRoomForActs + size);
+}
+
 void Writer::UpdateStatus() {
   const auto space = appender_.Space();
   const std::lock_guard guard(mutex_);

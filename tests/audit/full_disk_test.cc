@@ -58,6 +58,45 @@ TEST_F(FullDiskTest, AnActThatBeginsInTheKeyStoreHasTheReserveFromTheFirst) {
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 
+TEST_F(FullDiskTest, WhatTheReserveCannotReencryptIsRefusedAndAuditdGoesOn) {
+  {
+    const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
+    ASSERT_TRUE(store);
+    for (uint32_t i = 0; i < 6000; ++i) {
+      SubjectKeyId id{{}, 0, 2000};
+      for (size_t byte = 0; byte < 4; ++byte) id.subject[byte] = static_cast<uint8_t>(i * 2654435761u >> 8 * byte);
+      ASSERT_TRUE(store.value()->SubjectKeyOrCreate(id));
+    }
+    ASSERT_TRUE(store.value()->Commit());
+  }
+  ASSERT_GT(std::filesystem::file_size(mounted() / "keys" / "keystore.db"), uint64_t{1} << 20);
+  {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(client.value().Append(RequestEvents(1, "alice", "p")));
+    Fill();
+    for (const char* act : {"erase", "rotate"}) {
+      const auto refused = client.value().Act(act, {{"subject", "alice"}, {"reason", "article 17"}});
+      ASSERT_FALSE(refused) << act;
+      EXPECT_EQ(refused.error().code, Code::kDiskLow) << act << refused.error().message;
+      EXPECT_TRUE(client.value().Act("holds", {})) << act << Slurp(auditd.words());
+    }
+    auditd.Kill(SIGKILL);
+    auditd.Wait();
+  }
+  Auditd again = Start();
+  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
+  std::filesystem::remove(mounted() / "filler");
+  auto client = again.Connect();
+  const auto erased = client.value().Act("erase", {{"subject", "alice"}, {"reason", "article 17"}});
+  EXPECT_TRUE(erased) << erased.error().message;
+  again.Kill(SIGTERM);
+  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
+}
+
 TEST_F(FullDiskTest, AStartAfterACrashUsesTheReserve) {
   {
     Auditd auditd = Start();

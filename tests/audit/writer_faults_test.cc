@@ -90,7 +90,7 @@ TEST_F(WriterFaultsTest, Case36AReadOnlyDiskEndsTheWriterAndLosesNothing) {
   EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
 }
 
-TEST_F(WriterFaultsTest, BelowTheWatermarkRequestsAreRefusedAndActsAndStopAreNot) {
+TEST_F(WriterFaultsTest, BelowTheWatermarkRequestsAreRefusedAndRecordsOfAdministratorsAndStopAreNot) {
   WriterOptions options = Faulty();
   options.min_free_percent = 5;
   const auto writer = StartWriter(std::move(options));
