@@ -62,7 +62,7 @@ TEST_F(FullDiskTest, WhatTheReserveCannotReencryptIsRefusedAndAuditdGoesOn) {
   {
     const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
     ASSERT_TRUE(store);
-    for (uint32_t i = 0; i < 6000; ++i) {
+    for (uint32_t i = 0; i < 8000; ++i) {
       SubjectKeyId id{{}, 0, 2000};
       for (size_t byte = 0; byte < 4; ++byte) id.subject[byte] = static_cast<uint8_t>(i * 2654435761u >> 8 * byte);
       ASSERT_TRUE(store.value()->SubjectKeyOrCreate(id));
