@@ -158,6 +158,9 @@ Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions&
   BOOST_OUTCOME_TRY(const Found found,
                     shared.Ask<Found>([](MonotonicCounter& counter) { return counter.Find(); }));
   shared.words = options.counter->Words();
+  if (memory.use != Use::kInUse && found == Found::kForeign && !overridden) {
+    return Error{Code::kExists, shared.words + " is another log's or program's: choose a free --tpm-index"};
+  }
   if (memory.use == Use::kNone) {
     if (found == Found::kOurs) {
       return Error{Code::kRolledBack, shared.words + " belongs to this log, whose memory knows of none: an old copy "
@@ -166,9 +169,6 @@ Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions&
     if (signer.size() > 0 && !options.create) {
       return Error{Code::kCounter, "this log began without a hardware counter, or an old copy of it was put back; "
                                    "--tpm-create gives it one from now on"};
-    }
-    if (found == Found::kForeign && !overridden) {
-      return Error{Code::kExists, shared.words + " is another log's or program's: choose a free --tpm-index"};
     }
     memory.use = Use::kBeingCreated;
     signer.set_counter(memory);

@@ -61,6 +61,11 @@ class ChipCounter : public MonotonicCounter {
   const std::shared_ptr<Chip> chip_;  // a thread that hangs may outlive the test
 };
 
+struct CutBehindCreate : ChipCounter {
+  using ChipCounter::ChipCounter;
+  Result<uint64_t> Read() override { return Error{Code::kCounter, "cut"}; }
+};
+
 class CounterTest : public CasesTest {
  protected:
   // No step of its own for an hour, unless a test asks.
@@ -174,10 +179,6 @@ TEST_F(CounterTest, ACutBetweenMemoryAndCounterGoesOn) {
 
 TEST_F(CounterTest, ACutWhileTheCounterIsMadeGoesOn) {
   chip_->fails_behind = true;
-  struct CutBehindCreate : ChipCounter {
-    using ChipCounter::ChipCounter;
-    Result<uint64_t> Read() override { return Error{Code::kCounter, "cut"}; }
-  };
   WriterOptions options = Counted();
   options.counter.counter = std::make_shared<CutBehindCreate>(chip_);
   EXPECT_EQ(Refused(std::move(options)).code, Code::kCounter);
@@ -243,6 +244,16 @@ TEST_F(CounterTest, ALogWithRecordsGetsOneOnlyWhenToldSo) {
 TEST_F(CounterTest, WhatBelongsToSomebodyElseIsLeftAlone) {
   chip_->there = true;
   chip_->foreign = true;
+  EXPECT_EQ(Refused(Counted()).code, Code::kExists);
+  EXPECT_TRUE(chip_->foreign);
+}
+
+TEST_F(CounterTest, WhatBelongsToSomebodyElseIsLeftAloneByALogThatHadBegunToMakeOne) {
+  WriterOptions options = Counted();
+  options.counter.counter = std::make_shared<CutBehindCreate>(chip_);
+  EXPECT_EQ(Refused(std::move(options)).code, Code::kCounter);
+  ASSERT_EQ(Memory().use, CounterMemory::Use::kBeingCreated);
+  chip_->foreign = true;  // another log's, under the index that is given now
   EXPECT_EQ(Refused(Counted()).code, Code::kExists);
   EXPECT_TRUE(chip_->foreign);
 }
