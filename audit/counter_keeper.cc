@@ -175,10 +175,19 @@ Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions&
     BOOST_OUTCOME_TRY(signer.Save());
   }
   if (memory.use == Use::kBeingCreated) {
-    BOOST_OUTCOME_TRY(memory.value, shared.Ask<uint64_t>([](MonotonicCounter& counter) -> Result<uint64_t> {
+    const auto made = shared.Ask<uint64_t>([](MonotonicCounter& counter) -> Result<uint64_t> {
       BOOST_OUTCOME_TRY(counter.Create());
       return counter.Read();
-    }));
+    });
+    if (!made) {  // where none came into being, the memory forgets that one was to be made
+      const auto now = shared.Ask<Found>([](MonotonicCounter& counter) { return counter.Find(); });
+      if (now && now.value() != Found::kOurs) {
+        signer.set_counter({});
+        BOOST_OUTCOME_TRY(signer.Save());
+      }
+      return made.error();
+    }
+    memory.value = made.value();
     memory.use = Use::kInUse;
     memory.name = options.counter->Name();
     signer.set_counter(memory);

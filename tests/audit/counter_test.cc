@@ -188,6 +188,32 @@ TEST_F(CounterTest, ACutWhileTheCounterIsMadeGoesOn) {
   StartAndStop();
 }
 
+TEST_F(CounterTest, ACounterThatCouldNotBeMadeIsForgotten) {
+  struct NoOwner : ChipCounter {
+    using ChipCounter::ChipCounter;
+    Result<void> Create() override { return Error{Code::kCounter, "the owner's password is wrong"}; }
+  };
+  const auto refuse = [&](bool create) {
+    WriterOptions options = Counted();
+    options.counter.counter = std::make_shared<NoOwner>(chip_);
+    options.counter.create = create;
+    const Error refused = Refused(std::move(options));
+    EXPECT_NE(refused.message.find("the owner's password is wrong"), std::string::npos) << refused.message;
+    EXPECT_EQ(Memory(), CounterMemory{});
+  };
+  refuse(false);
+  // Without a counter it starts, and with records it is no log at its first start any more.
+  ASSERT_TRUE(StartWriter()->Stop());
+  refuse(true);
+  Snapshot("refused");
+  WriterOptions options = Counted();
+  options.counter.create = true;
+  ASSERT_TRUE(StartWriter(std::move(options))->Stop());
+  // The state of between is no way around the counter that was made in the end.
+  PutBack("refused");
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
+}
+
 TEST_F(CounterTest, AnotherCounterOrNoneIsRefused) {
   StartAndStop();
   chip_->name = 2;

@@ -236,6 +236,7 @@ TEST_F(TpmTest, ATpmThatHasAnOwnerNeedsTheOwnersPassword) {
                                        &password), 0u);
   }
   EXPECT_TRUE(Has(Refusal(WithTpm()), "tpm-owner.password"));
+  EXPECT_EQ(DecodeSignerState(Slurp(keys() / "signer.state"), kOrigin).value().counter(), CounterMemory{});
   Spill(keys() / "tpm-owner.password", "owner\n");
   std::filesystem::permissions(keys() / "tpm-owner.password", std::filesystem::perms(0600));
   StartAndStop();
