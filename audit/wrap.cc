@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "audit/bytes.h"
 #include "audit/merkle.h"
@@ -179,12 +180,12 @@ Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapCont
   const std::string bound = EncodeContext(head.context);
   ByteReader in(wrap_set.substr(kHeadSize));
   std::map<uint8_t, certs::SecretBytes> halves;
-  size_t known = 0;
+  std::set<AuditorKeyId> met;
   for (size_t i = 0; i < head.auditors.size(); ++i) {
     const Wrap wrap = GetWrap(in);
     const auto holder = holders.find(wrap.id);
     if (holder == holders.end()) continue;
-    ++known;
+    met.insert(wrap.id);
     BOOST_OUTCOME_TRY(certs::SecretBytes secret, OpenWrap(wrap, bound, subject_key, *holder->second.secret,
                                                           holder->second.key));
     if (!head.two_person) return secret;
@@ -196,8 +197,9 @@ Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapCont
     for (size_t k = 0; k < kKeySize; ++k) secret.data()[k] ^= half->second.data()[k];
     return secret;
   }
-  return Error{Code::kOtherAuditor, known == 0 ? "this record is not sealed to the auditor key given"
-                                               : "this record needs the keys of two auditors"};
+  if (met.size() > 1) return Damaged("no two of the wraps for the auditor keys given belong together");
+  return Error{Code::kOtherAuditor, met.empty() ? "this record is not sealed to the auditor key given"
+                                                : "this record needs the keys of two auditors"};
 }
 
 }  // namespace portcullis::audit

@@ -128,6 +128,29 @@ TEST(Sealing, TwoPersonModeNeedsAnyTwo) {
   }
 }
 
+TEST(Sealing, TwoWrapsThatDoNotBelongTogetherAreAFaultNotAnotherAuditors) {
+  certs::InitSodium();
+  std::vector<certs::SecretBytes> secrets(3);
+  SealTo to{std::vector<AuditorKey>(3), true};
+  for (size_t i = 0; i < 3; ++i) {
+    secrets[i] = certs::SecretBytes(32);
+    crypto_box_keypair(to.auditors[i].data(), secrets[i].data());
+  }
+  const auto subject = certs::SecretBytes::Random(kKeySize);
+  const std::string whole = MakeWrapSet({}, "", certs::SecretBytes::Random(kKeySize).bytes(), subject.bytes(), to);
+  // Of the pairs 01, 02, 12: the first auditor's half of 02 and the second one's of 12.
+  const size_t head = 67, entry = (whole.size() - head) / 6;
+  std::string torn = whole.substr(0, head) + whole.substr(head + 2 * entry, entry) + whole.substr(head + 4 * entry, entry);
+  torn[head - 1] = 2;
+  using Secrets = std::vector<const certs::SecretBytes*>;
+  for (const size_t alone : {0, 1}) {
+    EXPECT_EQ(OpenWrapSet(torn, {}, subject.bytes(), Secrets{&secrets[alone]}).error().code, Code::kOtherAuditor);
+  }
+  const auto both = OpenWrapSet(torn, {}, subject.bytes(), Secrets{&secrets[0], &secrets[1]});
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().code, Code::kTampered) << both.error().message;
+}
+
 TEST(Sealing, Case24ALongPartWithoutItsFinalChunkDoesNotOpen) {
   certs::InitSodium();
   Sealer sealer;
