@@ -5,6 +5,7 @@
 #include "audit/cosignature.h"
 #include "audit/file.h"
 #include "audit/layout.h"
+#include "audit/succession.h"
 #include "audit/witnessed.h"
 
 namespace portcullis::audit {
@@ -17,6 +18,19 @@ void Count(const Cosigned& one, uint64_t size, std::vector<WitnessSeen>& witness
                                   [&](const WitnessSeen& other) { return other.name == one.witness.name; });
   if (known == witnesses.end()) witnesses.push_back(WitnessSeen{one.witness.name, size, one.time});
   else if (size > known->size) *known = WitnessSeen{one.witness.name, size, one.time};
+}
+
+Result<std::vector<std::string>> NotesOf(const std::filesystem::path& file, const VerifierKey& key) {
+  const auto bad = [&](const Error& error) {
+    return Error{Code::kInvalidArgument, "`" + file.string() + "` is no checkpoint of this log: " + error.message};
+  };
+  BOOST_OUTCOME_TRY(const std::string text, ReadFile(file, kMaxNote));
+  const auto notes = SplitNotes(text);
+  if (!notes) return bad(notes.error());
+  for (const std::string_view note : notes.value()) {
+    if (auto opened = OpenCheckpoint(note, key); !opened) return bad(opened.error());
+  }
+  return std::vector<std::string>(notes.value().begin(), notes.value().end());
 }
 
 }  // namespace
@@ -44,17 +58,18 @@ Result<Heads> ReadHeads(const VerifyOptions& options, const VerifierKey& key) {
   return all;
 }
 
-Result<std::vector<std::string>> ReadSeen(const std::filesystem::path& file, const VerifierKey& key) {
-  const auto bad = [&](const Error& error) {
-    return Error{Code::kInvalidArgument, "`" + file.string() + "` is no checkpoint of this log: " + error.message};
-  };
-  BOOST_OUTCOME_TRY(const std::string text, ReadFile(file, kMaxNote));
-  const auto notes = SplitNotes(text);
-  if (!notes) return bad(notes.error());
-  for (const std::string_view note : notes.value()) {
-    if (auto opened = OpenCheckpoint(note, key); !opened) return bad(opened.error());
+Result<void> ReadSeen(const std::vector<std::string>& files, VerifyOptions& options) {
+  const auto own = ReadLogKey(options.log_folder);
+  if (!options.key && !own) return Ok();  // nothing can be checked; the verdict says so
+  std::vector<std::string> told;          // the verdict says that, too
+  const VerifierKey key = FollowSuccession(options.log_folder, options.key ? *options.key : own.value(), told, told);
+  for (const std::string& file : files) {
+    auto notes = NotesOf(file, key);
+    if (!notes && own) notes = NotesOf(file, own.value());
+    if (!notes) return notes.error();
+    options.seen.insert(options.seen.end(), notes.value().begin(), notes.value().end());
   }
-  return std::vector<std::string>(notes.value().begin(), notes.value().end());
+  return Ok();
 }
 
 }  // namespace portcullis::audit

@@ -25,7 +25,8 @@ struct Heads {
 
 Result<Heads> ReadHeads(const VerifyOptions& options, const VerifierKey& key);
 
-// The notes in a file that somebody kept. kInvalidArgument, naming the file, when they are not this log's.
-Result<std::vector<std::string>> ReadSeen(const std::filesystem::path& file, const VerifierKey& key);
+// The notes in files that somebody kept, to `options.seen`. kInvalidArgument, naming the file, where they are not of the
+// log that is verified: of the key given, of the successor that it named, or of the folder's own key.
+Result<void> ReadSeen(const std::vector<std::string>& files, VerifyOptions& options);
 
 }  // namespace portcullis::audit

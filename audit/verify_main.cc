@@ -112,13 +112,7 @@ portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::aud
   // What is brought along belongs to the log of the key given or of the folder's, which may be its successor.
   const auto own = ReadLogKey(arguments.folder);
   const std::optional<VerifierKey> key = options.key ? options.key : own ? std::optional(own.value()) : std::nullopt;
-  for (const std::string& file : arguments.seen) {
-    if (!key) break;  // nothing can be checked; the verdict says so
-    auto notes = ReadSeen(file, *key);
-    if (!notes && own) notes = ReadSeen(file, own.value());
-    if (!notes) return notes.error();
-    options.seen.insert(options.seen.end(), notes.value().begin(), notes.value().end());
-  }
+  BOOST_OUTCOME_TRY(ReadSeen(arguments.seen, options));
   for (const std::string& one : arguments.receipts) {
     if (!key) break;
     BOOST_OUTCOME_TRY(const auto receipts, OpenReceipts(one, arguments.folder, *key));

@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "audit/client.h"
-#include "audit/file.h"
+#include "audit/heads.h"
 #include "audit/layout.h"
 #include "audit/new_file.h"
 #include "audit/progress.h"
@@ -80,10 +80,7 @@ audit::Result<audit::VerifyOptions> VerifyAgainst(const Arguments& arguments) {
     BOOST_OUTCOME_TRY(const auto keys, audit::ReadVerifierKeys(file));
     verify.witnesses.insert(verify.witnesses.end(), keys.begin(), keys.end());
   }
-  for (const std::string& file : arguments.seen) {
-    BOOST_OUTCOME_TRY(std::string note, audit::ReadFile(file, audit::kMaxNote));
-    verify.seen.push_back(std::move(note));
-  }
+  BOOST_OUTCOME_TRY(audit::ReadSeen(arguments.seen, verify));
   return verify;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "audit/heads.h"
 #include "audit/override.h"
 #include "audit/succession.h"
 #include "tests/audit/cases.h"
@@ -64,6 +65,29 @@ TEST_F(SuccessionTest, WhoHoldsTheOldKeyCanCheckTheNewLog) {
   EXPECT_EQ(VerifyWith(old_key, aside).verdict, before.verdict);
   EXPECT_EQ(VerifyWith(old_key, aside).root, before.root);
   EXPECT_EQ(VerifyWith(new_key, aside).verdict, Verdict::kTampered);
+}
+
+TEST_F(SuccessionTest, WhatWasKeptOfTheOldLogIsNoCheckpointOfTheNewOne) {
+  MakeLog(1);
+  const VerifierKey old_key = ReadLogKey(log()).value();
+  const auto aside = Rotate("test.example/audit-2");
+  MakeLog(1);
+  VerifyOptions options;
+  options.log_folder = log();
+  for (const bool given : {true, false}) {
+    if (given) options.key = old_key;
+    else options.key.reset();
+    const auto foreign = ReadSeen({aside / "checkpoint"}, options);
+    ASSERT_FALSE(foreign);
+    EXPECT_EQ(foreign.error().code, Code::kInvalidArgument) << foreign.error().message;
+    EXPECT_TRUE(options.seen.empty());
+  }
+  options.key = old_key;
+  const std::string own = Slurp(log() / "checkpoint");
+  Spill(dir_.path() / "kept", own + "\n" + own);
+  ASSERT_TRUE(ReadSeen({dir_.path() / "kept"}, options));
+  EXPECT_EQ(options.seen, (std::vector<std::string>{own, own}));
+  EXPECT_TRUE(IsValid(VerifyLog(options).verdict)) << ReportText(VerifyLog(options));
 }
 
 TEST_F(SuccessionTest, ANoteThatIsNotGoodProvesNothing) {

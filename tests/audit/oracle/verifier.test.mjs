@@ -4,7 +4,7 @@
 // begin; `node --test` on this file with PORTCULLIS_DAMAGES=2000 is the long form.
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
-import {appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {appendFileSync, copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
@@ -68,6 +68,13 @@ test('two witnesses who cosign one after the other', {skip}, async () => {
   assert.notEqual(witnesses[0].size, witnesses[1].size);
   const second = parseVerifierKey(readFileSync(keys[1], 'utf8'));
   assert.equal(verifyLog(log.path('audit'), {witnesses: [second]}).verdict, 'VALID-WITNESSED');
+  // Both notes in one file, which somebody kept: for the verifiers and for the report.
+  const kept = join(dir, 'kept');
+  copyFileSync(log.path('audit/witnessed'), kept);
+  const again = both(log.path('audit'), log, true, kept);
+  assert.deepEqual(again.oracle, again.program, JSON.stringify(again.full));
+  assert.equal(again.program.verdict, 'VALID-WITNESSED');
+  assert.match(log.cli('--json', 'audit', 'report', '--log', 'audit', '--seen', kept), /VALID-SELF-ATTESTED/);
 });
 
 test('a checkpoint of another log, brought along by mistake, says nothing about this one', {skip}, () => {
@@ -76,6 +83,9 @@ test('a checkpoint of another log, brought along by mistake, says nothing about 
   assert.equal(status, 1, stderr);
   assert.ok(stderr.includes(`\`${foreign}\` is no checkpoint of this log`), stderr);
   assert.throws(() => verifyLog(logs.quiet.path('audit'), {seen: [foreign]}));
+  const report = spawnSync(join(bin, 'portcullis'), ['--json', 'audit', 'report', '--log', logs.quiet.path('audit'), '--seen', foreign], {encoding: 'utf8'});
+  assert.equal(report.status, 1, report.stdout + report.stderr);
+  assert.ok(report.stderr.includes(`\`${foreign}\` is no checkpoint of this log`), report.stderr);
 });
 
 test('a cloned machine, and a snapshot that was put back, against a checkpoint that somebody kept', {skip}, async () => {
