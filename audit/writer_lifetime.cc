@@ -246,6 +246,7 @@ Result<void> Writer::WriteStop() {
   }
   if (!done) return done;
   stopped_ = true;
+  if (counter_) counter_->Finish();  // a step that is on its way, so that the end takes one of its own
   BOOST_OUTCOME_TRY(SignNow());
   if (!counter_) return Ok();
   counter_->Finish();

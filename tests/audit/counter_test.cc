@@ -333,6 +333,23 @@ TEST_F(CounterTest, WhereItFallsSilentAppendsAreRefusedUntilItAnswers) {
   EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
 }
 
+TEST_F(CounterTest, AnEndTakesAStepOfItsOwnBehindOneThatIsOnItsWay) {
+  WriterOptions options = Counted(1ms);
+  options.counter.patience = 10s;
+  const auto writer = StartWriter(std::move(options));
+  chip_->hangs = true;
+  while (Memory().value == chip_->value) (void)Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const uint64_t under_way = Memory().value;
+  std::thread answers([this] {
+    while (Read().leaves.back().kind != Kind::kStop) std::this_thread::yield();
+    chip_->hangs = false;
+  });
+  EXPECT_TRUE(writer->Stop());
+  answers.join();
+  EXPECT_GT(Memory().value, under_way);
+  EXPECT_EQ(chip_->value, Memory().value);
+}
+
 TEST_F(CounterTest, AnEndDoesNotWaitForASilentOne) {
   const auto writer = StartWriter(Counted(20ms));
   chip_->hangs = true;
