@@ -41,6 +41,21 @@ struct Auth {
   TPM2B_AUTH tpm{};
 };
 
+// The owner's authorisation, in the connection's memory no longer than it is used.
+struct OwnerAuth {
+  OwnerAuth(ESYS_CONTEXT* given, const certs::SecretBytes& password) : esys(given) {
+    const Auth auth(password.bytes());
+    Esys_TR_SetAuth(esys, ESYS_TR_RH_OWNER, &auth.tpm);
+  }
+  ~OwnerAuth() {
+    const TPM2B_AUTH none{};  // copied as a whole over what was there
+    Esys_TR_SetAuth(esys, ESYS_TR_RH_OWNER, &none);
+  }
+  OwnerAuth(const OwnerAuth&) = delete;
+  OwnerAuth& operator=(const OwnerAuth&) = delete;
+  ESYS_CONTEXT* const esys;
+};
+
 Result<certs::SecretBytes> OwnerPassword(const std::filesystem::path& keys_folder) {
   auto password = certs::ReadSecretFile(certs::FindKey(keys_folder, kOwnerFile), kMaxOwnerPassword + 1);
   if (!password && password.error().code == certs::Code::kNotFound) return certs::SecretBytes();
@@ -192,8 +207,7 @@ Result<void> TpmCounter::Define() {
   if (found == Found::kOurs) return Ok();
   BOOST_OUTCOME_TRY(const certs::SecretBytes owner, OwnerPassword(options_.keys_folder));
   Connection* tpm = connection_.get();
-  const Auth owner_auth(owner.bytes());
-  Esys_TR_SetAuth(tpm->esys(), ESYS_TR_RH_OWNER, &owner_auth.tpm);
+  const OwnerAuth as_owner(tpm->esys(), owner);
   if (found == Found::kForeign) {
     if (!LooksLikeOurs(tpm->about->nvPublic)) {
       return Error{Code::kExists, Words() + " was not made by an audit log: choose a free --tpm-index"};
