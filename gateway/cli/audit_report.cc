@@ -58,7 +58,7 @@ class Counting : public audit::ScanVisitor {
 };
 
 void Write(Context& context, const Arguments& arguments, const audit::ReportDocument& document) {
-  if (!arguments.out.empty() && !context.dry_run) {
+  if (!arguments.out.empty()) {
     const auto written = audit::WriteNewFile(arguments.out, audit::ReportPageHtml(document));
     if (!written) return Fail(context, kUsage, written.error().message);
     std::cerr << "wrote " << arguments.out << ": " << document.facts.records << " records, "
@@ -113,7 +113,7 @@ void MakeReport(Context& context, const Arguments& arguments) {
     if (auto ready = opening.Prepare(arguments.opening, log_key.value()); !ready) {
       return Fail(context, kUsage, ready.error().message);
     }
-    if (!arguments.socket.empty() && !context.dry_run) {
+    if (!arguments.socket.empty()) {
       const auto told = RecordReading(arguments);
       if (!told) return Fail(context, kRemote, "not read, as it could not be recorded: " + told.error().message);
     }
