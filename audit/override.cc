@@ -134,9 +134,15 @@ Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_fol
   BOOST_OUTCOME_TRY(const Note note, ParseNote(note_text));
   BOOST_OUTCOME_TRY(const Override statement, ParseOverride(note.text));
   size_t signatures = 0;
+  std::string vouched = std::string(note.text) + "\n";  // what is recorded: no line of anybody else
   for (const VerifierKey& officer : officers) {
     BOOST_OUTCOME_TRY(const bool by, SignedBy(note, officer));
-    signatures += by ? 1 : 0;
+    if (!by) continue;
+    ++signatures;
+    const auto own = std::ranges::find_if(note.signatures, [&](const NoteSignature& one) {
+      return one.name == officer.name && one.key_id == officer.Id();
+    });
+    vouched += std::string(own->line) + "\n";
   }
   if (signatures < kOfficersNeeded) {
     return Error{Code::kPermission, "override: " + std::to_string(signatures) + " of the officers in `" +
@@ -175,7 +181,7 @@ Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_fol
   if (auditors) {
     BOOST_OUTCOME_TRY(InstallAuditors(keys_folder, statement.new_origin, auditors.value().policy));
   }
-  BOOST_OUTCOME_TRY(ReplaceFile(keys.override_note(), note_text, true));
+  BOOST_OUTCOME_TRY(ReplaceFile(keys.override_note(), vouched, true));
   BOOST_OUTCOME_TRY(NameSuccessor(log_folder, keys, keys_folder / ("log.key" + suffix), old_key, statement));
   BOOST_OUTCOME_TRY(BeginLog(log_folder, keys_folder, statement.new_origin));
   return aside;

@@ -311,8 +311,10 @@ TEST_F(CasesTest, TwoOfficersOverrideARefusedStart) {
   EXPECT_EQ(ApplyOverride(log(), keys(), once).error().code, Code::kPermission);
   EXPECT_EQ(ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "one").value()).error().code, Code::kPermission);
   EXPECT_EQ(ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "three").value()).error().code, Code::kPermission);
-  const auto aside = ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "two").value());
+  const std::string twice = SignOverride(once, dir_.path() / "two").value();
+  const auto aside = ApplyOverride(log(), keys(), SignOverride(twice, dir_.path() / "three").value());
   ASSERT_TRUE(aside) << aside.error().message;
+  EXPECT_EQ(Slurp(keys() / "override.note"), twice);  // a third one, who is no officer, is not recorded
   EXPECT_EQ(Slurp(aside.value() / "segments" / SegmentName(0)), cut);
   MakeLog(1);
   const Report report = Verify(true);
