@@ -27,8 +27,9 @@ size_t SequenceLength(std::string_view text, uint32_t& point) {
   return point < kSmallest[length] || point > 0x10FFFF || surrogate ? 0 : length;
 }
 
-bool TurnsDirection(uint32_t point) {
-  return (point >= 0x202A && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) ||
+// U+2028 and U+2029 begin a new line, too.
+bool TurnsDirectionOrLine(uint32_t point) {
+  return point == 0x2028 || point == 0x2029 || (point >= 0x202A && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) ||
          point == 0x200E || point == 0x200F || point == 0x061C;
 }
 
@@ -40,7 +41,7 @@ std::string EscapeHtml(std::string_view text) {
   while (!text.empty()) {
     uint32_t point = 0;
     const size_t length = SequenceLength(text, point);
-    if (length == 0 || TurnsDirection(point) || (point >= 0x7F && point < 0xA0)) {
+    if (length == 0 || TurnsDirectionOrLine(point) || (point >= 0x7F && point < 0xA0)) {
       out += kReplacement;
     } else if (point == '&') {
       out += "&amp;";

@@ -29,6 +29,12 @@ std::string Text(const json::object& object, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+std::string Line(const json::object& object, std::string_view name) {
+  std::string text = Text(object, name);
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
 uint64_t Number(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   if (value == nullptr) return 0;

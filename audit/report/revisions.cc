@@ -72,7 +72,7 @@ void RevisionBook::TakeStep(const Leaf& leaf, const boost::json::object& facts, 
   const auto index = Find(fields::Number(facts, "revision"), leaf.policy_hash);
   if (!index) return;
   PolicyRevision& told = all_[*index].told;
-  const std::string who = fields::Text(facts, "subject");
+  const std::string who = fields::Line(facts, "subject");
   told.hash = leaf.policy_hash;
   if (step == "draft" || step == "edit") {
     told.proposed_by.clear();
@@ -87,7 +87,7 @@ void RevisionBook::TakeStep(const Leaf& leaf, const boost::json::object& facts, 
     told.withdrawn = "by " + who + ", " + UtcText(leaf.wall_us);
     all_[*index].withdrawn_us = leaf.wall_us;
   } else if (step == "rollback") {
-    RollBack(*index, leaf.wall_us, who, fields::Text(facts, "detail"));
+    RollBack(*index, leaf.wall_us, who, fields::Line(facts, "detail"));
   } else if (step == "seed" || step == "activate") {
     const std::string began = step == "seed" ? "the first policy, from the appliance's folder, without approval"
                                              : "put in force by " + who;

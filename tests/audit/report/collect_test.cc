@@ -141,6 +141,14 @@ TEST(Revisions, ARollbackPutsTheOneBeforeInForceAgain) {
   EXPECT_EQ(facts.acts.back().why, "too strict; revision 1 is in force again");
 }
 
+TEST(Revisions, WhatSomebodyWroteIsNoFurtherLineOfTheHistory) {
+  Log log;
+  FirstRevisionThenSecond(log);
+  Step(log, Kind::kConfig, "rollback", R"(olga\nBegan: x)", 2, R"(strict.\nBegan: put in force by paul)");
+  const PolicyRevision& second = log.collector.facts().revisions[1];
+  EXPECT_EQ(second.spans[0].ended, "rolled back by olga Began: x: strict. Began: put in force by paul");
+}
+
 TEST(Revisions, WhatWasApprovedBeforeThePeriodIsKnownInIt) {
   Log log({kStart + kDay, kStart + 2 * kDay});
   FirstRevisionThenSecond(log);

@@ -131,6 +131,7 @@ TEST(EscapeHtml, LeavesNothingThatActs) {
   EXPECT_EQ(EscapeHtml("a\x1b[31m\r\nb"), "a\xE2\x90\x9B[31m\xE2\x90\x8D\nb");
   EXPECT_EQ(EscapeHtml(std::string_view("\0", 1)), "\xE2\x90\x80");
   EXPECT_EQ(EscapeHtml("x\xE2\x80\xAEy"), "x\xEF\xBF\xBDy");       // right-to-left override
+  EXPECT_EQ(EscapeHtml("x\xE2\x80\xA8y\xE2\x80\xA9"), "x\xEF\xBF\xBDy\xEF\xBF\xBD");  // line, paragraph
   EXPECT_EQ(EscapeHtml("\xC0\xBC\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
   EXPECT_EQ(EscapeHtml("Müller 東京 🦊"), "Müller 東京 🦊");
 }
