@@ -1,6 +1,6 @@
 // The newest head that each of a log's witnesses has cosigned: what the file `witnessed` holds (WITNESSES in
-// FORMAT.md), one signed note per head, the largest first, an empty line between two. So that witnesses who
-// come one after the other do not push each other out. Pure; parsing is strict and bounded.
+// FORMAT.md), signed notes, the largest head first, an empty line between two. So that witnesses who come one
+// after the other do not push each other out. Lines of unknown signers are left out. Pure; strict and bounded.
 #pragma once
 
 #include <span>
@@ -39,7 +39,7 @@ class Witnessed {
  private:
   struct Entry {
     Checkpoint head;
-    std::string signed_by_log;  // the note without cosignatures
+    std::string signed_by_log;  // the note with the log key's signature alone
     Cosigned by;
   };
   std::string NoteOf(size_t entry) const;
