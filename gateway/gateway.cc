@@ -294,6 +294,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
   if (!output) return Error{Code::kConfig, "redact_output: " + output.error().message};
   BOOST_OUTCOME_TRY(auto material, PolicyMaterial::Load(config));
   BOOST_OUTCOME_TRY(auto hasher, KeyHasher::FromFile(config.pepper.string()));
+  const bool swap = SwapIsOn();
   bool landlock = false;
   if (config.sandbox) {  // before the store, the log and the budgets start their threads
     BOOST_OUTCOME_TRY(landlock, RestrictFiles(SandboxPathsOf(config)));
@@ -314,6 +315,13 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
                     BudgetKeeper::Start(*parts->store, parts->admitter, parts->clock,
                                         [raw](const Error& error) { raw->Complain("budgets", error); }));
   BOOST_OUTCOME_TRY(parts->Listen());
+  if (LockMemory()) {
+    parts->log.Event(LogLevel::kInfo, "memory", "locked: nothing of it is written to swap");
+  } else if (swap) {
+    parts->log.Event(LogLevel::kWarning, "memory",
+                     "not locked (RLIMIT_MEMLOCK), and this machine swaps: what was asked and answered "
+                     "may be written to its disk; set LimitMEMLOCK=infinity, or encrypt the swap");
+  }
   if (config.sandbox) {
     BOOST_OUTCOME_TRY(RestrictCalls());
     parts->log.Event(LogLevel::kInfo, "sandbox",

@@ -13,7 +13,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <string>
 
 namespace portcullis::gateway {
 namespace {
@@ -114,6 +116,20 @@ Result<void> HardenProcess() {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return Failed("not dumpable", errno);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Failed("no new privileges", errno);
   return boost::outcome_v2::success();
+}
+
+bool LockMemory() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
+  if (limit.rlim_cur != RLIM_INFINITY && geteuid() != 0) return false;
+  return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+bool SwapIsOn() {
+  std::ifstream swaps("/proc/swaps");
+  std::string line;
+  if (!std::getline(swaps, line)) return true;  // the heading
+  return static_cast<bool>(std::getline(swaps, line));
 }
 
 }  // namespace portcullis::gateway

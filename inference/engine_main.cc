@@ -207,6 +207,10 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   net::io_context context(1);  // outlives the engine, whose thread posts to it
   net::signal_set signals(context, SIGTERM, SIGINT);
 
+  if (SwapIsOn()) {
+    log->warn("this machine swaps: prompts and answers may be written to its disk; run the engine with "
+              "MemorySwapMax=0, or encrypt the swap");
+  }
   // What loading started has ended; all threads to come are born inside.
   Workers::EndThreads();
   if (arguments.no_sandbox) {

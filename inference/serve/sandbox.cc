@@ -19,8 +19,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <memory>
+#include <string>
 #include <thread>
 
 namespace portcullis::inference {
@@ -225,6 +227,13 @@ Result<void> CheckAlone() {
 }
 
 }  // namespace
+
+bool SwapIsOn() {
+  std::ifstream swaps("/proc/swaps");
+  std::string line;
+  if (!std::getline(swaps, line)) return true;  // the heading
+  return static_cast<bool>(std::getline(swaps, line));
+}
 
 void ForbidMemoryDumps() {
   const rlimit none = {0, 0};

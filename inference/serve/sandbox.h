@@ -12,6 +12,9 @@ namespace portcullis::inference {
 
 // No core dumps and no other process of this uid reading our memory. At start.
 void ForbidMemoryDumps();
+// The machine may write memory to a disk: /proc/swaps names a device, or cannot be read. The engine's
+// memory is not locked: weights let go of the file's pages, which locked ones cannot.
+bool SwapIsOn();
 
 struct SandboxReport {
   bool landlock = false;  // the file system is closed but for reading the model and the system
