@@ -41,6 +41,87 @@ class FullDiskTest : public LogTest {
   }
 };
 
+// A disk that somebody else has filled to the last byte: requests are refused, what an administrator does is
+// recorded until the reserve for it is used up, STOP has its own, and it goes on when there is room.
+TEST_F(FullDiskTest, Case31ActsAreRecordedOutOfTheReserve) {
+  // As soon as the turn is over in which auditd takes back what it did not need.
+  const auto fill_between_turns = [&](Client& client) {
+    ASSERT_TRUE(client.Act("holds", {}));
+    Fill();
+  };
+  std::vector<Ack> acks;
+  const auto act = [&acks](Client& client) {
+    Event event = MakeEvent(Kind::kAdmin);
+    event.subject = "officer";
+    event.parts = {{PartType::kMetadata, std::string(40'000, 'x')}};
+    auto ack = client.Append({&event, 1});
+    if (ack) acks.push_back(ack.value());
+    return ack;
+  };
+  {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(client.value().Append(RequestEvents(9, "bob", "before")));
+    Fill();
+    const auto refused = client.value().Append(RequestEvents(1, "alice", "p"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kDiskLow) << refused.error().message;
+    // An officer of whom there is no key yet, so that the key store has to write as well; then a hold.
+    ASSERT_TRUE(act(client.value())) << Slurp(auditd.words());
+    EXPECT_LT(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
+    const auto hold = client.value().Act("hold", {{"subject", "bob"}, {"reason", "the disk is full"}});
+    EXPECT_TRUE(hold) << hold.error().message;
+    EXPECT_FALSE(client.value().Append(RequestEvents(2, "alice", "p")));
+    // Until it is used up: clear words, nothing is lost, and STOP's part was not touched.
+    Result<Ack> last = act(client.value());
+    for (int i = 0; i < 100 && last; ++i) {
+      fill_between_turns(client.value());
+      last = act(client.value());
+    }
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error().code, Code::kDiskLow);
+    EXPECT_NE(last.error().message.find("used up"), std::string::npos) << last.error().message;
+    EXPECT_GT(acks.size(), 6u);
+    EXPECT_EQ(std::filesystem::file_size(mounted() / "audit" / "reserve"), uint64_t{1} << 20);
+    // What is left serves smaller acts; then those are refused as well.
+    Result<std::string> held = std::string();
+    for (int i = 0; i < 100 && held; ++i) {
+      fill_between_turns(client.value());
+      held = client.value().Act("hold", {{"subject", "carol"}, {"reason", "x"}});
+    }
+    fill_between_turns(client.value());
+    const auto none = client.value().Act("hold", {{"subject", "alice"}, {"reason", "x"}});
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Code::kDiskLow) << none.error().message;
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  }
+  EXPECT_EQ(VerifyMounted().verdict, Verdict::kValidSelfAttested) << ReportText(VerifyMounted());
+  std::filesystem::remove(mounted() / "filler");
+  {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    Fill();
+    EXPECT_TRUE(act(client.value()));
+    EXPECT_LT(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
+    std::filesystem::remove(mounted() / "filler");
+    EXPECT_TRUE(client.value().Append(RequestEvents(3, "alice", "p")));  // goes on by itself
+    EXPECT_EQ(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
+    EXPECT_EQ(client.value().Act("holds", {}).value().find("alice"), std::string::npos);
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  }
+  const Report report = VerifyMounted();
+  EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
+  Collector records;
+  const auto folder = mounted() / "audit";
+  ScanLog(folder, ReadLogKey(folder).value(), {}, &records);
+  for (const Ack& ack : acks) EXPECT_EQ(records.hashes.at(ack.seqs[0]), ack.leaf_hashes[0]);
+}
+
 TEST_F(FullDiskTest, AnActThatBeginsInTheKeyStoreHasTheReserveFromTheFirst) {
   Auditd auditd = Start();
   ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());

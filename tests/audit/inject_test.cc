@@ -158,23 +158,25 @@ class InjectTest : public LogTest {
     }
     const Report report = Verify(true);
     ASSERT_TRUE(IsValid(report.verdict)) << plan << "\n" << ReportText(report);
-    // A part that the log says is shredded has no key any more.
     const auto store = OpenKeyStore(keys(), KeyStore::Mode::kReadOnly);
     const std::vector<Leaf> leaves = Read().leaves;
     // An erasure or shredding that was begun is said to be done, in the end.
     const auto last = [&leaves](auto is) {
-      return std::find_if(leaves.rbegin(), leaves.rend(), [&](const Leaf& leaf) { return leaf.kind == Kind::kErase && is(leaf.outcome); });
+      return std::find_if(leaves.rbegin(), leaves.rend(),
+                          [&](const Leaf& leaf) { return leaf.kind == Kind::kErase && is(leaf.outcome); });
     };
-    const auto done = last([](uint16_t outcome) { return outcome == static_cast<uint16_t>(EraseOutcome::kDone); });
-    const auto begun = last([](uint16_t outcome) {
-      return outcome == static_cast<uint16_t>(EraseOutcome::kBegun) || ShreddedPart(outcome);
+    const auto done = last([](uint16_t how) { return how == static_cast<uint16_t>(EraseOutcome::kDone); });
+    const auto begun = last([](uint16_t how) {
+      return how == static_cast<uint16_t>(EraseOutcome::kBegun) || ShreddedPart(how);
     });
-    ASSERT_TRUE(begun == leaves.rend() || (done != leaves.rend() && done->seq > begun->seq)) << plan << ": no ERASE says that it is done";
+    ASSERT_TRUE(begun == leaves.rend() || (done != leaves.rend() && done->seq > begun->seq))
+        << plan << ": no ERASE says that it is done";
     // So is a rotation that is recorded.
     const auto secret = ReadAuditorSecret(auditor());
     TakesGenerations told_of(store.value().get(), &secret.value());
     ASSERT_FALSE(ScanLog(log(), ReadLogKey(log()).value(), {}, &told_of).fault) << plan;
     ASSERT_GE(store.value()->generation(), told_of.highest) << plan;
+    // A part that the log says is shredded has no key any more.
     for (const Leaf& told : leaves) {
       const auto part = ShreddedPart(told.outcome);
       if (told.kind != Kind::kErase || !part) continue;
