@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "audit/report/countries.h"
 #include "audit/report/fields.h"
 
 namespace portcullis::audit {
@@ -156,11 +157,15 @@ void Collector::TakeDecision(const Leaf& leaf, const std::vector<Part>* parts) {
   if (classes.empty()) classes.push_back("(nothing found)");
   const bool refused = leaf.outcome != 1 && leaf.outcome != 3;
   const std::string site = refused ? std::string() : Text(facts, "site");
+  const json::object* where = site.empty() ? nullptr : Object(facts, "place");
+  const std::string place = where == nullptr ? std::string() : Text(*where, "processing");
+  const std::string country =
+      site.empty() ? std::string() : CountryOf(place, where == nullptr ? std::vector<std::string>() : Texts(*where, "in"));
   const std::string treatment = refused ? "refused" : Text(facts, "treatment");
   for (const std::string& home : Homes(facts)) {
     for (const std::string& data_class : classes) {
-      ++Row(facts_.residency, {home, data_class, site, treatment},
-            {kOthers, kOthers, kOthers, kOthers});
+      ++Row(facts_.residency, {home, data_class, site, place, country, treatment},
+            {kOthers, kOthers, kOthers, kOthers, kOthers, kOthers});
     }
   }
   if (const json::object* kinds = found != nullptr ? Object(*found, "kinds") : nullptr) {

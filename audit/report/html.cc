@@ -4,6 +4,7 @@
 
 #include "audit/note.h"
 #include "audit/report/clauses.h"
+#include "audit/report/countries.h"
 #include "audit/report/document.h"
 #include "audit/report/page.h"
 #include "audit/report/style.h"
@@ -117,17 +118,31 @@ void Decisions(Page& page, const PeriodFacts& facts) {
   page.Raw("</tbody></table>\n");
 }
 
+std::string CountryCell(const Flow& flow) {
+  if (flow.country.empty()) return "–";
+  const bool named = flow.place.empty() || flow.place == flow.country;
+  return CountryWords(flow.country) + (named ? "" : "\nplace: " + flow.place);
+}
+
 void Residency(Page& page, const PeriodFacts& facts) {
   page.Section("Residency: where data went",
-               "Which classes of data, of people of which jurisdiction, went to which site, and how. "
+               "Which classes of data, of people of which jurisdiction, went to which site in which country, and how. "
+               "The country is where the site processes data, as the policy in force said when it was decided. "
                "A request with several classes is counted at each.");
   if (facts.residency.empty()) return page.Nothing("No decision could be read.");
-  page.Head({"People of", "Class of data", "Went to", "How", "Requests"});
+  page.Head({"People of", "Class of data", "Went to", "Country", "How", "Requests"});
+  bool unknown = false;
   for (const auto& [flow, count] : facts.residency) {
-    const auto& [home, data_class, site, treatment] = flow;
-    page.Row({home, ClassWords(data_class), site.empty() ? "nowhere" : site, TreatmentWords(treatment), N(count)});
+    unknown = unknown || flow.country == kUnknownCountry;
+    page.Row({flow.jurisdiction, ClassWords(flow.data_class), flow.site.empty() ? "nowhere" : flow.site, CountryCell(flow),
+              TreatmentWords(flow.treatment), N(count)});
   }
   page.EndTable();
+  if (unknown) {
+    page.Tag("p", "Where the country is unknown, the policy in force did not say in which country the site lies. The "
+                  "configuration of the gateway says it: [[place]] with the id of the place, in = [\"DE\"] or another "
+                  "country; it counts from the next approved revision on.", " class=\"warn\"");
+  }
 }
 
 void Contents(Page& page, const PeriodFacts& facts) {

@@ -103,9 +103,9 @@ json::object NotListed(const PeriodFacts& facts) {
 json::array Residency(const PeriodFacts& facts) {
   json::array out;
   for (const auto& [flow, count] : facts.residency) {
-    const auto& [home, data_class, site, treatment] = flow;
-    out.push_back(json::object{{"jurisdiction", home}, {"class", data_class}, {"site", site},
-                               {"treatment", treatment}, {"requests", count}});
+    out.push_back(json::object{{"jurisdiction", flow.jurisdiction}, {"class", flow.data_class}, {"site", flow.site},
+                               {"country", flow.country}, {"place", flow.place}, {"treatment", flow.treatment},
+                               {"requests", count}});
   }
   return out;
 }

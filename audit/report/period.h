@@ -4,10 +4,10 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -119,9 +119,16 @@ struct Siege {
   std::string words;
 };
 
-// Where data of a class and jurisdiction went. The site is empty for what was refused.
-using Flow = std::tuple<std::string /*jurisdiction*/, std::string /*data class*/,
-                        std::string /*site*/, std::string /*treatment*/>;
+// Where data of a class and jurisdiction went. Site, place and country are empty for what was refused.
+struct Flow {
+  std::string jurisdiction, data_class;
+  std::string site;
+  std::string place;    // where the site processes it, as the policy in force named that
+  std::string country;  // of that place (countries.h)
+  std::string treatment;
+
+  auto operator<=>(const Flow&) const = default;
+};
 
 struct PeriodFacts {
   Period period;

@@ -70,6 +70,7 @@ bool Decider::Ask(const PolicySnapshot& snapshot, DecisionFacts facts,
     decision.outcome_.policies = {"site-facts-not-approved"};
   } else {
     decision.outcome_ = snapshot.compiled->Decide(facts);
+    if (decision.allowed()) decision.place_ = PlaceOf(snapshot.compiled->entities, decision.site());
     decided = true;
   }
   decision.facts_ = std::make_shared<DecisionFacts>(std::move(facts));

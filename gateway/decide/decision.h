@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gateway/decide/obligations.h"
+#include "gateway/decide/site_place.h"
 #include "policy/revise/ladder.h"
 
 namespace portcullis::gateway {
@@ -24,6 +25,7 @@ class Decision {
   bool allowed() const { return outcome_.allowed(); }
   Treatment treatment() const { return outcome_.treatment; }
   const std::string& site() const { return outcome_.site; }  // empty when refused
+  const SitePlace& place() const { return place_; }          // of the site
   // Of a decision about a list: all that the caller may use, in order of preference.
   const std::vector<std::string>& sites() const { return sites_; }
   const std::vector<std::string>& policies() const { return outcome_.policies; }  // @id of deciders
@@ -43,6 +45,7 @@ class Decision {
   Decision() = default;
 
   policy::revise::Outcome outcome_;
+  SitePlace place_;
   std::vector<std::string> sites_;
   std::string revision_;
   uint64_t revision_number_ = 0;

@@ -120,6 +120,9 @@ audit::Event DecisionEvent(const Call& call, const Identity& who, const ScanResu
                      {"log", ToString(decision.obligations().log)},
                      {"alerts", Strings(decision.obligations().alerts)},
                      {"found", Findings(found)}};
+  if (!decision.place().id.empty()) {
+    facts["place"] = json::object{{"processing", decision.place().id}, {"in", Strings(decision.place().in)}};
+  }
   if (decision.obligations().retention_days) {
     facts["retention_days"] = *decision.obligations().retention_days;
   }

@@ -21,9 +21,9 @@ TEST(Collector, CountsDecisionsByPolicyAndFlow) {
   EXPECT_EQ(facts.by_policy.at("gdpr-ch5").refused, 1u);
   EXPECT_EQ(facts.by_policy.at("redact-ids").treated, 1u);
   // What was refused went nowhere, whatever site was meant.
-  EXPECT_EQ(facts.residency.at({"EU", "personal", "", "refused"}), 1u);
-  EXPECT_EQ(facts.residency.at({"US", "personal", "", "refused"}), 1u);
-  EXPECT_EQ(facts.residency.at({"(not stated)", "(nothing found)", "local", "redact"}), 1u);
+  EXPECT_EQ(facts.residency.at({"EU", "personal", "", "", "", "refused"}), 1u);
+  EXPECT_EQ(facts.residency.at({"US", "personal", "", "", "", "refused"}), 1u);
+  EXPECT_EQ(facts.residency.at({"(not stated)", "(nothing found)", "local", "", "unknown", "redact"}), 1u);
   EXPECT_EQ(facts.findings.at("iban"), 2u);
   ASSERT_EQ(facts.policies_in_force.size(), 1u);
   EXPECT_EQ(facts.policies_in_force[0].revision, "r7");
@@ -269,7 +269,7 @@ TEST(Collector, TakesTheCallersHomeAndTheModelsName) {
               "found":{"classes":["GovernmentId"],"kinds":{"nl_bsn":1},"subject_jurisdictions":[]},"facts":{"home":"EU"}})",
           PartType::kDecision);
   const PeriodFacts& facts = log.collector.facts();
-  EXPECT_EQ(facts.residency.at({"EU (home of the caller)", "GovernmentId", "builtin", "forwardRedacted"}), 1u);
+  EXPECT_EQ(facts.residency.at({"EU (home of the caller)", "GovernmentId", "builtin", "", "unknown", "forwardRedacted"}), 1u);
   const std::string page = ReportPageHtml({facts, Report(), kStart, "portcullis 0", ""});
   for (const char* words : {"portcullis-nano", "numbers of identity documents (GovernmentId)",
                             "with the findings taken out", "Dutch citizen number (nl_bsn)"}) {

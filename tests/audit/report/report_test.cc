@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <boost/json/parse.hpp>
+#include <map>
 #include <string>
 
 #include "audit/note.h"
 #include "audit/override.h"
 #include "audit/report/clauses.h"
+#include "audit/report/countries.h"
 #include "audit/report/document.h"
 #include "audit/report/escape.h"
 #include "tests/audit/report/sample_log.h"
@@ -124,6 +126,63 @@ TEST(ReportPage, OnlyAWitnessVouchesForTheWholeLog) {
   Report seen = Verified(Verdict::kValidWitnessed);
   seen.witnesses.push_back({"w1.example/w", 3, 1'700'000'000});
   EXPECT_NE(page(seen).find("w1.example/w saw its first 3 records on 2023-11-14"), std::string::npos);
+}
+
+TEST(Countries, AreTakenFromThePlaceOrWhatItLiesIn) {
+  EXPECT_EQ(CountryOf("FR", {"DE", "EEA"}), "FR");
+  EXPECT_EQ(CountryOf("local", {"DE", "EEA", "adequate"}), "DE");
+  EXPECT_EQ(CountryOf("US-DPF", {"US", "adequate"}), "US");
+  EXPECT_EQ(CountryOf("border", {"FR", "DE"}), "DE or FR");
+  for (const char* place : {"", "local", "EU", "ZZ", "de", "A"}) EXPECT_EQ(CountryOf(place, {"adequate", "EU"}), "unknown") << place;
+  EXPECT_EQ(CountryWords("ZW"), "Zimbabwe (ZW)");
+  EXPECT_EQ(CountryWords("AD"), "Andorra (AD)");
+  EXPECT_EQ(CountryWords("DE or FR"), "DE or FR");
+  EXPECT_EQ(CountryWords("unknown"), "unknown");
+}
+
+std::string DecisionAt(const char* site, const char* place) {
+  return R"({"treatment":"forward","site":")" + std::string(site) + R"(","policies":["p"],"found":{"classes":["Health"],)" +
+         R"("subject_jurisdictions":["EU"]})" + place + "}";
+}
+
+TEST(ReportPage, ResidencyNamesTheCountryOfTheSite) {
+  Log log;
+  const auto add = [&log](uint16_t outcome, const char* site, const char* place) {
+    log.Add(Kind::kDecision, outcome, DecisionAt(site, place).c_str(), PartType::kDecision);
+  };
+  add(1, "paris", R"(,"place":{"processing":"FR","in":["EEA","adequate"]})");
+  add(1, "here", R"(,"place":{"processing":"local","in":["DE","EEA"]})");
+  add(1, "there", R"(,"place":{"processing":"local","in":["adequate"]})");
+  add(1, "old", "");
+  add(2, "abroad", R"(,"place":{"processing":"US","in":[]})");
+  add(1, "odd", R"(,"place":{"processing":7,"in":"DE"})");
+  const Report verified = Verified(Verdict::kValidSelfAttested);
+  const ReportDocument document{log.collector.facts(), verified, kStart, "portcullis 0", ""};
+  std::map<std::string, std::string> countries;
+  const auto json = boost::json::parse(ReportPageJson(document));
+  for (const auto& row : json.at("residency").as_array()) {
+    countries[std::string(row.at("site").as_string())] =
+        std::string(row.at("country").as_string()) + " at " + std::string(row.at("place").as_string());
+  }
+  EXPECT_EQ(countries, (std::map<std::string, std::string>{{"paris", "FR at FR"},
+                                                           {"here", "DE at local"},
+                                                           {"there", "unknown at local"},
+                                                           {"old", "unknown at "},
+                                                           {"odd", "unknown at "},
+                                                           {"", " at "}}));
+  const std::string page = ReportPageHtml(document);
+  EXPECT_NE(page.find("<th scope=\"col\">Country</th>"), std::string::npos);
+  EXPECT_NE(page.find("<td>France (FR)</td>"), std::string::npos);
+  EXPECT_NE(page.find("<td>Germany (DE)\nplace: local</td>"), std::string::npos);
+  EXPECT_NE(page.find("<td>unknown\nplace: local</td>"), std::string::npos);
+  EXPECT_NE(page.find("<td>unknown</td>"), std::string::npos);
+  EXPECT_EQ(page.find("United States"), std::string::npos);  // it was refused
+  EXPECT_NE(page.find("Where the country is unknown"), std::string::npos);
+
+  Log known;
+  known.Add(Kind::kDecision, 1, DecisionAt("paris", R"(,"place":{"processing":"FR","in":[]})").c_str(), PartType::kDecision);
+  const std::string all_known = ReportPageHtml({known.collector.facts(), verified, kStart, "portcullis 0", ""});
+  EXPECT_EQ(all_known.find("Where the country is unknown"), std::string::npos);
 }
 
 TEST(EscapeHtml, LeavesNothingThatActs) {

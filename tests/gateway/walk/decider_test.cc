@@ -100,6 +100,22 @@ TEST_F(DeciderTest, ShippedSetForwardsRedactsAndRefuses) {
   EXPECT_FALSE(marked.policies().empty());
 }
 
+TEST_F(DeciderTest, SaysWhereTheSiteProcessesWhatItIsSent) {
+  EXPECT_EQ(Ask(Shipped(), "What is 17 + 25?").place().id, "local");
+  EXPECT_EQ(Ask(Shipped(), "What is 17 + 25?").place().in, std::vector<std::string>{"adequate"});
+  EXPECT_TRUE(Ask(Shipped(), "NATO SECRET\nthe plan").place().id.empty());
+
+  const auto configured = PolicySnapshot::Load(
+      fs::path(PORTCULLIS_SOURCE_DIR) / "policy/sets/default",
+      R"([{"uid":{"type":"Gw::Jurisdiction","id":"local"},"attrs":{},
+           "parents":[{"type":"Gw::Jurisdiction","id":"DE"}]}])");
+  ASSERT_TRUE(configured) << configured.error().message;
+  const SitePlace place = Ask(configured.value(), "What is 17 + 25?").place();
+  EXPECT_EQ(place.id, "local");
+  EXPECT_EQ(place.in, (std::vector<std::string>{"DE", "EEA", "adequate"}));
+  EXPECT_TRUE(PlaceOf(configured.value()->compiled->entities, "elsewhere").id.empty());
+}
+
 TEST_F(DeciderTest, AForbidThatErrorsStillRefuses) {
   auto set = Own("permit(principal, action, resource);\n"
                  "@id(\"broken\") forbid(principal, action in Gw::Action::\"transfer\", resource)\n"
