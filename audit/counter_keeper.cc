@@ -214,13 +214,22 @@ Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions&
 }
 
 Result<void> CounterKeeper::Start(Signer& signer) {
-  const uint64_t target = shared_->value + 1;
+  const auto step = [this](uint64_t target) {
+    return shared_->Ask<void>([target](MonotonicCounter& counter) {
+      bool asked = false;
+      return Advance(counter, target, asked);
+    });
+  };
+  // A step that the memory had announced and the counter had not taken comes first: copies of the memory of that time
+  // fit its value, and must not fit the value that this start goes on with.
+  const uint64_t announced = signer.counter().value;
+  if (announced > shared_->value) {
+    BOOST_OUTCOME_TRY(step(announced));
+  }
+  const uint64_t target = announced + 1;
   signer.set_counter({CounterMemory::Use::kInUse, shared_->name, target});
   BOOST_OUTCOME_TRY(signer.Save());
-  BOOST_OUTCOME_TRY(shared_->Ask<void>([target](MonotonicCounter& counter) {
-    bool asked = false;
-    return Advance(counter, target, asked);
-  }));
+  BOOST_OUTCOME_TRY(step(target));
   const std::lock_guard guard(shared_->mutex);
   shared_->value = shared_->wanted = shared_->followed = target;
   shared_->next_step = steady_clock::now() + shared_->options.period;

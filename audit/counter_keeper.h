@@ -37,7 +37,7 @@ class CounterKeeper {
   CounterKeeper(const CounterKeeper&) = delete;
   CounterKeeper& operator=(const CounterKeeper&) = delete;
 
-  // The step of a start, memory and counter; returns when it is done.
+  // The step of a start, memory and counter, behind one that a cut left undone; returns when it is done.
   Result<void> Start(Signer& signer);
   // The value that the signer's memory must hold with its next write. `at_once`: a step is due now.
   uint64_t Wanted(bool at_once);

@@ -66,6 +66,11 @@ struct CutBehindCreate : ChipCounter {
   Result<uint64_t> Read() override { return Error{Code::kCounter, "cut"}; }
 };
 
+struct DeadAtIncrement : ChipCounter {
+  using ChipCounter::ChipCounter;
+  Result<uint64_t> Increment() override { return Error{Code::kCounter, "cut"}; }
+};
+
 class CounterTest : public CasesTest {
  protected:
   // No step of its own for an hour, unless a test asks.
@@ -159,10 +164,6 @@ TEST_F(CounterTest, ACutBetweenMemoryAndCounterGoesOn) {
   StartAndStop();
   const uint64_t stood = chip_->value;
   // The memory is written, the counter is not reached.
-  struct DeadAtIncrement : ChipCounter {
-    using ChipCounter::ChipCounter;
-    Result<uint64_t> Increment() override { return Error{Code::kCounter, "cut"}; }
-  };
   WriterOptions options = Counted();
   options.counter.counter = std::make_shared<DeadAtIncrement>(chip_);
   EXPECT_EQ(Refused(std::move(options)).code, Code::kCounter);
@@ -175,6 +176,22 @@ TEST_F(CounterTest, ACutBetweenMemoryAndCounterGoesOn) {
   chip_->fails_behind = false;
   StartAndStop();
   EXPECT_EQ(Verify().verdict, Verdict::kValidSelfAttested);
+}
+
+// A copy of the cut state fits the counter once the step that it announced is done: the start that does it goes one further.
+TEST_F(CounterTest, Case13ACopyOfACutStepIsRefusedOnceTheLogGoesOn) {
+  StartAndStop();
+  WriterOptions options = Counted();
+  options.counter.counter = std::make_shared<DeadAtIncrement>(chip_);
+  EXPECT_EQ(Refused(std::move(options)).code, Code::kCounter);
+  const uint64_t announced = Memory().value;
+  ASSERT_EQ(announced, chip_->value + 1);
+  Snapshot("cut");
+  { const auto writer = StartWriter(Counted()); }  // killed behind its start
+  EXPECT_EQ(chip_->value, announced + 1);
+  EXPECT_EQ(Memory().value, announced + 1);
+  PutBack("cut");
+  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
 }
 
 TEST_F(CounterTest, ACutWhileTheCounterIsMadeGoesOn) {
