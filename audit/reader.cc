@@ -121,13 +121,13 @@ Result<LoadedRecord> LoadProved(const std::filesystem::path& log_folder, const V
 }  // namespace
 
 RecordOpener::RecordOpener(std::string_view origin, SubjectKeySource* keys,
-                           std::vector<const certs::SecretBytes*> auditor_secrets)
-    : origin_(OriginId(origin)), keys_(keys), auditor_secrets_(std::move(auditor_secrets)),
+                           std::vector<const certs::SecretBytes*> auditor_secrets, const Shares* shares)
+    : origin_(OriginId(origin)), keys_(keys), auditor_secrets_(std::move(auditor_secrets)), shares_(shares),
       record_key_(kKeySize) {}
 
 void RecordOpener::TakeKey(const Leaf& leaf, std::string_view payload) {
   if (payload.size() < kPartEntrySize) return;
-  chains_[leaf.seq] = Chain{std::string(payload.substr(kPartEntrySize)), {}, 0, {}, {}};
+  chains_[leaf.seq] = Chain{std::string(payload.substr(kPartEntrySize)), {}, 0, {}, {}, false};
   if (chains_.size() > kMaxChains) chains_.erase(chains_.begin());
 }
 
@@ -168,24 +168,44 @@ Result<RecordOpener::Chain*> RecordOpener::DeriveKey(const Leaf& leaf) {
   }
   BOOST_OUTCOME_TRY(CheckPlaceInTree(leaf));
   Chain& chain = found->second;
-  if (chain.key.empty() || chain.index > leaf.chain_index) {
-    auto subject_key = keys_->KeyOf(SubjectKeyOf(leaf));
-    if (!subject_key) return subject_key.error();
-    const WrapContext context{origin_, SubjectKeyOf(leaf), leaf.epoch, leaf.chain};
-    BOOST_OUTCOME_TRY(chain.key, OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_));
-    chain.node = certs::SecretBytes(kNodeSize);
-    const bool whole = subject_key.value().Node(PointOfChain(leaf.chain), kChainDepth, chain.node.bytes());
-    if (!whole) {  // such a key may be large: of those one is kept, and the other chains begin anew
-      for (auto& [seq, other] : chains_) {
-        if (&other != &chain && !other.punctured.empty()) other = Chain{std::move(other.wrap_set), {}, 0, {}, {}};
-      }
-    }
-    chain.punctured = whole ? SubjectKey() : std::move(subject_key.value());
-    chain.index = 0;
+  const bool covered = !chain.shared || shares_->Covers(leaf.chain, leaf.seq);
+  if (chain.key.empty() || chain.index > leaf.chain_index || !covered) {
+    BOOST_OUTCOME_TRY(OpenChain(leaf, chain));
   }
   for (; chain.index < leaf.chain_index; ++chain.index) AdvanceChain(chain.key.bytes());
   DeriveRecordKey(chain.key.bytes(), leaf.seq, record_key_);
-  return &chain;
+  if (!chain.shared || IsRecordKey(leaf, record_key_)) return &chain;
+  chain.key = {};
+  return Error{Code::kOtherAuditor, "the share given is not the other auditor's half of the key of record " + std::to_string(leaf.seq)};
+}
+
+Result<void> RecordOpener::OpenChain(const Leaf& leaf, Chain& chain) {
+  auto subject_key = keys_->KeyOf(SubjectKeyOf(leaf));
+  if (!subject_key) return subject_key.error();
+  const WrapContext context{origin_, SubjectKeyOf(leaf), leaf.epoch, leaf.chain};
+  auto key = OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_);
+  chain.shared = !key && key.error().code == Code::kOtherAuditor && shares_ != nullptr &&
+                 shares_->Covers(leaf.chain, leaf.seq);
+  if (chain.shared) {
+    key = OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_,
+                      shares_->HalvesFor(context, leaf.seq));
+  }
+  if (!key) {
+    chain.key = {};
+    if (key.error().code != Code::kOtherAuditor || shares_ == nullptr || !shares_->Knows(leaf.chain)) return key.error();
+    return Error{Code::kOtherAuditor, "the share given does not name record " + std::to_string(leaf.seq)};
+  }
+  chain.key = std::move(key.value());
+  chain.node = certs::SecretBytes(kNodeSize);
+  const bool whole = subject_key.value().Node(PointOfChain(leaf.chain), kChainDepth, chain.node.bytes());
+  if (!whole) {  // such a key may be large: of those one is kept, and the other chains begin anew
+    for (auto& [seq, other] : chains_) {
+      if (&other != &chain && !other.punctured.empty()) other = Chain{std::move(other.wrap_set), {}, 0, {}, {}, false};
+    }
+  }
+  chain.punctured = whole ? SubjectKey() : std::move(subject_key.value());
+  chain.index = 0;
+  return Ok();
 }
 
 Result<LoadedRecord> LoadRecord(const std::filesystem::path& log_folder, const VerifierKey& key,

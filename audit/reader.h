@@ -16,6 +16,7 @@
 #include "audit/note.h"
 #include "audit/record.h"
 #include "audit/seal.h"
+#include "audit/share.h"
 #include "audit/subject_key.h"
 #include "certs/secret.h"
 
@@ -24,9 +25,10 @@ namespace portcullis::audit {
 // Opens records that come in log order (chains only go forward). Keeps a bounded number of chains.
 class RecordOpener {
  public:
-  // `keys` and the secrets must outlive the opener. Two secrets for records of two-person mode.
+  // `keys`, the secrets and the shares must outlive the opener. Two secrets for records of two-person mode, or one and
+  // the other auditor's share.
   RecordOpener(std::string_view origin, SubjectKeySource* keys,
-               std::vector<const certs::SecretBytes*> auditor_secrets);
+               std::vector<const certs::SecretBytes*> auditor_secrets, const Shares* shares = nullptr);
 
   // A KEY record: keeps its wrap set.
   void TakeKey(const Leaf& leaf, std::string_view payload);
@@ -41,15 +43,18 @@ class RecordOpener {
     uint32_t index = 0;
     certs::SecretBytes node;   // of the subject key's tree, for the whole chain
     SubjectKey punctured;      // instead, where a part of the chain was shredded
+    bool shared = false;       // the key came by a share: for the records that it names
   };
   // Into record_key_.
   Result<Chain*> DeriveKey(const Leaf& leaf);
+  Result<void> OpenChain(const Leaf& leaf, Chain& chain);
   static bool Share(const Chain& chain, const Leaf& leaf, PartType type, std::span<uint8_t> share);
   static constexpr size_t kMaxChains = 8192;
 
   const Id origin_;
   SubjectKeySource* const keys_;
   const std::vector<const certs::SecretBytes*> auditor_secrets_;
+  const Shares* const shares_;
   Sealer sealer_;
   certs::SecretBytes record_key_;
   std::map<uint64_t, Chain> chains_;  // by seq of the KEY record; the oldest go first

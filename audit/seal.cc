@@ -129,6 +129,10 @@ void DerivePartKey(const certs::SecretBytes& record_key, PartType type, std::spa
   KeyedHash(part_key.bytes(), record_key.bytes(), label, AsText(share));
 }
 
+bool IsRecordKey(const Leaf& leaf, const certs::SecretBytes& record_key) {
+  return Commitment(record_key.bytes(), leaf.seq) == leaf.key_commit;
+}
+
 Error PartShredded(uint64_t seq, PartType type) {
   return Error{Code::kNotFound, "the part `" + std::string(PartName(type)) + "` of record " + std::to_string(seq) + " was shredded"};
 }
@@ -228,7 +232,7 @@ Result<std::string> Sealer::OpenOne(const Leaf& leaf, std::string_view table, si
 Result<Opened> Sealer::Open(const Leaf& leaf, std::string_view payload, const certs::SecretBytes& record_key,
                             const ShareOf& share) {
   BOOST_OUTCOME_TRY(const auto entries, CheckPayload(leaf, payload, Zeros::kShredded));
-  if (Commitment(record_key.bytes(), leaf.seq) != leaf.key_commit) {
+  if (!IsRecordKey(leaf, record_key)) {
     return Damaged("the record key is not the one the leaf commits to");
   }
   Opened opened;

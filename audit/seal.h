@@ -108,9 +108,23 @@ std::string MakeWrapSet(const WrapContext& context, std::string_view jurisdictio
                         const SealTo& to);
 // What the clear part says, without any key.
 Result<WrapSetHead> ReadWrapSet(std::string_view wrap_set);
-// chain_0, with the subject's key and the secret keys of one auditor, or two in two-person mode.
+// In two-person mode: another auditor's half of a group, as he has opened it (share.h); empty: he gave none.
+using HalfOf = std::function<std::span<const uint8_t>(uint8_t group, const AuditorKeyId& auditor)>;
+// chain_0, with the subject's key and the secret keys of one auditor, or two in two-person mode, or one and the other's
+// half.
 Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
                                        std::span<const uint8_t> subject_key,
-                                       std::span<const certs::SecretBytes* const> auditor_secrets);
+                                       std::span<const certs::SecretBytes* const> auditor_secrets,
+                                       const HalfOf& half_of = {});
+struct WrapHalf {
+  uint8_t group = 0;
+  certs::SecretBytes half;
+};
+// In two-person mode: what this auditor's secret key opens of the group that he has with the other. kOtherAuditor:
+// there is none.
+Result<WrapHalf> OpenHalf(std::string_view wrap_set, const WrapContext& expected, std::span<const uint8_t> subject_key,
+                          const certs::SecretBytes& auditor_secret, const AuditorKeyId& other);
+// True when this is the key that the leaf commits to.
+bool IsRecordKey(const Leaf& leaf, const certs::SecretBytes& record_key);
 
 }  // namespace portcullis::audit

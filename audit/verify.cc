@@ -20,7 +20,7 @@ namespace {
 class Checks : public ScanVisitor {
  public:
   Checks(const VerifyOptions& options, std::string_view origin)
-      : options_(options), opener_(origin, options.keys, options.auditor_secrets),
+      : options_(options), opener_(origin, options.keys, options.auditor_secrets, options.shares),
         tiles_(LogLayout(options.log_folder).tiles()), receipts_(options.receipts) {
     std::sort(receipts_.begin(), receipts_.end(), [](const Receipt& a, const Receipt& b) { return a.seq < b.seq; });
     for (const Receipt& receipt : receipts_) seen_.push_back({receipt.seq, false});
@@ -296,7 +296,7 @@ void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
   }
   if (report.for_others > 0) {
     report.unproved.push_back("that the content of " + std::to_string(report.for_others) +
-                              " records decrypts, which are sealed to other auditors, or need the key of a second one");
+                              " records decrypts, which are sealed to other auditors, or need the key or a share of a second one");
   }
   if (options.auditor_secrets.empty()) {
     report.unproved.push_back("that the content decrypts (--auditor-key with --keys or --release)");

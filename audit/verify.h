@@ -19,6 +19,7 @@
 #include "audit/note.h"
 #include "audit/receipt.h"
 #include "audit/scan.h"
+#include "audit/share.h"
 #include "certs/secret.h"
 
 namespace portcullis::audit {
@@ -44,6 +45,7 @@ struct VerifyOptions {
   std::vector<Receipt> receipts;                        // of this log, which others hold: OpenReceipts
   std::optional<AuditorPolicy> auditors;                // nobody else may be sealed to
   std::vector<const certs::SecretBytes*> auditor_secrets;  // with `keys`: decrypt everything
+  const Shares* shares = nullptr;                       // of other auditors, for records of two-person mode
   SubjectKeySource* keys = nullptr;                     // alone: every key must be there
   bool all_keys = true;                                 // false: a release, the records of others stay closed
   ScanProgress progress;                                // none: nobody wants to know

@@ -19,7 +19,8 @@ namespace {
 
 constexpr std::string_view kUsage =
     "usage: portcullis-verify DIR [--key FILE] [--witness FILE]... [--seen FILE]... [--receipt FILE|TEXT]...\n"
-    "                         [--auditors FILE] [--auditor-key FILE]... [--keys DIR | --release FILE...] [--json]\n"
+    "                         [--auditors FILE] [--auditor-key FILE]... [--keys DIR | --release FILE...]\n"
+    "                         [--share FILE]... [--json]\n"
     "\n"
     "Checks an audit log without trusting the machine that wrote it.\n"
     "  DIR                the log's folder (with segments/, checkpoint, log.pub)\n"
@@ -30,6 +31,7 @@ constexpr std::string_view kUsage =
     "  --auditors FILE    the auditors: records sealed to anybody else are an error\n"
     "  --auditor-key FILE an auditor's secret key: also opens every record sealed to it (twice in two-person mode)\n"
     "  --release FILE     released subject keys, for --auditor-key\n"
+    "  --share FILE       in two-person mode, in place of the other auditor's key: his share of some records\n"
     "  --keys DIR         on the appliance: its key store; alone, every key must be there or erased\n"
     "  --threads N        default: all\n"
     "  --json             one JSON document on standard output\n"
@@ -42,7 +44,7 @@ int Usage(const std::string& why) {
 
 struct Arguments {
   std::string folder, key_file, keys_folder, auditors, threads;
-  std::vector<std::string> witnesses, seen, receipts, auditor_keys, releases;
+  std::vector<std::string> witnesses, seen, receipts, auditor_keys, releases, shares;
   bool json = false;
 };
 
@@ -60,6 +62,7 @@ std::string Parse(int argc, char** argv, Arguments& out) {
                                      : argument == "--receipt"     ? &out.receipts
                                      : argument == "--auditor-key" ? &out.auditor_keys
                                      : argument == "--release"     ? &out.releases
+                                     : argument == "--share"       ? &out.shares
                                                                    : nullptr;
     if (argument == "--help" || argument == "-h") return "help";
     if (argument == "--json") {
@@ -83,6 +86,7 @@ std::string Parse(int argc, char** argv, Arguments& out) {
   if (!out.auditor_keys.empty() && out.releases.empty() && out.keys_folder.empty()) {
     return "--auditor-key needs the subjects' keys: --release or --keys";
   }
+  if (!out.shares.empty() && out.auditor_keys.empty()) return "--share goes with --auditor-key";
   return {};
 }
 
@@ -91,6 +95,7 @@ struct Held {
   std::list<portcullis::certs::SecretBytes> secrets;
   std::unique_ptr<portcullis::audit::KeyStore> store;
   portcullis::audit::ReleasedKeys released;
+  portcullis::audit::Shares shares;
 };
 
 portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::audit::VerifyOptions& options,
@@ -133,8 +138,13 @@ portcullis::audit::Result<void> Load(const Arguments& arguments, portcullis::aud
     BOOST_OUTCOME_TRY(held.store, OpenKeyStore(arguments.keys_folder, KeyStore::Mode::kReadOnly));
     options.keys = held.store.get();
   }
-  if (arguments.releases.empty()) return Ok();
+  if (arguments.releases.empty() && arguments.shares.empty()) return Ok();
   BOOST_OUTCOME_TRY(const VerifierKey log, ReadLogKey(arguments.folder));
+  for (const std::string& file : arguments.shares) {
+    BOOST_OUTCOME_TRY(held.shares.AddFile(file, log.name, options.auditor_secrets));
+  }
+  options.shares = &held.shares;
+  if (arguments.releases.empty()) return Ok();
   for (const std::string& file : arguments.releases) {
     BOOST_OUTCOME_TRY(held.released.AddFile(file, log.name, options.auditor_secrets));
   }

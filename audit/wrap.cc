@@ -104,6 +104,12 @@ Result<certs::SecretBytes> OpenWrap(const Wrap& wrap, std::string_view context,
   return certs::SecretBytes::CopyOf(plain.bytes().first(kKeySize));
 }
 
+Result<AuditorKey> PublicOf(const certs::SecretBytes& secret) {
+  AuditorKey key;
+  if (secret.size() == kKeySize && crypto_scalarmult_base(key.data(), secret.data()) == 0) return key;
+  return Error{Code::kKeys, "the auditor key is not an X25519 secret key"};
+}
+
 }  // namespace
 
 std::string MakeWrapSet(const WrapContext& context, std::string_view jurisdiction,
@@ -162,7 +168,8 @@ Result<WrapSetHead> ReadWrapSet(std::string_view wrap_set) {
 
 Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapContext& expected,
                                        std::span<const uint8_t> subject_key,
-                                       std::span<const certs::SecretBytes* const> auditor_secrets) {
+                                       std::span<const certs::SecretBytes* const> auditor_secrets,
+                                       const HalfOf& half_of) {
   BOOST_OUTCOME_TRY(const WrapSetHead head, ReadWrapSet(wrap_set));
   if (!(head.context == expected)) return Damaged("it belongs to another record");
   struct Holder {
@@ -171,10 +178,7 @@ Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapCont
   };
   std::map<AuditorKeyId, Holder> holders;
   for (const certs::SecretBytes* secret : auditor_secrets) {
-    AuditorKey key;
-    if (secret->size() != kKeySize || crypto_scalarmult_base(key.data(), secret->data()) != 0) {
-      return Error{Code::kKeys, "the auditor key is not an X25519 secret key"};
-    }
+    BOOST_OUTCOME_TRY(const AuditorKey key, PublicOf(*secret));
     holders[KeyIdOf(key)] = Holder{key, secret};
   }
   const std::string bound = EncodeContext(head.context);
@@ -184,10 +188,16 @@ Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapCont
   for (size_t i = 0; i < head.auditors.size(); ++i) {
     const Wrap wrap = GetWrap(in);
     const auto holder = holders.find(wrap.id);
-    if (holder == holders.end()) continue;
-    met.insert(wrap.id);
-    BOOST_OUTCOME_TRY(certs::SecretBytes secret, OpenWrap(wrap, bound, subject_key, *holder->second.secret,
-                                                          holder->second.key));
+    certs::SecretBytes secret;
+    if (holder != holders.end()) {
+      met.insert(wrap.id);
+      BOOST_OUTCOME_TRY(secret, OpenWrap(wrap, bound, subject_key, *holder->second.secret, holder->second.key));
+    } else if (const auto half = head.two_person && half_of ? half_of(wrap.group, wrap.id) : std::span<const uint8_t>();
+               half.size() == kKeySize) {
+      secret = certs::SecretBytes::CopyOf(half);
+    } else {
+      continue;
+    }
     if (!head.two_person) return secret;
     const auto half = halves.find(wrap.group);
     if (half == halves.end()) {
@@ -199,7 +209,31 @@ Result<certs::SecretBytes> OpenWrapSet(std::string_view wrap_set, const WrapCont
   }
   if (met.size() > 1) return Damaged("no two of the wraps for the auditor keys given belong together");
   return Error{Code::kOtherAuditor, met.empty() ? "this record is not sealed to the auditor key given"
-                                                : "this record needs the keys of two auditors"};
+                                                : "this record needs the keys of two auditors, or the other one's share"};
+}
+
+Result<WrapHalf> OpenHalf(std::string_view wrap_set, const WrapContext& expected, std::span<const uint8_t> subject_key,
+                          const certs::SecretBytes& auditor_secret, const AuditorKeyId& other) {
+  BOOST_OUTCOME_TRY(const WrapSetHead head, ReadWrapSet(wrap_set));
+  if (!(head.context == expected)) return Damaged("it belongs to another record");
+  BOOST_OUTCOME_TRY(const AuditorKey own, PublicOf(auditor_secret));
+  if (!head.two_person) return Error{Code::kOtherAuditor, "this record opens with one auditor's key: there is nothing to share"};
+  const AuditorKeyId own_id = KeyIdOf(own);
+  std::map<uint8_t, std::map<AuditorKeyId, Wrap>> groups;
+  ByteReader in(wrap_set.substr(kHeadSize));
+  for (size_t i = 0; i < head.auditors.size(); ++i) {
+    const Wrap wrap = GetWrap(in);
+    groups[wrap.group][wrap.id] = wrap;
+  }
+  for (const auto& [number, wraps] : groups) {
+    const auto mine = wraps.find(own_id);
+    if (wraps.size() != 2 || mine == wraps.end() || !wraps.contains(other)) continue;
+    WrapHalf half;
+    half.group = number;
+    BOOST_OUTCOME_TRY(half.half, OpenWrap(mine->second, EncodeContext(head.context), subject_key, auditor_secret, own));
+    return half;
+  }
+  return Error{Code::kOtherAuditor, "this record is not sealed to these two auditors together"};
 }
 
 }  // namespace portcullis::audit

@@ -115,6 +115,7 @@ void AddAudit(CLI::App& app, Context& context) {
   AddAuditSearch(*noun, context);
   AddAuditExport(*noun, context);
   AddAuditPart(*noun, context);
+  AddAuditShare(*noun, context);
   AddAuditReceipt(*noun, context);
   AddAuditReport(*noun, context);
   AddAuditActs(*noun, context);

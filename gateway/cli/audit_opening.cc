@@ -86,10 +86,15 @@ std::string ForTerminal(const std::string& text) {
   return out;
 }
 
-void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments) {
+void AddKeyOptions(CLI::App& command, OpeningArguments& arguments) {
   command.add_option("--auditor-key", arguments.auditor_keys, "an auditor's secret key, to open contents");
   command.add_option("--release", arguments.releases, "a release file with a subject's keys");
   command.add_option("--keys", arguments.keys, "on the box: folder of the keys, for the subjects' keys");
+}
+
+void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments) {
+  AddKeyOptions(command, arguments);
+  command.add_option("--share", arguments.shares, "in two-person mode, in place of the other's key: his share (audit share)");
 }
 
 audit::Result<void> Opening::Prepare(const OpeningArguments& arguments, const audit::VerifierKey& log_key) {
@@ -97,6 +102,11 @@ audit::Result<void> Opening::Prepare(const OpeningArguments& arguments, const au
     BOOST_OUTCOME_TRY(auto secret, audit::ReadAuditorSecret(file));
     secrets_.push_back(std::move(secret));
     pointers_.push_back(&secrets_.back());
+  }
+  for (const std::string& file : arguments.shares) {
+    BOOST_OUTCOME_TRY(const audit::ShareHead share, shares_.AddFile(file, log_key.name, pointers_));
+    std::cerr << file << ": a share by the key " << audit::Hex(share.from) << " of " << TimeText(share.made_us) << ", for "
+              << share.records << (share.records == 1 ? " record: " : " records: ") << ForTerminal(share.reason) << "\n";
   }
   if (!arguments.keys.empty()) {
     BOOST_OUTCOME_TRY(audit::CheckKeysAreOf(arguments.keys, log_key));

@@ -15,6 +15,7 @@
 #include "audit/reader.h"
 #include "audit/release.h"
 #include "audit/report/period.h"
+#include "audit/share.h"
 #include "gateway/cli/command.h"
 
 namespace portcullis::cli {
@@ -24,6 +25,7 @@ void AddAuditSearch(CLI::App& noun, Context& context);  // search, index
 void AddAuditExport(CLI::App& noun, Context& context);
 void AddAuditPart(CLI::App& noun, Context& context);    // release-part, open-part
 void AddAuditReceipt(CLI::App& noun, Context& context);
+void AddAuditShare(CLI::App& noun, Context& context);
 
 boost::json::object Summary(const audit::Leaf& leaf, const audit::Hash& leaf_hash);
 boost::json::object Contents(const std::vector<audit::Part>& parts);
@@ -35,29 +37,32 @@ void PrintLine(const audit::Leaf& leaf);
 std::string ForTerminal(const std::string& text);
 
 struct OpeningArguments {
-  std::vector<std::string> auditor_keys, releases;
+  std::vector<std::string> auditor_keys, releases, shares;
   std::string keys;
 
   bool any() const { return !auditor_keys.empty() && (!keys.empty() || !releases.empty()); }
-  bool half() const { return !any() && !(auditor_keys.empty() && keys.empty() && releases.empty()); }
+  bool half() const { return !any() && !(auditor_keys.empty() && keys.empty() && releases.empty() && shares.empty()); }
 };
 void AddOpeningOptions(CLI::App& command, OpeningArguments& arguments);
+void AddKeyOptions(CLI::App& command, OpeningArguments& arguments);  // without --share
 
-// The keys, in memory that is wiped. Must outlive the opener that uses them.
+// The keys, in memory that is wiped. Says on standard error of each share whose it is, and what for. Must outlive the opener that uses them.
 class Opening {
  public:
   audit::Result<void> Prepare(const OpeningArguments& arguments, const audit::VerifierKey& log_key);
   audit::RecordOpener MakeOpener(const std::string& origin) const {
-    return audit::RecordOpener(origin, source_, pointers_);
+    return audit::RecordOpener(origin, source_, pointers_, &shares_);
   }
   const std::vector<const certs::SecretBytes*>& secrets() const { return pointers_; }
   audit::SubjectKeySource* source() const { return source_; }
+  const audit::Shares* shares() const { return &shares_; }
 
  private:
   std::list<certs::SecretBytes> secrets_;
   std::vector<const certs::SecretBytes*> pointers_;
   std::unique_ptr<audit::KeyStore> store_;
   audit::ReleasedKeys released_;
+  audit::Shares shares_;
   audit::SubjectKeySource* source_ = nullptr;
 };
 

@@ -120,6 +120,7 @@ void MakeReport(Context& context, const Arguments& arguments) {
     opener.emplace(opening.MakeOpener(log_key.value().name));
     verify.auditor_secrets = opening.secrets();
     verify.keys = opening.source();
+    verify.shares = opening.shares();
     verify.all_keys = !arguments.opening.keys.empty();
   }
   audit::Progress checking("verify", audit::LogBytes(arguments.log));
