@@ -32,16 +32,20 @@ class KeyVisitor : public ScanVisitor {
 
 PeriodScan::PeriodScan(std::filesystem::path log_folder, VerifierKey key, uint64_t begin_us, uint64_t end_us)
     : log_folder_(std::move(log_folder)), key_(std::move(key)) {
+  // Read before the segments: the log of a working writer is always ahead of it.
+  const auto head = SignedHead(log_folder_, key_);
+  if (head) head_ = head.value();
+  else warning_ = head.error().message + "; so it is not known whether the log's end is missing";
   if (begin_us > 0 || end_us < UINT64_MAX) {
-    const auto planned = Plan(begin_us, end_us);
+    const Result<void> planned = head ? Plan(begin_us, end_us) : Result<void>(head.error());
     whole_ = !planned;
-    if (!planned) warning_ = planned.error().message + "; the whole log is read instead";
+    if (head && !planned) warning_ = planned.error().message;
+    if (!planned) warning_ += "; the whole log is read instead";
   }
   if (whole_) bytes_ = LogBytes(log_folder_);
 }
 
 Result<void> PeriodScan::Plan(uint64_t begin_us, uint64_t end_us) {
-  BOOST_OUTCOME_TRY(head_, SignedHead(log_folder_, key_));
   BOOST_OUTCOME_TRY(const std::vector<uint64_t> numbers, ListSegments(log_folder_));
   std::vector<bool> wanted;
   for (const uint64_t number : numbers) {
@@ -81,7 +85,8 @@ Result<void> PeriodScan::Plan(uint64_t begin_us, uint64_t end_us) {
 }
 
 // Headers decide what is not read, so each is held against what is signed: it is the one of its segment's last
-// batch, and behind that batch the next segment begins. False: the newest segment does not end with a batch.
+// batch, and behind that batch the next segment begins; the newest ends behind what the signed checkpoint covers. False:
+// it does not end with a batch.
 Result<bool> PeriodScan::CheckEnds() const {
   SegmentEnd before;
   for (const SegmentPlace& place : places_) {
@@ -89,11 +94,37 @@ Result<bool> PeriodScan::CheckEnds() const {
       return Error{Code::kTampered, "segment " + SegmentName(place.number) + ": records before it are missing"};
     }
     const auto end = EndOfSegment(log_folder_, key_, place);
-    if (place.number + 1 == places_.size()) return end.has_value() && end.value().has_value();
+    if (place.number + 1 == places_.size()) {
+      if (!end || !end.value()) return false;
+      if (end.value()->size < head_.size) return EndsEarly(end.value()->size);
+      return true;
+    }
     if (!end) return end.error();
     if (end.value()) before = *end.value();
   }
+  if (head_.size > 0) return EndsEarly(0);
   return true;
+}
+
+Error PeriodScan::EndsEarly(uint64_t size) const {
+  return Error{Code::kRolledBack, "the log ends at record " + std::to_string(size) +
+                                      ", its signed checkpoint covers " + std::to_string(head_.size)};
+}
+
+// To be asked of a scan that goes to the log's end: what is signed of it must be there, whatever the last segment says.
+void PeriodScan::CheckEndOf(ScanResult& result) const {
+  if (result.fault && !result.torn) return;
+  const uint64_t size = result.tree.size();
+  std::optional<Error> bad;
+  if (size < head_.size) {
+    bad = EndsEarly(size);
+  } else if (const auto root = result.roots.find(head_.size);
+             head_.size > 0 && (root == result.roots.end() || root->second != head_.root)) {
+    bad = Error{Code::kForked, "the log's signed checkpoint has another root than its records"};
+  }
+  if (!bad) return;
+  result.torn = false;
+  result.fault = Fault{bad->code, std::min(size, head_.size), bad->message};
 }
 
 uint64_t PeriodScan::segments() const {
@@ -103,8 +134,13 @@ uint64_t PeriodScan::segments() const {
 }
 
 ScanResult PeriodScan::Run(ScanOptions options, ScanVisitor& visitor) {
-  if (whole_) return ScanLog(log_folder_, key_, options, &visitor);
+  options.root_sizes.push_back(head_.size);
   ScanResult result;
+  if (whole_) {
+    result = ScanLog(log_folder_, key_, options, &visitor);
+    CheckEndOf(result);
+    return result;
+  }
   uint64_t done = 0, last = 0;
   if (options.progress) {
     options.progress = [&, progress = options.progress](uint64_t bytes, uint64_t records) {
@@ -118,6 +154,7 @@ ScanResult PeriodScan::Run(ScanOptions options, ScanVisitor& visitor) {
     options.start = stretch.start;
     options.end_segment = stretch.end_segment;
     result = ScanLog(log_folder_, key_, options, &visitor);
+    if (stretch.end_segment == places_.size()) CheckEndOf(result);
     if (result.fault) return result;
     done += last;
   }

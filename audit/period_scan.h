@@ -1,7 +1,8 @@
 // Reads the records of a period and not the rest of the log. The header of a segment says of which day its records
 // are; those of the period's days are read, and on either side of them one more, as FORMAT.md lets a record be late
 // by an hour. Of the others the header and the last batch are read, which are signed for each other and for the next
-// segment's header: what is left out is what the log's writer said is of another day. Runs of segments are scanned
+// segment's header, the newest for the log's checkpoint: what is left out is what the log's writer said is of another
+// day, and a log that ends before its checkpoint is a fault. Runs of segments are scanned
 // from where they begin (place.h). Where that is not possible (a header, segment's end, tile or checkpoint that is damaged or
 // missing) the whole log is read, with a warning. A record may be sealed under a KEY record before the run that it is in:
 // that is looked for on demand. Damage within the segments that are left out is the verifier's to find (verify.h).
@@ -43,10 +44,12 @@ class PeriodScan {
   };
   Result<void> Plan(uint64_t begin_us, uint64_t end_us);
   Result<bool> CheckEnds() const;
+  Error EndsEarly(uint64_t size) const;
+  void CheckEndOf(ScanResult& result) const;
 
   const std::filesystem::path log_folder_;
   const VerifierKey key_;
-  Checkpoint head_;
+  Checkpoint head_;                   // empty where it cannot be read
   std::vector<SegmentPlace> places_;  // of all segments
   std::vector<Stretch> stretches_;
   bool whole_ = true;

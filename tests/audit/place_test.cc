@@ -123,6 +123,7 @@ class PeriodTest : public PlaceTest {
     std::string warning;
     uint64_t segments = 0, bytes = 0;
     std::optional<Fault> fault;
+    bool torn = false;
   };
   Answer Part(uint64_t begin, uint64_t end) const {
     PeriodScan scan(log(), Key(), begin, end);
@@ -131,7 +132,7 @@ class PeriodTest : public PlaceTest {
     ScanOptions options;
     options.payloads = true;
     const ScanResult result = scan.Run(options, taker);
-    return {taker.lines, scan.warning(), scan.segments(), scan.bytes(), result.fault};
+    return {taker.lines, scan.warning(), scan.segments(), scan.bytes(), result.fault, result.torn};
   }
 
   std::unique_ptr<KeyStore> store_;
@@ -218,6 +219,51 @@ TEST_F(PeriodTest, AHeaderOrAnEndThatIsNotTheSegmentsHidesNothing) {
   const Answer answer = Part(begin, end);
   EXPECT_EQ(answer.warning, "");
   EXPECT_EQ(answer.lines, Whole(begin, end));
+}
+
+// The end of the log is bound by the signed checkpoint alone.
+TEST_F(PeriodTest, ALogThatEndsBeforeItsCheckpointIsRefused) {
+  constexpr uint64_t kLast = kFirstDay + kDays - 1;
+  const auto expect_refused = [&](const char* what, bool planned) {
+    const Answer answer = Part(kLast * kDayUs, UINT64_MAX);
+    EXPECT_EQ(answer.warning.find("the whole log is read instead") == std::string::npos, planned) << what << answer.warning;
+    const Answer all = Part(0, UINT64_MAX);
+    EXPECT_EQ(all.warning, "") << what;
+    for (const Answer& one : {answer, all}) {
+      ASSERT_TRUE(one.fault) << what;
+      EXPECT_EQ(one.fault->code, Code::kRolledBack) << what << one.fault->message;
+      EXPECT_FALSE(one.torn) << what;
+    }
+  };
+  const ParsedSegment parsed = ParseSegmentFile(segment(kDays - 1), Key(), {});
+  ASSERT_GT(parsed.batches.size(), 2u);
+  std::filesystem::resize_file(segment(kDays - 1), parsed.batches.end()[-2].end);
+  expect_refused("cut behind a batch", false);
+  Spill(segment(kDays - 1), Slurp(segment(kDays - 1)) + "PCLF");
+  expect_refused("cut, with a torn end", true);
+  std::filesystem::resize_file(segment(kDays - 1), parsed.header_end);
+  expect_refused("cut behind the header", true);
+  std::filesystem::remove(segment(kDays - 1));
+  expect_refused("without the newest segment", false);
+  for (uint64_t number = 0; number + 1 < kDays; ++number) std::filesystem::remove(segment(number));
+  expect_refused("without segments", false);
+}
+
+// Two histories under one key: the newest segment of the other one, as long as the checkpoint's.
+TEST_F(PeriodTest, AnEndThatIsNotTheCheckpointsIsRefused) {
+  const Checkpoint head = SignedHead(log(), Key()).value();
+  const Signer signer = Signer::Open(keys(), kOrigin).value();
+  Checkpoint other = head;
+  other.root[0] ^= 1;
+  const std::string good = Slurp(log() / "checkpoint");
+  Spill(log() / "checkpoint", signer.SignText(CheckpointText(other)));
+  const Answer answer = Part(0, UINT64_MAX);
+  ASSERT_TRUE(answer.fault);
+  EXPECT_EQ(answer.fault->code, Code::kForked) << answer.fault->message;
+  Spill(log() / "checkpoint", good);
+  EXPECT_FALSE(Part(0, UINT64_MAX).fault);
+  std::filesystem::remove(log() / "checkpoint");
+  EXPECT_NE(Part(0, UINT64_MAX).warning, "");
 }
 
 TEST_F(PeriodTest, AFirstSegmentThatBeginsLaterIsRefused) {
