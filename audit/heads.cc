@@ -41,6 +41,7 @@ Result<Heads> ReadHeads(const VerifyOptions& options, const VerifierKey& key) {
   BOOST_OUTCOME_TRY(all.checkpoint, ReadFile(layout.checkpoint(), kMaxNote));
   BOOST_OUTCOME_TRY(const Checkpoint own, OpenCheckpoint(all.checkpoint, key));
   all.heads.push_back(SeenHead{own, "the signed checkpoint"});
+  size_t given = options.seen.size();  // they come first
   std::vector<std::string> notes = options.seen;
   if (const auto witnessed = ReadFile(layout.witnessed(), kMaxNote)) {
     BOOST_OUTCOME_TRY(const auto split, SplitNotes(witnessed.value()));
@@ -52,8 +53,11 @@ Result<Heads> ReadHeads(const VerifyOptions& options, const VerifierKey& key) {
     BOOST_OUTCOME_TRY(const Note note, ParseNote(text));
     BOOST_OUTCOME_TRY(const auto cosigned, Cosignatures(note, options.witnesses));
     for (const Cosigned& one : cosigned) Count(one, seen.size, all.witnesses);
-    all.heads.push_back(SeenHead{seen, cosigned.empty() ? "a checkpoint that was kept"
-                                                        : "the checkpoint cosigned by `" + cosigned[0].witness.name + "`"});
+    all.heads.push_back(SeenHead{seen,
+                                 cosigned.empty() ? "a checkpoint that was kept"
+                                                  : "the checkpoint cosigned by `" + cosigned[0].witness.name + "`",
+                                 given > 0});
+    if (given > 0) --given;
   }
   return all;
 }

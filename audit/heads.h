@@ -14,7 +14,8 @@ namespace portcullis::audit {
 
 struct SeenHead {
   Checkpoint checkpoint;
-  std::string whose;  // in words
+  std::string whose;    // in words
+  bool given = false;   // by who verifies, not found in the folder
 };
 
 struct Heads {

@@ -7,6 +7,7 @@
 #include "audit/closure.h"
 #include "audit/daykey.h"
 #include "audit/file.h"
+#include "audit/count.h"
 #include "audit/heads.h"
 #include "audit/layout.h"
 #include "audit/reader.h"
@@ -176,6 +177,10 @@ void Judge(Report& report, const ScanResult& scan, const Result<bool>& notes, co
                         " has another root than this log: two histories under one key");
     }
   }
+  for (const SeenHead& head : heads) {
+    if (head.given) report.kept.push_back({head.checkpoint.size, head.checkpoint.root});
+  }
+  std::ranges::sort(report.kept, {}, &KeptSeen::size);
   if (!notes.value()) {
     return Settle(report, Verdict::kTampered, 0, "the checkpoint is not signed by the key of a day");
   }
@@ -247,23 +252,24 @@ void CheckTiles(const VerifyOptions& options, const ScanResult& scan, const Tile
 
 void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
   if (report.records > report.checkpoint_size) {
-    report.notes.push_back(std::to_string(report.records - report.checkpoint_size) +
-                           " records lie after the last checkpoint, signed by the day's key only");
+    report.notes.push_back(Counted(report.records - report.checkpoint_size, "record lies", "records lie") +
+                           " after the last checkpoint, signed by the day's key only");
   }
   if (report.open_requests > 0) {
-    report.notes.push_back(std::to_string(report.open_requests) +
-                           " requests have no end yet; auditd closes them at its next start");
+    report.notes.push_back(Counted(report.open_requests, "request has", "requests have") +
+                           " no end yet; auditd closes what is open at its next start");
   }
   if (report.erased > 0) {
-    report.notes.push_back(std::to_string(report.erased) +
-                           " records were erased with an ERASE record; copies that were released before are out of reach");
+    report.notes.push_back(Counted(report.erased, "record was", "records were") +
+                           " erased with an ERASE record; copies that were released before are out of reach");
   }
   if (report.shredded > 0) {
-    report.notes.push_back(std::to_string(report.shredded) + " single parts of records were shredded with an ERASE record each");
+    report.notes.push_back(Counted(report.shredded, "single part of a record was", "single parts of records were") +
+                           " shredded with an ERASE record each");
   }
   if (checks.closure().unsynchronised() > 0) {
-    report.notes.push_back(std::to_string(checks.closure().unsynchronised()) +
-                           " records were written while the clock was not known to be synchronised");
+    report.notes.push_back(Counted(checks.closure().unsynchronised(), "record was", "records were") +
+                           " written while the clock was not known to be synchronised");
   }
   if (report.auditor_policies > 1) {
     report.notes.push_back("the auditors changed: " + std::to_string(report.auditor_policies) +
@@ -280,19 +286,20 @@ void SayLimits(const VerifyOptions& options, Checks& checks, Report& report) {
                               "the whole folder was replaced");
   }
   if (report.witnesses.empty()) {
-    report.unproved.push_back("that nobody holds another history, or a later one: " +
+    const std::string after = report.kept.empty() ? "" : " after the first " + CountedRecords(report.kept.back().size);
+    report.unproved.push_back("that nobody holds another history" + after + ", or a later one: " +
                               std::string(options.witnesses.empty() ? "no witness was given (--witness)"
                                                                     : "none of the witnesses given has cosigned"));
   } else {
     uint64_t size = 0;
     for (const WitnessSeen& seen : report.witnesses) size = std::max(size, seen.size);
     if (size < report.records) {
-      report.unproved.push_back("by a witness: the last " + std::to_string(report.records - size) + " records");
+      report.unproved.push_back("by a witness: the last " + CountedRecords(report.records - size));
     }
   }
   if (report.closed > 0) {
-    report.unproved.push_back("that the content of " + std::to_string(report.closed) +
-                              " records decrypts, whose keys were not released");
+    report.unproved.push_back("that the content of " + CountedRecords(report.closed) +
+                              " can be decrypted, whose keys were not released");
   }
   if (report.for_others > 0) {
     report.unproved.push_back("that the content of " + std::to_string(report.for_others) +
@@ -364,6 +371,7 @@ Report VerifyLog(const VerifyOptions& options) {
   report.first_us = checks.first_us();
   report.last_us = checks.last_us();
   Judge(report, scan, notes, heads, checks);
+  report.auditors_checked = options.auditors.has_value() && IsValid(report.verdict);
   if (IsValid(report.verdict)) CheckTiles(options, scan, checks.tiles(), report.checkpoint_size, report);
   SayLimits(options, checks, report);
   return report;

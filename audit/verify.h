@@ -58,6 +58,11 @@ struct WitnessSeen {
   uint64_t time = 0;  // seconds since 1970
 };
 
+struct KeptSeen {
+  uint64_t size = 0;
+  Hash root{};
+};
+
 struct ReceiptSeen {
   uint64_t seq = 0;
   bool in_log = false;  // its record stands there
@@ -80,6 +85,8 @@ struct Report {
   uint64_t checkpoint_size = 0;
   Hash root{};
   std::vector<WitnessSeen> witnesses;
+  std::vector<KeptSeen> kept;        // checkpoints given which this log contains, the smallest first
+  bool auditors_checked = false;     // every record is sealed to the auditors given, and to nobody else
   std::vector<ReceiptSeen> receipts; // of those given, by seq
   uint64_t requests = 0;
   uint64_t open_requests = 0;        // of the running boot, not closed yet

@@ -1,5 +1,6 @@
 // A verification in words and as JSON (`portcullis.audit.verify/1`).
 
+#include "audit/count.h"
 #include "audit/json.h"
 #include "audit/verify.h"
 
@@ -52,16 +53,18 @@ std::string ReportText(const Report& report) {
   }
   text += "  log: " + report.origin + "\n";
   text += "  key: " + report.key + (report.key_given ? " (given)" : " (the log's own)") + "\n";
-  text += "  proved: " + std::to_string(report.records) + " records in " +
-          std::to_string(report.batches) + " batches and " + std::to_string(report.segments) +
-          " segments, checkpoint at " + std::to_string(report.checkpoint_size) + "\n";
+  text += "  proved: " + CountedRecords(report.records) + " in " + Counted(report.batches, "batch", "batches") + " and " +
+          Counted(report.segments, "segment", "segments") + ", checkpoint at " + std::to_string(report.checkpoint_size) + "\n";
   if (report.records > 0) {
     text += "  from " + TimeText(report.first_us / 1'000'000) + " to " + TimeText(report.last_us / 1'000'000) + "\n";
   }
   for (const WitnessSeen& seen : report.witnesses) {
-    text += "  witness: " + seen.name + " saw " + std::to_string(seen.size) + " records at " +
-            TimeText(seen.time) + "\n";
+    text += "  witness: " + seen.name + " saw " + CountedRecords(seen.size) + " at " + TimeText(seen.time) + "\n";
   }
+  for (const KeptSeen& kept : report.kept) {
+    text += "  contains: the checkpoint of " + CountedRecords(kept.size) + " that was given, root " + Base64(kept.root) + "\n";
+  }
+  if (report.auditors_checked) text += "  sealed: to the auditors given, and to nobody else\n";
   if (!report.receipts.empty()) {
     const auto found = std::count_if(report.receipts.begin(), report.receipts.end(),
                                      [](const ReceiptSeen& one) { return one.in_log; });
@@ -82,8 +85,8 @@ std::string ReportText(const Report& report) {
             ", name " + Hex(report.counter->name) + "\n";
   }
   if (report.keys_checked > 0) text += "  subject keys: " + std::to_string(report.keys_checked) + " present\n";
-  if (report.decrypted > 0) text += "  opened: " + std::to_string(report.decrypted) + " records\n";
-  if (report.for_others > 0) text += "  for other auditors: " + std::to_string(report.for_others) + " records\n";
+  if (report.decrypted > 0) text += "  opened: " + CountedRecords(report.decrypted) + "\n";
+  if (report.for_others > 0) text += "  for other auditors: " + CountedRecords(report.for_others) + "\n";
   text += "  root: " + Base64(report.root) + "\n";
   for (const std::string& line : report.warnings) text += "  warning: " + line + "\n";
   for (const std::string& line : report.notes) text += "  note: " + line + "\n";
@@ -144,6 +147,15 @@ std::string ReportJson(const Report& report) {
     witnesses += (witnesses.empty() ? "" : ",") + one.Text();
   }
   json.AddRaw("witnesses", "[" + witnesses + "]");
+  std::string kept;
+  for (const KeptSeen& seen : report.kept) {
+    JsonObject one;
+    one.Add("size", seen.size);
+    one.Add("root", Base64(seen.root));
+    kept += (kept.empty() ? "" : ",") + one.Text();
+  }
+  json.AddRaw("kept_checkpoints", "[" + kept + "]");
+  json.Add("auditors_checked", report.auditors_checked);
   std::string receipts;
   for (const ReceiptSeen& seen : report.receipts) {
     JsonObject one;

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "audit/count.h"
 #include "audit/record.h"
 #include "audit/report/document.h"
 
 namespace portcullis::audit {
 namespace {
-
-std::string Count(uint64_t number, const char* one, const char* many) {
-  return std::to_string(number) + " " + (number == 1 ? one : many);
-}
 
 bool IsReading(const Access& access) {
   return access.kind == Kind::kAuditRead || access.kind == Kind::kRelease;
@@ -54,48 +51,48 @@ Evidence::Evidence(const PeriodFacts& facts, const Report& verified)
       clock(any && facts.unsynchronised == 0 && facts.clock_unknown == 0) {
   const auto kind = [&facts](Kind wanted) { return facts.kinds[static_cast<size_t>(wanted)]; };
   integrity = "the verifier says " + std::string(VerdictName(verified.verdict)) + " for " +
-              Count(verified.records, "record", "records") +
+              Counted(verified.records, "record", "records") +
               (verified.key_given ? ", against a key given from outside the log"
                                   : ", against the key that lies with the log");
-  events = Count(facts.records, "event was", "events were") + " recorded automatically: " +
-           Count(kind(Kind::kReq), "request", "requests") + ", " +
-           Count(facts.decisions.total(), "decision", "decisions") + ", " +
-           Count(facts.answered + facts.aborted, "end", "ends") + ", " +
-           Count(kind(Kind::kAdmin), "administrator's act", "administrators' acts");
+  events = Counted(facts.records, "event was", "events were") + " recorded automatically: " +
+           Counted(kind(Kind::kReq), "request", "requests") + ", " +
+           Counted(facts.decisions.total(), "decision", "decisions") + ", " +
+           Counted(facts.answered + facts.aborted, "end", "ends") + ", " +
+           Counted(kind(Kind::kAdmin), "administrator's act", "administrators' acts");
   content = "every event carries time, kind, request, outcome and keyed tags of who asked; " +
-            Count(facts.opened, "sealed content was", "sealed contents were") +
+            Counted(facts.opened, "sealed content was", "sealed contents were") +
             " opened for this report, " + std::to_string(facts.sealed) + " stayed sealed";
-  decisions = Count(facts.decisions.total(), "decision", "decisions") + " by " +
-              Count(facts.by_policy.size(), "policy", "policies") + ": " +
+  decisions = Counted(facts.decisions.total(), "decision", "decisions") + " by " +
+              Counted(facts.by_policy.size(), "policy", "policies") + ": " +
               std::to_string(facts.decisions.allowed) + " allowed, " +
               std::to_string(facts.decisions.treated) + " allowed after treatment, " +
               std::to_string(facts.decisions.refused) + " refused";
-  residency = Count(facts.residency.size(), "flow", "flows") +
+  residency = Counted(facts.residency.size(), "flow", "flows") +
               " of data by jurisdiction, class and site (section 4)";
   times = std::to_string(facts.unsynchronised) + " of " + std::to_string(facts.records) +
           " records were made with an unsynchronised clock, " +
           std::to_string(facts.clock_unknown) + " with an unknown one; " +
-          Count(kind(Kind::kClock), "change", "changes") + " of the clock recorded";
-  failures = Count(kind(Kind::kRecovery) - facts.overrides, "unclean end", "unclean ends") + " and " +
-             Count(facts.overrides, "override of a refused start", "overrides of refused starts") +
+          Counted(kind(Kind::kClock), "change", "changes") + " of the clock recorded";
+  failures = Counted(kind(Kind::kRecovery) - facts.overrides, "unclean end", "unclean ends") + " and " +
+             Counted(facts.overrides, "override of a refused start", "overrides of refused starts") +
              " recorded; a request " +
              "without a durable record is refused, so a silent log means a silent service; the " +
              "longest silence was " + std::to_string(facts.longest_silence_us / 1'000'000) + " s";
-  review = Count(facts.accesses.size(), "reading, release, erasure or hold is",
+  review = Counted(facts.accesses.size(), "reading, release, erasure or hold is",
                  "readings, releases, erasures and holds are") +
            " recorded (section 6)";
   uint64_t strangers = 0;
   for (const auto& entry : facts.refused_strangers) strangers += entry.second;
-  abuse = Count(strangers, "refusal", "refusals") + " of strangers counted, " +
-          Count(facts.sieges.size(), "change", "changes") + " of siege mode (section 7)";
+  abuse = Counted(strangers, "refusal", "refusals") + " of strangers counted, " +
+          Counted(facts.sieges.size(), "change", "changes") + " of siege mode (section 7)";
   retention = verified.records == 0
                   ? "the log has no records"
                   : "the log holds records from " + Date(verified.first_us) + " to " +
                         Date(verified.last_us) + "; the contents of " +
-                        Count(verified.erased, "record", "records") +
-                        " were erased or have expired by class, " + Count(verified.shredded, "part", "parts") +
+                        Counted(verified.erased, "record", "records") +
+                        " were erased or have expired by class, " + Counted(verified.shredded, "part", "parts") +
                         " shredded one by one";
-  models = Count(facts.models.size(), "model", "models") +
+  models = Counted(facts.models.size(), "model", "models") +
            " by the SHA-256 of their weights; tokens in: " + std::to_string(facts.prompt_tokens) +
            ", out: " + std::to_string(facts.completion_tokens);
 }

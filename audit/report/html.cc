@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "audit/count.h"
 #include "audit/note.h"
 #include "audit/report/clauses.h"
 #include "audit/report/countries.h"
@@ -17,7 +18,7 @@ namespace {
 std::string WitnessWords(const Report& verified) {
   const auto latest = std::ranges::max_element(verified.witnesses, {}, &WitnessSeen::size);
   if (latest == verified.witnesses.end()) return {};
-  return " " + latest->name + " saw its first " + N(latest->size) + " records on " +
+  return " " + latest->name + " saw its first " + CountedRecords(latest->size) + " on " +
          UtcText(latest->time * 1'000'000) + ".";
 }
 
@@ -91,7 +92,8 @@ void Summary(Page& page, const PeriodFacts& facts) {
                   "findings cannot include them.");
   }
   if (facts.left_out > 0) {
-    page.Tag("p", N(facts.left_out) + " counts are beyond the length of a table below and stand under (others).");
+    page.Tag("p", Counted(facts.left_out, "count is", "counts are") +
+                      " beyond the length of a table below: see the rows (others).");
   }
 }
 

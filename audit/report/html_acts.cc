@@ -1,5 +1,6 @@
 #include <iterator>
 
+#include "audit/count.h"
 #include "audit/note.h"
 #include "audit/report/document.h"
 #include "audit/report/page.h"
@@ -97,7 +98,7 @@ void PolicySection(Page& page, const PeriodFacts& facts) {
     Revisions(page, facts);
   }
   if (facts.sealed_policy_records > 0 && !facts.revisions.empty()) {
-    page.Tag("p", N(facts.sealed_policy_records) + " records of administrators and configuration stayed sealed: this "
+    page.Tag("p", Counted(facts.sealed_policy_records, "record", "records") + " of administrators and configuration stayed sealed: this "
              "table may lack revisions, approvals, and the ends of what was in force.", " class=\"warn\"");
   }
   NamedRules(page, facts);
