@@ -1,7 +1,8 @@
 // `portcullis audit export`: the records that fit, as JSON lines or CSV, with contents, where the keys are
 // given, and proofs. Every record is checked on the way: what comes out is what the log's signatures vouch
-// for. Of a period, the segments of its days are read; otherwise the log from its start. A file appears whole or not at all, is its owner's alone and replaces
-// nothing. With --socket an export that opens contents is recorded first (AUDIT_READ).
+// for. Of a period, the segments of its days are read; otherwise the log from its start. A file appears whole or not at
+// all, is its owner's alone and replaces nothing; with --json the answer is about that file. With --socket an export that
+// opens contents is recorded first (AUDIT_READ).
 #include <unistd.h>
 
 #include <boost/json/serialize.hpp>
@@ -9,6 +10,7 @@
 
 #include "audit/bytes.h"
 #include "audit/client.h"
+#include "audit/count.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/new_file.h"
@@ -17,6 +19,7 @@
 #include "audit/progress.h"
 #include "audit/prover.h"
 #include "certs/secret.h"
+#include "gateway/cli/answer.h"
 #include "gateway/cli/audit_query.h"
 #include "gateway/cli/audit_read.h"
 
@@ -187,7 +190,12 @@ void Export(Context& context, ExportArguments arguments) {
   if (auto written = out.Finish(); !written) {
     return Fail(context, kUsage, "the export is not whole: " + written.error().message);
   }
-  std::cerr << exporting.found() << " records";
+  if (context.json && !arguments.out.empty()) {
+    return PrintJson("portcullis.audit.export/1", {{"file", arguments.out}, {"format", arguments.format},
+                                                   {"records", exporting.found()}, {"sealed", exporting.unopened()},
+                                                   {"unproved", exporting.unproved()}});
+  }
+  std::cerr << audit::CountedRecords(exporting.found());
   if (exporting.unopened() > 0) std::cerr << ", " << exporting.unopened() << " stayed sealed";
   if (exporting.unproved() > 0) std::cerr << ", " << exporting.unproved() << " not under a checkpoint yet";
   std::cerr << "\n";

@@ -8,26 +8,11 @@
 #include "audit/layout.h"
 #include "audit/note.h"
 #include "gateway/cli/audit_read.h"
+#include "gateway/cli/days.h"
 
 namespace portcullis::cli {
-namespace {
 
 namespace json = boost::json;
-
-constexpr uint64_t kDayUs = uint64_t{24} * 3600 * 1'000'000;
-
-// Midnight UTC of a day "2026-11-22", in microseconds; nothing where it is no day.
-std::optional<uint64_t> Day(const std::string& text) {
-  std::tm parts{};
-  const char* end = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
-  if (end == nullptr || *end != '\0' || text.size() != 10) return std::nullopt;
-  const int day = parts.tm_mday;
-  const std::time_t seconds = ::timegm(&parts);
-  if (seconds < 0 || parts.tm_mday != day) return std::nullopt;  // 30 February
-  return static_cast<uint64_t>(seconds) * 1'000'000;
-}
-
-}  // namespace
 
 std::string TimeText(uint64_t wall_us) {
   const auto seconds = static_cast<std::time_t>(wall_us / 1'000'000);
@@ -39,7 +24,7 @@ std::string TimeText(uint64_t wall_us) {
 }
 
 json::object Summary(const audit::Leaf& leaf, const audit::Hash& leaf_hash) {
-  json::object out;
+  json::object out{{"schema", "portcullis.audit.record/1"}};
   out["seq"] = leaf.seq;
   out["kind"] = audit::KindName(leaf.kind);
   out["time"] = TimeText(leaf.wall_us);
@@ -130,9 +115,9 @@ std::optional<audit::Period> PeriodOf(Context& context, const PeriodArguments& a
   audit::Period period;
   const auto read = [&](const char* option, const std::string& text, uint64_t& out, uint64_t add) {
     if (text.empty()) return true;
-    const auto day = Day(text);
+    const auto day = DayOf(text);
     if (day) out = *day + add;
-    else Fail(context, kUsage, std::string(option) + ": `" + text + "` is no day; write it as 2026-11-22");
+    else Fail(context, kUsage, NoDay(option, text));
     return day.has_value();
   };
   if (!read("--from", arguments.from, period.begin_us, 0)) return std::nullopt;

@@ -9,12 +9,14 @@
 #include <memory>
 
 #include "audit/client.h"
+#include "audit/count.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/new_file.h"
 #include "audit/part_release.h"
 #include "audit/prover.h"
 #include "certs/secret.h"
+#include "gateway/cli/answer.h"
 #include "gateway/cli/audit_read.h"
 
 namespace portcullis::cli {
@@ -82,8 +84,10 @@ void ReleasePart(Context& context, const PartArguments& arguments) {
     return Fail(context, no ? kNo : kUsage, file.error().message);
   }
   if (auto put = audit::WriteNewFile(arguments.out, file.value()); !put) return Fail(context, kUsage, put.error().message);
-  std::cerr << arguments.out << " holds the part `" << arguments.part << "` of record " << arguments.seq
-            << " and opens nothing else; only the key of " << arguments.to << " opens it\n";
+  Answer(context, "portcullis.audit.release-part/1",
+         {{"file", arguments.out}, {"seq", arguments.seq}, {"part", arguments.part}, {"to", arguments.to}},
+         arguments.out + " holds the part `" + arguments.part + "` of record " + std::to_string(arguments.seq) +
+             " and opens nothing else; only the key of " + arguments.to + " opens it");
 }
 
 void OpenPart(Context& context, const PartArguments& arguments) {
@@ -105,8 +109,8 @@ void OpenPart(Context& context, const PartArguments& arguments) {
     return;
   }
   std::cerr << audit::PartName(part.part.type) << " of record " << part.leaf.seq << ", " << TimeText(part.leaf.wall_us)
-            << ", in the log " << log_key.value().name << " under its checkpoint of " << part.checkpoint.size
-            << " records\n";
+            << ", in the log " << log_key.value().name << " under its checkpoint of "
+            << audit::CountedRecords(part.checkpoint.size) << "\n";
   std::cout << ForTerminal(part.part.bytes) << "\n";
 }
 

@@ -56,7 +56,6 @@ void PrintRecord(const Context& context, const audit::LoadedRecord& record, cons
                  const std::map<audit::PartType, uint64_t>& by) {
   json::object out = Summary(record.leaf, record.leaf_hash);
   if (context.json) {
-    out["schema"] = "portcullis.audit.record/1";
     out["parts"] = Contents(opened.parts);
     json::object shredded;
     for (const audit::PartType part : opened.shredded) {
@@ -68,6 +67,7 @@ void PrintRecord(const Context& context, const audit::LoadedRecord& record, cons
     return;
   }
   for (const auto& [name, value] : out) {
+    if (name == "schema") continue;
     std::cout << std::string(name) << ": "
               << (value.is_string() ? std::string(value.as_string()) : json::serialize(value)) << "\n";
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "audit/count.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/receipt.h"
@@ -77,8 +78,10 @@ audit::Result<Checked> Check(const ReceiptArguments& arguments, const audit::Ver
   if (!arguments.proof.empty()) {
     BOOST_OUTCOME_TRY(answer, ReadAnswer(arguments.proof));
     BOOST_OUTCOME_TRY(proof, audit::ParseProof(answer.proof));
-    BOOST_OUTCOME_TRY(audit::DayList carried, audit::OpenDayKeys(proof.extra, log_key));
-    days.keys.merge(carried.keys);
+    // The extra data is not under the proof's signatures, and another program's where that made the proof.
+    if (!days.keys.contains(audit::DayName(said.day))) {
+      BOOST_OUTCOME_TRY(days, audit::OpenDayKeys(proof.extra, log_key));
+    }
   }
   Checked checked;
   BOOST_OUTCOME_TRY(checked.receipt, audit::OpenReceipt(texts.front(), log_key.name, days));
@@ -106,8 +109,8 @@ void Print(const Context& context, const Checked& checked, const audit::Verifier
   if (leaf) std::cout << "  recorded: " << TimeText(leaf.value().wall_us) << "\n";
   std::cout << "  proved: the log gave it, signed by its key of " << audit::DayName(receipt.day) << "\n";
   if (checked.checkpoint) {
-    std::cout << "  proved: the record stands in the log under its checkpoint of " << checked.checkpoint->size
-              << " records\n  not proved: that this history is the one that others see (portcullis-verify --receipt --witness)\n";
+    std::cout << "  proved: the record stands in the log under its checkpoint of "
+              << audit::CountedRecords(checked.checkpoint->size) << "\n  not proved: that this history is the one that others see (portcullis-verify --receipt --witness)\n";
   } else {
     std::cout << "  not proved: that the record stands in the log (--proof)\n";
   }

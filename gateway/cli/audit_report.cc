@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "audit/client.h"
+#include "audit/count.h"
 #include "audit/heads.h"
 #include "audit/layout.h"
 #include "audit/new_file.h"
@@ -61,7 +62,7 @@ void Write(Context& context, const Arguments& arguments, const audit::ReportDocu
   if (!arguments.out.empty()) {
     const auto written = audit::WriteNewFile(arguments.out, audit::ReportPageHtml(document));
     if (!written) return Fail(context, kUsage, written.error().message);
-    std::cerr << "wrote " << arguments.out << ": " << document.facts.records << " records, "
+    std::cerr << "wrote " << arguments.out << ": " << audit::CountedRecords(document.facts.records) << ", "
               << audit::VerdictName(document.verified.verdict) << "\n";
   }
   if (context.json) std::cout << audit::ReportPageJson(document) << "\n";

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 
+#include "audit/count.h"
 #include "audit/layout.h"
 #include "audit/note.h"
 #include "audit/progress.h"
@@ -51,12 +52,13 @@ void Search(Context& context, const SearchArguments& arguments) {
   if (!outcome) return Fail(context, kNo, outcome.error().message);
   const audit::SearchOutcome& said = outcome.value();
   Warn(said.warnings);
-  std::cerr << said.found << " records; ";
+  std::cerr << audit::CountedRecords(said.found) << "; ";
   if (said.indexed > 0) {
-    std::cerr << "the index covers records 0 to " << said.indexed - 1 << " under root " << audit::Base64(said.indexed_root)
-              << ", " << said.read << " later ones were read\n";
+    std::cerr << "the index covers the first " << audit::CountedRecords(said.indexed) << " under root "
+              << audit::Base64(said.indexed_root) << ", " << audit::Counted(said.read, "later one was", "later ones were")
+              << " read\n";
   } else {
-    std::cerr << "all " << said.read << " records of the log were read\n";
+    std::cerr << "the whole log was read, " << audit::CountedRecords(said.read) << "\n";
   }
   if (said.found == 0) context.exit_code = kNo;
 }
@@ -76,7 +78,7 @@ void Index(Context& context, const SearchArguments& arguments) {
                                               {"root", audit::Base64(tree.Root())}, {"rebuilt", !warnings.empty()}})
               << "\n";
   } else {
-    std::cerr << "the index covers " << tree.size() << " records under root " << audit::Base64(tree.Root()) << "\n";
+    std::cerr << "the index covers " << audit::CountedRecords(tree.size()) << " under root " << audit::Base64(tree.Root()) << "\n";
   }
 }
 

@@ -12,12 +12,14 @@
 #include <set>
 
 #include "audit/client.h"
+#include "audit/count.h"
 #include "audit/file.h"
 #include "audit/layout.h"
 #include "audit/new_file.h"
 #include "audit/period_scan.h"
 #include "audit/progress.h"
 #include "certs/secret.h"
+#include "gateway/cli/answer.h"
 #include "gateway/cli/audit_read.h"
 
 namespace portcullis::cli {
@@ -117,7 +119,7 @@ audit::Result<void> RecordGiving(const ShareArguments& arguments, const audit::A
   return audit::Ok();
 }
 
-audit::Result<void> Share(const ShareArguments& arguments, audit::Period period) {
+audit::Result<void> Share(const Context& context, const ShareArguments& arguments, audit::Period period) {
   BOOST_OUTCOME_TRY(const audit::VerifierKey key, audit::ReadLogKey(arguments.log));
   BOOST_OUTCOME_TRY(const audit::AuditorKey to, audit::ReadAuditorPublic(arguments.to));
   BOOST_OUTCOME_TRY(audit::NewFile out, audit::NewFile::Create(arguments.out));
@@ -141,11 +143,16 @@ audit::Result<void> Share(const ShareArguments& arguments, audit::Period period)
   }
   out.Write(file);
   BOOST_OUTCOME_TRY(out.Finish());
-  std::cerr << arguments.out << " shares " << maker.records() << (maker.records() == 1 ? " record" : " records") << " of "
-            << maker.chains() << (maker.chains() == 1 ? " chain" : " chains") << " with the key of " << arguments.to
-            << ", which opens them with a release of its own";
-  if (left_out > 0) std::cerr << "; " << left_out << " records of the period are not for the two of you, or were not released";
-  std::cerr << "\n";
+  std::string words = arguments.out + " shares " + audit::CountedRecords(maker.records()) + " of " +
+                      audit::Counted(maker.chains(), "chain", "chains") + " with the key of " + arguments.to +
+                      ", which opens them with a release of its own";
+  if (left_out > 0) {
+    words += "; " + audit::Counted(left_out, "record", "records") + " of the period " + (left_out == 1 ? "is" : "are") +
+             " not for the two of you, or " + (left_out == 1 ? "was" : "were") + " not released";
+  }
+  Answer(context, "portcullis.audit.share/1",
+         {{"file", arguments.out}, {"to", arguments.to}, {"records", maker.records()}, {"chains", maker.chains()}, {"left_out", left_out}},
+         words);
   return audit::Ok();
 }
 
@@ -159,7 +166,7 @@ void Run(Context& context, const ShareArguments& arguments) {
   }
   const auto period = PeriodOf(context, arguments.period);
   if (!period) return;
-  const auto shared = Share(arguments, *period);
+  const auto shared = Share(context, arguments, *period);
   if (shared) return;
   const audit::Code code = shared.error().code;
   const bool no = code == audit::Code::kNotFound || code == audit::Code::kTampered || code == audit::Code::kOtherAuditor;

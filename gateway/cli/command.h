@@ -18,7 +18,7 @@ enum ExitCode : int {
 
 // Shared by all commands; lives in main() and outlives every callback.
 struct Context {
-  bool json = false;     // --json: one JSON document (with a "schema" field) on standard output
+  bool json = false;     // --json: one JSON document (with a "schema" field) on standard output; streams: one a line
   bool dry_run = false;  // --dry-run: say what would be done, change nothing (dry_run.h)
   int exit_code = kOk;   // set by the callback of the command that ran
 };

@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   CLI::App app("Portcullis: an on-premise gateway appliance for language models", "portcullis");
   Context context;
   app.set_version_flag("--version", PORTCULLIS_VERSION);
-  app.add_flag("--json", context.json, "one JSON document on standard output");
+  app.add_flag("--json", context.json, "one JSON document with a `schema` on standard output; search, tail, feed and serve: one a line");
   app.add_flag("--dry-run", context.dry_run, "say what would be done, change nothing; refused by what cannot");
   app.require_subcommand(1);
   app.fallthrough();

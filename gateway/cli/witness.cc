@@ -9,9 +9,11 @@
 #include <thread>
 
 #include "audit/client.h"
+#include "audit/count.h"
 #include "audit/file.h"
 #include "audit/witness.h"
 #include "certs/secret.h"
+#include "gateway/cli/answer.h"
 #include "gateway/cli/command.h"
 #include "gateway/cli/witness_http.h"
 
@@ -25,10 +27,31 @@ struct WitnessArguments {
   bool once = false;
 };
 
+// "3" → 3; what is no number is none.
+uint64_t Size(const std::string& text) {
+  const auto number = audit::ParseDecimal(text);
+  return number ? number.value() : 0;
+}
+std::string SizeWords(const std::string& text) { return audit::CountedRecords(Size(text)); }
+std::string WitnessedWords(const std::string& size) { return "witnessed: the first " + SizeWords(size); }
+
+// A note goes to the file, or else to standard output, with --json in a document.
+void Deliver(Context& context, const WitnessArguments& arguments, std::string_view schema, const std::string& note) {
+  if (!arguments.out.empty()) {
+    if (auto put = audit::ReplaceFile(arguments.out, note, true); !put) return Fail(context, kUsage, put.error().message);
+    if (context.json) PrintJson(schema, {{"file", arguments.out}});
+  } else if (context.json) {
+    PrintJson(schema, {{"note", note}});
+  } else {
+    std::cout << note;
+  }
+}
+
 void Keygen(Context& context, const WitnessArguments& arguments) {
   const auto made = audit::MakeWitnessKey(arguments.out, arguments.name);
   if (!made) return Fail(context, kUsage, made.error().message);
-  std::cerr << "created " << arguments.out << " and " << arguments.out << ".pub (give it to who verifies)\n";
+  Answer(context, "portcullis.witness.keygen/1", {{"secret", arguments.out}, {"public", arguments.out + ".pub"}},
+         "created " + arguments.out + " and " + arguments.out + ".pub (give it to who verifies)");
 }
 
 audit::Result<audit::Witness> OpenWitness(const WitnessArguments& arguments) {
@@ -41,8 +64,9 @@ audit::Result<audit::Witness> OpenWitness(const WitnessArguments& arguments) {
 void Serve(Context& context, const WitnessArguments& arguments) {
   auto witness = OpenWitness(arguments);
   if (!witness) return Fail(context, kUsage, witness.error().message);
-  const auto error = ServeWitness(witness.value(), arguments.listen, {}, [](const std::string& address) {
-    std::cout << "witness at " << address << std::endl;
+  const auto error = ServeWitness(witness.value(), arguments.listen, {}, [&context](const std::string& address) {
+    if (context.json) PrintJson("portcullis.witness.serve/1", {{"address", address}});
+    else std::cout << "witness at " << address << std::endl;
   });
   Fail(context, kUsage, error.message);
 }
@@ -60,16 +84,12 @@ void CosignFile(Context& context, const WitnessArguments& arguments) {
   if (!request) return Fail(context, kUsage, request.error().message);
   const auto reply = witness.value().Add(request.value(), static_cast<uint64_t>(std::time(nullptr)));
   if (reply.status == 409) {
-    return Fail(context, kNo, "this witness has seen " + reply.body.substr(0, reply.body.find('\n')) +
-                                  " records of the log; the request must begin there (witness request --old)");
+    return Fail(context, kNo, "this witness has seen " + SizeWords(reply.body.substr(0, reply.body.find('\n'))) +
+                                  " of the log; the request must begin there (witness request --old)");
   }
   if (reply.status != 200) return Fail(context, kNo, "not cosigned: " + reply.body);
   const std::string note = Attached(request.value(), reply.body);
-  if (arguments.out.empty()) {
-    std::cout << note;
-    return;
-  }
-  if (auto put = audit::ReplaceFile(arguments.out, note, true); !put) Fail(context, kUsage, put.error().message);
+  Deliver(context, arguments, "portcullis.witness.cosign/1", note);
 }
 
 void RequestFile(Context& context, const WitnessArguments& arguments) {
@@ -80,11 +100,7 @@ void RequestFile(Context& context, const WitnessArguments& arguments) {
   if (!client) return Fail(context, kRemote, client.error().message);
   const auto request = client.value().Act("witness-request", {{"old", arguments.old}});
   if (!request) return Fail(context, kRemote, request.error().message);
-  if (arguments.out.empty()) {
-    std::cout << request.value();
-  } else if (auto put = audit::ReplaceFile(arguments.out, request.value(), true); !put) {
-    Fail(context, kUsage, put.error().message);
-  }
+  Deliver(context, arguments, "portcullis.witness.request/1", request.value());
 }
 
 audit::Result<std::string> Attach(const WitnessArguments& arguments, const std::string& note) {
@@ -97,7 +113,7 @@ void AttachFile(Context& context, const WitnessArguments& arguments) {
   if (!note) return Fail(context, kUsage, note.error().message);
   const auto size = Attach(arguments, note.value());
   if (!size) return Fail(context, kNo, "`" + arguments.file + "`: " + size.error().message);
-  std::cerr << "witnessed up to record " << size.value() << "\n";
+  Answer(context, "portcullis.witness.attach/1", {{"witnessed", Size(size.value())}}, WitnessedWords(size.value()));
 }
 
 audit::Result<std::string> Latest(const WitnessArguments& arguments, const std::string& origin) {
@@ -109,9 +125,7 @@ audit::Result<std::string> Latest(const WitnessArguments& arguments, const std::
 void Fetch(Context& context, const WitnessArguments& arguments) {
   const auto note = Latest(arguments, arguments.origin);
   if (!note) return Fail(context, kRemote, note.error().message);
-  if (auto put = audit::ReplaceFile(arguments.out, note.value(), true); !put) {
-    Fail(context, kUsage, put.error().message);
-  }
+  Deliver(context, arguments, "portcullis.witness.fetch/1", note.value());
 }
 
 // One round: what the witness has not seen yet. Its size comes with its first refusal.
@@ -154,7 +168,7 @@ void Feed(Context& context, const WitnessArguments& arguments) {
   for (;;) {
     const auto size = FeedOnce(arguments, old_size);
     if (size) {
-      std::cerr << "witnessed up to record " << size.value() << "\n";
+      Answer(context, "portcullis.witness.feed/1", {{"witnessed", Size(size.value())}}, WitnessedWords(size.value()));
     } else {
       std::cerr << "not witnessed: " << size.error().message << "\n";
       const bool refuted = size.error().code == audit::Code::kRolledBack || size.error().code == audit::Code::kForked;

@@ -40,7 +40,7 @@ test('one part is shredded by the command line', {skip}, async () => {
   log.act('release', '--hold', String(JSON.parse(hold.stdout).hold));
 
   assert.match(shred(log, seq, 'prompt', '--dry-run').stderr, /would destroy/);
-  const done = shred(log, seq, 'prompt');
+  const done = shred(log, seq, 'prompt', '--json');
   assert.equal(done.status, 0, done.stderr);
   assert.equal(JSON.parse(done.stdout).records, 1);
   for (const [record, part, status] of [[seq, 'prompt', 3], [seq, 'tools', 3], [0, 'metadata', 3], [9999, 'prompt', 3], [seq, 'wrap_set', 1], [seq, 'nonsense', 1]]) {
