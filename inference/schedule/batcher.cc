@@ -9,6 +9,7 @@ namespace portcullis::inference {
 namespace {
 
 constexpr int64_t kLeastPiece = 16;  // prompt rows worth a place in a step
+constexpr double kLongestStep = 3;    // times `step_time`, where prompts are that many more than answers
 constexpr size_t kParallelLogits = 65'536;  // to sample from, worth waking the other threads
 // Without a budget for pages the cached prefixes need one of their own.
 constexpr int64_t kCachedTokens = 131'072;
@@ -145,13 +146,20 @@ std::vector<Batcher::Part> Batcher::Plan() {
   return plan;
 }
 
+// A longer step costs those who write some of their pace and spares those who wait for a first token
+// much of the wait, because more rows share one reading of the weights: who are more decide.
+std::chrono::duration<double> Batcher::StepLimit(size_t prompts, int64_t writing) const {
+  if (writing == 0) return options_.prompt_step_time;
+  const double crowd = static_cast<double>(prompts) / static_cast<double>(writing);
+  return options_.step_time * std::clamp(crowd, 1.0, kLongestStep);
+}
+
 // Half of a step's prompt rows go to the oldest prompt, so that each comes to its end; the others
 // to the least served tenant first, and within a tenant to the shortest rest, so that a short
 // question does not wait behind a long document.
 void Batcher::PlanPrompts(std::vector<Job*> prompts, int64_t writing, std::vector<Part>& plan) {
-  const int64_t most = cost_.PromptRows(
-      writing, writing > 0 ? options_.step_time : options_.prompt_step_time, kLeastPiece,
-      options_.prefill_chunk);
+  const int64_t most = cost_.PromptRows(writing, StepLimit(prompts.size(), writing), kLeastPiece,
+                                        options_.prefill_chunk);
   int64_t budget = most;
   std::unordered_map<Job*, int64_t> counts;
   const auto give = [&](Job& job, int64_t count) {

@@ -9,6 +9,7 @@
 // sinks, Step never throws.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <unordered_map>
 #include <vector>
@@ -51,6 +52,7 @@ class Batcher {
   void FailRunning(const Error& error);
   void Compute();
   std::vector<Part> Plan();
+  std::chrono::duration<double> StepLimit(size_t prompts, int64_t writing) const;
   void PlanPrompts(std::vector<Job*> prompts, int64_t writing, std::vector<Part>& plan);
   struct Call;
   Call Build(std::vector<Part>& plan);

@@ -158,9 +158,13 @@ TEST(Fairness, ALongPromptHoldsUpNeitherTokensNorShortPrompts) {
   SchedulerOptions options = Plain(8);
   options.step_time = milliseconds(60);
   Stepper stepper(model, options, &model);
-  auto endless = Of(Priority::kNormal, "a", 10, 2000);
-  endless.sampling.logit_bias = {{kEos, -100.0f}};
-  const auto writer = stepper.Add(std::move(endless));
+  const auto endless = [](uint64_t seed) {
+    auto request = Of(Priority::kNormal, "a", 10, 2000, seed);
+    request.sampling.logit_bias = {{kEos, -100.0f}};
+    return request;
+  };
+  const auto writer = stepper.Add(endless(1));
+  stepper.Add(endless(4));  // as many as will wait
   for (int i = 0; i < 20; ++i) stepper.Step();
   const auto document = stepper.Add(Of(Priority::kNormal, "b", 8000, 4, 2));
   stepper.Step();
@@ -180,6 +184,42 @@ TEST(Fairness, ALongPromptHoldsUpNeitherTokensNorShortPrompts) {
   EXPECT_LE(until_question, 8);
   EXPECT_LE(longest, milliseconds(75));  // the target, and what the estimate was off
   EXPECT_LE(steps, 100);                 // and the document is not held up without need
+}
+
+// The longest step while `documents` long prompts wait beside `writers` answers, after the steps that teach
+// what one costs.
+milliseconds LongestStep(int writers, int documents) {
+  PagedModel::Options shape;
+  shape.context = 1 << 16;
+  PagedModel model(shape);
+  SchedulerOptions options = Plain(16);
+  options.step_time = milliseconds(60);
+  Stepper stepper(model, options, &model);
+  for (int i = 0; i < writers; ++i) {
+    auto endless = Of(Priority::kNormal, "a", 10, 2000, static_cast<uint64_t>(i));
+    endless.sampling.logit_bias = {{kEos, -100.0f}};
+    stepper.Add(std::move(endless));
+  }
+  for (int i = 0; i < 20; ++i) stepper.Step();
+  for (int i = 0; i < documents; ++i) {
+    stepper.Add(Of(Priority::kNormal, "b", 4000, 4, static_cast<uint64_t>(100 + i)));
+  }
+  for (int i = 0; i < 4; ++i) stepper.Step();
+  milliseconds longest(0);
+  for (int i = 0; i < 20; ++i) {
+    const auto before = model.now();
+    stepper.Step();
+    longest = std::max(longest, std::chrono::duration_cast<milliseconds>(model.now() - before));
+  }
+  return longest;
+}
+
+TEST(Fairness, StepsAreLongerWhereMoreWaitThanWrite) {
+  EXPECT_LE(LongestStep(3, 3), milliseconds(75));
+  EXPECT_GE(LongestStep(3, 6), milliseconds(100));
+  EXPECT_LE(LongestStep(3, 6), milliseconds(150));
+  EXPECT_LE(LongestStep(1, 12), milliseconds(225));  // three times the target, however many there are
+  EXPECT_GE(LongestStep(1, 12), milliseconds(150));
 }
 
 TEST(Fairness, SiblingsWaitForTheOneThatComputesTheirPrompt) {
