@@ -113,9 +113,9 @@ void Deepseek::Route(const Batch& batch, const Layer& layer, const float* normed
   RunGemms(workers_, {&score, 1});
   choices_.resize(static_cast<size_t>(rows * used));
   slot_of_.resize(choices_.size());
-  workers_.Run(rows, WorthSpreading(rows), [&](int64_t row, int) {
+  workers_.Run(rows, WorthSpreading(rows), [&](int64_t row, int worker) {
     layer.router.Choose({scores + row * moe.experts, experts},
-                        std::span(choices_).subspan(row * used, used));
+                        std::span(choices_).subspan(row * used, used), workers_.scratch(worker));
   });
   first_slot_.assign(experts + 1, 0);
   token_slots_.assign(experts, 0);

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <new>
 #include <string>
-#include <unordered_set>
 
 #include "inference/ops/dequantize.h"
 #include "inference/ops/norm.h"
@@ -53,12 +52,15 @@ KvSequence* Transformer::Own(Sequence* sequence) const {
 }
 
 // Gives the number of logit rows.
-Result<int64_t> Transformer::CheckSteps(std::span<const Step> steps) const {
-  std::unordered_set<const Sequence*> seen;
+Result<int64_t> Transformer::CheckSteps(std::span<const Step> steps) {
   int64_t rows = 0;
+  stepping_.clear();
+  for (const auto& step : steps) stepping_.push_back(step.sequence);
+  std::ranges::sort(stepping_);
+  const bool twice = std::ranges::adjacent_find(stepping_) != stepping_.end();
   for (const auto& step : steps) {
     const auto* sequence = Own(step.sequence);
-    if (sequence == nullptr || !seen.insert(sequence).second) {
+    if (sequence == nullptr || twice) {
       return Error{Code::kInvalidArgument,
                    "every step needs a sequence of this model, each at most once"};
     }

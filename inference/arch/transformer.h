@@ -129,7 +129,7 @@ class Transformer : public Model {
  private:
   static int64_t LayerBytes(const KvShape& shape) { return (shape.block_bytes() + 63) / 64 * 64; }
   void FindPacked();
-  Result<int64_t> CheckSteps(std::span<const Step> steps) const;
+  Result<int64_t> CheckSteps(std::span<const Step> steps);
   void AddToBatch(const Step& step, int64_t logit_row, std::span<float> logits);
   // Computes the batch, fills its rows of `logits` and empties it.
   void RunBatch(std::span<float> logits);
@@ -142,6 +142,7 @@ class Transformer : public Model {
   PagePool pool_;
   Attention attention_;
   Batch batch_;
+  std::vector<const Sequence*> stepping_;  // of the call in hand
   std::vector<AttentionCall> attention_calls_;
   struct StoreTask {
     std::byte* block;

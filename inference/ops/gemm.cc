@@ -267,7 +267,7 @@ void Gemm::RunMatMul(Range outputs, const PreparedRows& rows, float* y, int64_t 
 }
 
 void RunGemms(Workers& workers, std::span<const GemmCall> calls) {
-  GemmInputs inputs(workers);
+  GemmInputs inputs(workers, calls.size());
   int64_t work = 0;
   for (const auto& call : calls) {
     inputs.Add(call);
@@ -275,7 +275,7 @@ void RunGemms(Workers& workers, std::span<const GemmCall> calls) {
   }
   inputs.Prepare();
   // Panels are numbered through all calls; `ends` finds the call of a number.
-  std::vector<int64_t> ends;
+  std::pmr::vector<int64_t> ends(inputs.memory());
   ends.reserve(calls.size());
   int64_t panels = 0;
   for (size_t i = 0; i < calls.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "inference/ops/gemm_inputs.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "inference/ops/pack.h"
 
@@ -15,8 +16,24 @@ constexpr int64_t kTokenBlockFloats = sizeof(amx::QuantizedBlock) / sizeof(float
 constexpr int64_t kBlockFloats = amx::kBlock / 2;
 constexpr int64_t kBlockRows = 9;  // fewer are bound by memory without tile registers too
 constexpr size_t kLookBack = 4;  // calls that share an input stand side by side
+constexpr size_t kFormsPerCall = 2;
 
 }  // namespace
+
+// The three lists, each rounded up to where the next may begin.
+int64_t GemmInputs::PlanFloats(size_t calls) {
+  const size_t bytes = calls * (kFormsPerCall * sizeof(Form) + sizeof(Call) + sizeof(int64_t)) +
+                       3 * alignof(std::max_align_t);
+  return static_cast<int64_t>(bytes / sizeof(float) + 1);
+}
+
+GemmInputs::GemmInputs(Workers& workers, size_t calls)
+    : workers_(workers),
+      memory_(workers.plan().Get(PlanFloats(calls)),
+              static_cast<size_t>(PlanFloats(calls)) * sizeof(float)) {
+  forms_.reserve(kFormsPerCall * calls);
+  calls_.reserve(calls);
+}
 
 int64_t GemmInputs::Form::RowBlocks() const { return (rows + amx::kRows - 1) / amx::kRows; }
 

@@ -1,9 +1,11 @@
 // The inputs of a RunGemms in the forms that its Gemms compute with. Each distinct input is
 // converted once, however many layers read it: query, key and value share theirs, gate and up too.
-// Used inside one RunGemms only.
+// Used inside one RunGemms only; its lists lie in the workers' memory, so that a pass allocates nothing
+// once that has grown.
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "inference/ops/gemm.h"
@@ -25,13 +27,18 @@ struct PreparedRows {
 
 class GemmInputs {
  public:
-  explicit GemmInputs(Workers& workers) : workers_(workers) {}
+  // For at most `calls` calls.
+  GemmInputs(Workers& workers, size_t calls);
+  GemmInputs(const GemmInputs&) = delete;
+  GemmInputs& operator=(const GemmInputs&) = delete;
 
   void Add(const GemmCall& call);
   // After the last Add: converts everything. Throws std::bad_alloc.
   void Prepare();
   // Of the call with this number, in the order of Add.
   PreparedRows Get(size_t call) const;
+  // Room for a number a call beside the lists.
+  std::pmr::memory_resource* memory() { return &memory_; }
 
  private:
   static constexpr size_t kNone = ~size_t{0};
@@ -60,14 +67,16 @@ class GemmInputs {
     size_t quantized = kNone;
     size_t tiles = kNone;
   };
+  static int64_t PlanFloats(size_t calls);
   size_t FormOf(const Form& wanted);
   void Convert(const Form& form, int64_t unit, float* base) const;
   void ConvertBlocks(const Form& form, int64_t unit, float* base) const;
   void ConvertTiles(const Form& form, int64_t unit, float* base) const;
 
   Workers& workers_;
-  std::vector<Form> forms_;
-  std::vector<Call> calls_;
+  std::pmr::monotonic_buffer_resource memory_;
+  std::pmr::vector<Form> forms_{&memory_};
+  std::pmr::vector<Call> calls_{&memory_};
 };
 
 }  // namespace portcullis::inference

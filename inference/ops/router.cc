@@ -48,21 +48,24 @@ float GroupScore(std::span<const float> scores, bool two_best) {
 Router::Router(const MoeConfig& config, std::vector<float> bias)
     : config_(config), bias_(std::move(bias)) {}
 
-void Router::Choose(std::span<float> logits, std::span<ExpertChoice> chosen) const {
+void Router::Choose(std::span<float> logits, std::span<ExpertChoice> chosen, Buffer& scratch) const {
   ToScores(config_.sigmoid, logits);
   const auto experts = logits.size();
-  std::vector<float> ranking(logits.begin(), logits.end());
+  const auto groups = static_cast<size_t>(std::max<int64_t>(config_.groups, 1));
+  // Of each expert and each group a number and a mark.
+  float* numbers = scratch.Get(static_cast<int64_t>(2 * (experts + groups)));
+  const std::span<float> ranking(numbers, experts), group_scores(numbers + experts, groups);
+  auto* marks = reinterpret_cast<uint8_t*>(numbers + experts + groups);
+  const std::span<uint8_t> taken(marks, experts), open(marks + experts, groups);
+  std::ranges::copy(logits, ranking.begin());
   for (size_t i = 0; i < bias_.size(); ++i) ranking[i] += bias_[i];
-
-  std::vector<uint8_t> taken(experts, 0);
+  std::ranges::fill(taken, uint8_t{0});
   if (config_.groups > 1) {
-    const auto groups = static_cast<size_t>(config_.groups);
     const size_t size = experts / groups;
-    std::vector<float> group_scores(groups);
     for (size_t i = 0; i < groups; ++i) {
-      group_scores[i] = GroupScore(std::span(ranking).subspan(i * size, size), !bias_.empty());
+      group_scores[i] = GroupScore(ranking.subspan(i * size, size), !bias_.empty());
     }
-    std::vector<uint8_t> open(groups, 0);
+    std::ranges::fill(open, uint8_t{0});
     for (int64_t i = 0; i < config_.groups_used; ++i) open[BestLeft(group_scores, open)] = 1;
     for (size_t i = 0; i < experts; ++i) taken[i] = open[i / size] == 0 ? 1 : 0;
   }

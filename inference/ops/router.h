@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inference/model/config.h"
+#include "inference/ops/buffer.h"
 
 namespace portcullis::inference {
 
@@ -24,7 +25,7 @@ class Router {
   Router(const MoeConfig& config, std::vector<float> bias);
 
   // `logits` has one value per expert and is overwritten; `chosen` has experts_used places.
-  void Choose(std::span<float> logits, std::span<ExpertChoice> chosen) const;
+  void Choose(std::span<float> logits, std::span<ExpertChoice> chosen, Buffer& scratch) const;
 
  private:
   MoeConfig config_;

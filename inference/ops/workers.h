@@ -27,6 +27,9 @@ class Workers {
   // Memory for what the workers of a Run share; belongs to who started it.
   Buffer& shared() { return shared_; }
 
+  // Memory for the list of what a Run is to do; belongs to who starts it.
+  Buffer& plan() { return plan_; }
+
   // Calls task(index, worker) for every index below `count` (below 2^32), in any order. Each worker begins
   // with neighbours, in rising order, so that what it reads goes on where it ended; who has no more takes
   // from the end of the longest list left. `worthwhile` false: the work is too small to wake other
@@ -52,7 +55,7 @@ class Workers {
 
   std::vector<Buffer> scratch_;
   std::unique_ptr<Share[]> shares_;
-  Buffer shared_;
+  Buffer shared_, plan_;
 };
 
 }  // namespace portcullis::inference

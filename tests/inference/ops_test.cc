@@ -311,7 +311,8 @@ TEST(RouterTest, TheBiasSteersTheChoiceButNotTheWeight) {
   const Router router(config, {0, 0, 10, 0});
   std::vector<float> logits = {2, 0, -1, 1};
   ExpertChoice chosen[2];
-  router.Choose(logits, chosen);
+  Buffer scratch;
+  router.Choose(logits, chosen, scratch);
   EXPECT_EQ(chosen[0].expert, 2);
   EXPECT_NEAR(chosen[0].weight, 3 / (1 + std::exp(1.0)), 1e-6);
   EXPECT_EQ(chosen[1].expert, 0);
@@ -325,10 +326,11 @@ TEST(RouterTest, TiesGoToTheLowerIndexAndNaNToSomeExpert) {
   const Router router(config, {});
   std::vector<float> logits(6, 0.5f);
   ExpertChoice chosen[3];
-  router.Choose(logits, chosen);
+  Buffer scratch;
+  router.Choose(logits, chosen, scratch);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(chosen[i].expert, i);
   logits.assign(6, NAN);
-  router.Choose(logits, chosen);
+  router.Choose(logits, chosen, scratch);
   for (const auto& choice : chosen) {
     EXPECT_GE(choice.expert, 0);
     EXPECT_LT(choice.expert, 6);

@@ -20,6 +20,9 @@ portcullis_test(inference_serve_test
     tool_parser_test.cc
   LIBS portcullis_serve)
 
+portcullis_test(inference_memory_test ONE_THREAD SOURCES memory_test.cc model_helpers.cc LIBS portcullis_inference)
+set_tests_properties(inference_memory_test PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
+
 foreach(name json_schema chat_template)
   portcullis_fuzzer(${name} SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_${name}.cc LIBS portcullis_inference)
 endforeach()
