@@ -92,6 +92,12 @@ TEST(GrammarText, FormatsBesideThePatternsThatSpellThemOut) {
   EXPECT_THAT(Compiled(Format("nanoid")).refusal, testing::HasSubstr("#/format"));
   constexpr std::string_view kZodTime = R"(^(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?$)";
   Check(Both("time", kZodTime), {"10:00", "10:00:30", "10:00:30.5"}, {"24:00", "10:00Z"});
+  json::object listed = Both("time", kZodTime);
+  listed["enum"] = {"10:00", "24:00", "10:00Z"};
+  Check(listed, {"10:00"}, {"24:00", "10:00Z"});
+  listed["pattern"] = "^1";
+  listed["enum"] = {"10:00", "10:00:30Z"};
+  Check(listed, {"10:00:30Z"}, {"10:00"});
   // Where a pattern leaves room for the zone that the format asks for, it is asked for.
   Check(Both("time", "^1"), {"10:00:30Z"}, {"10:00:30", "20:00:30Z"});
   Check(Both("date-time", R"(^[^Z+]{19}$)"), {"2024-05-06T10:00:30"}, {"2024-05-06T10:00"});
@@ -102,7 +108,8 @@ TEST(GrammarText, PydanticsFormats) {
   Check(Format("uuid4"), {kFour}, {"123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-42d3-c456-426614174000"});
   Check(Format("uuid1"), {"123e4567-e89b-12d3-a456-426614174000"}, {kFour});
   Check(Format("ipvanyaddress"), {"10.0.0.1", "::1"}, {"10.0.0.256", "x"});
-  Check(Format("base64url"), {"", "ab-_", "ab=="}, {"a", "ab+/"});
+  Check(Format("base64url"), {"", "ab-_", "aQ==", "abA="}, {"a", "ab+/", "ab==", "abd="});
+  Check(Format("base64"), {"", "ab+/", "aQ==", "abA="}, {"a", "ab-_", "ab==", "abd="});
   Check(Format("regex"), {"", R"(^a+(b|c\.)*[^a-z0]{3}$)"}, {"(", "[b", "a**", "(?<x"});
   for (const char* any : {"path", "file-path", "directory-path", "json-string"}) Check(Format(any), {"", "/a b"}, {});
 }

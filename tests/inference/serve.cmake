@@ -6,6 +6,7 @@ portcullis_test(inference_serve_test
     caller_test.cc
     generate_test.cc
     grammar_bounds_test.cc
+    grammar_reference_test.cc
     grammar_test.cc
     grammar_text_test.cc
     jinja_test.cc

@@ -118,6 +118,7 @@ class Combination {
         }
       }
     }
+    effort_ -= static_cast<int64_t>(cuts.size());
     std::sort(cuts.begin(), cuts.end());
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
     return cuts;

@@ -1,5 +1,6 @@
 // Patterns of the formats that JSON Schema names. Each matches only texts that have the format,
-// though not all of them: no 30 February, no exotic addresses. Constant data.
+// though not all of them: no 30 February, no exotic addresses; `jwt` is known by its form alone.
+// Constant data.
 #pragma once
 
 #include <string_view>

@@ -5,10 +5,12 @@
 // the grammar is finished.
 #include "inference/sample/grammar/number_range.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <string>
 #include <tuple>
 
@@ -17,6 +19,7 @@ namespace {
 
 constexpr size_t kDigits = 15;
 constexpr double kBeyond = 1e15;
+constexpr int64_t kMostUnits = 999'999'999'999'999;  // of 15 digits
 
 struct Decimal {
   std::string whole = "0";
@@ -58,10 +61,48 @@ Result<Decimal> ToDecimal(const Bound& bound, bool up) {
   return out;
 }
 
+// The digits of a number, those behind its point counted; without zeros at the end of a fraction.
+struct Digits {
+  std::string digits;
+  size_t decimals = 0;
+};
+
+Digits DigitsOf(const boost::json::value& number) {
+  std::array<char, 400> buffer{};
+  char* const begin = buffer.data();
+  char* const limit = begin + buffer.size();
+  const char* end = begin;
+  if (number.is_int64()) end = std::to_chars(begin, limit, number.get_int64()).ptr;
+  if (number.is_uint64()) end = std::to_chars(begin, limit, number.get_uint64()).ptr;
+  if (number.is_double()) {
+    end = std::to_chars(begin, limit, number.get_double(), std::chars_format::fixed).ptr;
+  }
+  Digits out{std::string(static_cast<const char*>(begin), end), 0};
+  if (out.digits.starts_with('-')) out.digits.erase(0, 1);
+  const size_t point = out.digits.find('.');
+  if (point == std::string::npos) return out;
+  out.digits.erase(point, 1);
+  while (out.digits.size() > point && out.digits.back() == '0') out.digits.pop_back();
+  out.decimals = out.digits.size() - point;
+  return out;
+}
+
+int64_t PowerOfTen(int exponent) {
+  int64_t power = 1;
+  while (exponent-- > 0) power *= 10;
+  return power;
+}
+
+// What is left of a division by `units` once `zeros` more digits were read.
+int64_t AfterZeros(int64_t rest, size_t zeros, int64_t units) {
+  while (zeros-- > 0 && rest != 0) rest = rest * 10 % units;
+  return rest;
+}
+
 class Reading {
  public:
   Reading(Grammar& g, std::optional<Decimal> low, std::optional<Decimal> high, bool whole,
-          int64_t multiple, StateId next)
+          const std::optional<Multiple>& multiple, StateId next)
       : g_(g), low_(std::move(low)), high_(std::move(high)), whole_(whole), multiple_(multiple), next_(next) {}
 
   StateId Build() {
@@ -97,8 +138,8 @@ class Reading {
     const StateId state = it->second = g_.Forward();
     if (key.at == length_) {
       std::vector<StateId> options;
-      const Key fraction{0, key.free_low, key.free_high, 0, true};
-      if (MayEnd(fraction) && (multiple_ == 0 || key.rest == 0)) options.push_back(next_);
+      const Key fraction{0, key.free_low, key.free_high, key.rest, true};
+      if (MayEnd(fraction)) options.push_back(next_);
       if (!whole_ && length_ < kDigits) options.push_back(g_.Literal(".", Fraction(fraction)));
       g_.FillSplit(state, std::move(options));
       return state;
@@ -107,7 +148,7 @@ class Reading {
     for (int d = key.at == 0 && length_ > 1 ? 1 : 0; d <= 9; ++d) {
       const char c = static_cast<char>('0' + d);
       Key to{key.at + 1, key.free_low, key.free_high, 0};
-      if (multiple_ > 0) to.rest = (key.rest * 10 + d) % multiple_;
+      to.rest = Rest(key, d);
       if (!Compare(key, c, low_ ? low_->whole : "", high_ ? high_->whole : "", to)) continue;
       edges.push_back({static_cast<uint8_t>(c), static_cast<uint8_t>(c), Whole(to)});
     }
@@ -120,8 +161,9 @@ class Reading {
     if (!fresh) return it->second;
     const StateId state = it->second = g_.Forward();
     std::vector<Edge> edges;
-    for (char c = '0'; c <= '9' && length_ + key.at < kDigits; ++c) {
-      Key to{key.at + 1, key.free_low, key.free_high, 0, true};
+    const size_t most = multiple_ ? static_cast<size_t>(multiple_->decimals) : kDigits;
+    for (char c = '0'; c <= '9' && key.at < most && length_ + key.at < kDigits; ++c) {
+      Key to{key.at + 1, key.free_low, key.free_high, Rest(key, c - '0'), true};
       if (!Compare(key, c, low_ ? low_->fraction : "", high_ ? high_->fraction : "", to)) continue;
       const StateId more = Fraction(to);
       const StateId after = MayEnd(to) ? g_.Split({next_, more}) : more;
@@ -144,8 +186,16 @@ class Reading {
     return true;
   }
 
+  int64_t Rest(const Key& key, int digit) const {
+    return multiple_ ? (key.rest * 10 + digit) % multiple_->units : 0;
+  }
+
   // Whether the number may end after `key.at` digits of its fraction.
   bool MayEnd(const Key& key) const {
+    if (multiple_ && AfterZeros(key.rest, static_cast<size_t>(multiple_->decimals) - key.at,
+                                multiple_->units) != 0) {
+      return false;
+    }
     if (!key.free_low && (!ZeroFrom(low_->fraction, key.at) || low_->exclusive)) return false;
     const bool equal_high = !key.free_high && ZeroFrom(high_->fraction, key.at);
     return !(equal_high && high_->exclusive);
@@ -154,7 +204,7 @@ class Reading {
   Grammar& g_;
   std::optional<Decimal> low_, high_;
   bool whole_;
-  int64_t multiple_;
+  std::optional<Multiple> multiple_;
   StateId next_;
   size_t length_ = 0;
   std::map<Key, StateId> states_;
@@ -169,6 +219,42 @@ std::optional<Bound> Rounded(std::optional<Bound> bound, bool up) {
 }
 
 }  // namespace
+
+std::optional<Multiple> MultipleFrom(const boost::json::value& number) {
+  if (!number.is_number() || !(number.to_number<double>() > 0)) return std::nullopt;
+  const Digits digits = DigitsOf(number);
+  const size_t first = digits.digits.find_first_not_of('0');
+  if (first == std::string::npos || digits.digits.size() - first > kDigits || digits.decimals > kDigits) {
+    return std::nullopt;
+  }
+  Multiple out{0, static_cast<int>(digits.decimals)};
+  for (const char digit : digits.digits) out.units = out.units * 10 + (digit - '0');
+  return out;
+}
+
+std::optional<Multiple> Common(const Multiple& a, const Multiple& b) {
+  Multiple out{0, std::max(a.decimals, b.decimals)};
+  const auto scaled = [&](const Multiple& one) -> int64_t {
+    const int64_t factor = PowerOfTen(out.decimals - one.decimals);
+    return one.units > kMostUnits / factor ? 0 : one.units * factor;
+  };
+  const int64_t left = scaled(a), right = scaled(b);
+  if (left == 0 || right == 0) return std::nullopt;
+  const int64_t part = left / std::gcd(left, right);
+  if (part > kMostUnits / right) return std::nullopt;
+  out.units = part * right;
+  for (; out.decimals > 0 && out.units % 10 == 0; --out.decimals) out.units /= 10;
+  return out;
+}
+
+bool IsMultiple(const boost::json::value& number, const Multiple& of) {
+  const Digits digits = DigitsOf(number);
+  const auto decimals = static_cast<size_t>(of.decimals);
+  if (digits.decimals > decimals) return false;
+  int64_t rest = 0;
+  for (const char digit : digits.digits) rest = (rest * 10 + (digit - '0')) % of.units;
+  return AfterZeros(rest, decimals - digits.decimals, of.units) == 0;
+}
 
 Result<StateId> NumberIn(Grammar& g, const NumberRange& range, StateId next) {
   std::optional<Bound> low = range.whole ? Rounded(range.low, true) : range.low;

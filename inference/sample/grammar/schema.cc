@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <cmath>
-#include <numeric>
 
 #include "inference/sample/grammar/number_range.h"
 #include "inference/sample/grammar/schema_compiler.h"
+#include "inference/sample/grammar/schema_reference.h"
 
 namespace portcullis::inference::grammar {
 namespace {
@@ -251,14 +251,12 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
       tighten(lower ? range.low : range.high, {number, exclusive}, lower);
     }
     if (const json::value* multiple = Find(*leaf.schema, "multipleOf")) {
-      const double number = multiple->is_number() ? multiple->to_number<double>() : 0;
-      const bool fits = number >= 1 && number <= kMaxMultiple && std::trunc(number) == number;
-      const auto factor = fits ? static_cast<int64_t>(number) : 0;
-      range.multiple_of = range.multiple_of == 0 ? factor : std::lcm(range.multiple_of, factor);
-      if (!fits || range.multiple_of > kMaxMultiple) {
-        return At(leaf.path + "/multipleOf", "only whole numbers from 1 to 1000 can be enforced");
+      const auto own = MultipleFrom(*multiple);
+      range.multiple_of = own && range.multiple_of ? Common(*range.multiple_of, *own) : own;
+      if (!range.multiple_of || range.multiple_of->units > kMaxMultiple) {
+        return At(leaf.path + "/multipleOf",
+                  "only numbers above 0 whose digits make at most 1000, such as 1000, 2.5 or 0.01, can be enforced");
       }
-      range.whole = true;
     }
     const json::value* format = Find(*leaf.schema, "format");
     if (format != nullptr && format->is_string() && format->get_string() == "int32") {
@@ -268,7 +266,12 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
     }
     range.whole = range.whole || (format != nullptr && format->is_string() && format->get_string() == "int64");
   }
-  if (!range.low && !range.high && range.multiple_of == 0 && excluded.empty()) {
+  if (range.multiple_of) {
+    if (range.whole) range.multiple_of = Common(*range.multiple_of, {1, 0});
+    if (!range.multiple_of) return At(leaves.front().path, "its `multipleOf` leaves no whole number");
+    range.whole = range.multiple_of->decimals == 0;
+  }
+  if (!range.low && !range.high && !range.multiple_of && excluded.empty()) {
     return g_.Call(range.whole ? g_.integer_rule : g_.number_rule, next);
   }
   // Between each two that are excluded.
@@ -291,7 +294,9 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
 
 Result<StateId> CompileSchema(Grammar& grammar, const json::value& schema, StateId next, int64_t& effort) {
   const size_t before = grammar.size();
-  auto result = SchemaCompiler(grammar, schema, effort).Value({{&schema, "#"}}, next);
+  BOOST_OUTCOME_TRY(const auto plain, WithPlainReferences(schema, effort));
+  const json::value& root = plain ? *plain : schema;
+  auto result = SchemaCompiler(grammar, root, effort).Value({{&root, "#"}}, next);
   effort -= static_cast<int64_t>(grammar.size() - before) * kStateEffort;
   return result;
 }

@@ -2,9 +2,10 @@
 // enum, const; properties (in the order of the schema), required, additionalProperties,
 // patternProperties, propertyNames, min/maxProperties, dependentRequired, dependentSchemas; items,
 // prefixItems, min/maxItems, contains, min/maxContains, uniqueItems of listed values; min/maxLength,
-// pattern, format (formats.cc); bounds of numbers, multipleOf of whole numbers; anyOf, oneOf, allOf,
-// not, if/then/else, unevaluated*, $ref within the schema with recursion. A grammar may be narrower
-// than its schema, never wider; what cannot be enforced is refused with its path (kInvalidArgument).
+// pattern, format (formats.cc); bounds of numbers, multipleOf of whole and decimal numbers; anyOf, oneOf,
+// allOf, not, if/then/else, unevaluated*; $ref with recursion, $anchor, $id and $dynamicRef within the
+// document (schema_reference.h). A grammar may be narrower than its schema, never wider, but for formats
+// that serve/README.md names; what cannot be enforced is refused with its path (kInvalidArgument).
 // Schemas are the caller's: size and depth are bounded. Pure functions. Read schema_compiler.h next.
 #pragma once
 

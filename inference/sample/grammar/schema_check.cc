@@ -15,11 +15,12 @@ namespace json = boost::json;
 constexpr int64_t kCompareSteps = 20;
 constexpr size_t kPointerBytes = 4;  // of a pointer, followed for the price of a step
 constexpr size_t kMaxShownPath = 200;
-constexpr std::string_view kRefused[] = {"$dynamicRef", "$recursiveRef", "additionalItems"};
+constexpr size_t kMaxShownReference = 100;
+constexpr std::string_view kRefused[] = {"$recursiveRef", "additionalItems"};
 constexpr std::string_view kAnnotations[] = {
     "title",   "description", "default",  "examples", "example",  "deprecated", "readOnly",
     "writeOnly", "$schema",   "$id",      "$comment", "id",       "nullable",   "strict",
-    "name",    "$defs",       "definitions", "discriminator", "$anchor", "$vocabulary",
+    "name",    "$defs",       "definitions", "discriminator", "$anchor", "$dynamicAnchor", "$vocabulary",
     "contentEncoding", "contentMediaType", "contentSchema"};
 
 struct TypeName {
@@ -134,7 +135,7 @@ size_t WeightOf(const json::value& value) {
 
 Result<void> SchemaCompiler::Spend(size_t steps, const std::string& path) const {
   effort_ -= static_cast<int64_t>(steps);
-  if (effort_ < 0) return At(path, "it takes too long to compile; make the schema smaller");
+  if (effort_ < 0) return At(path, kTooLong);
   return boost::outcome_v2::success();
 }
 
@@ -147,7 +148,7 @@ bool SchemaCompiler::Apart(std::span<const json::value> a, std::span<const json:
   });
 }
 
-Error SchemaCompiler::At(const std::string& path, const std::string& what) {
+Error At(const std::string& path, const std::string& what) {
   const size_t shown = CompletePrefix(std::string_view(path).substr(0, kMaxShownPath));
   return Error{Code::kInvalidArgument, "the schema cannot be enforced at `" + path.substr(0, shown) +
                                            (shown < path.size() ? "…" : "") + "`: " + what};
@@ -158,8 +159,8 @@ Result<void> SchemaCompiler::CheckKeywords(const Object& schema, const std::stri
     if (Find(schema, keyword) == nullptr) continue;
     return At(path + "/" + std::string(keyword), "`" + std::string(keyword) + "` is not supported");
   }
-  if (Find(schema, "$id") != nullptr && &schema != root_.if_object()) {
-    return At(path + "/$id", "only the whole schema may have an `$id`");
+  if (Find(schema, "$dynamicRef") != nullptr) {  // the others are references by now
+    return At(path + "/$dynamicRef", "no one place of this schema is always meant");
   }
   if (const json::value* type = Find(schema, "type")) {
     if (type->is_array()) {
@@ -212,15 +213,11 @@ Result<Counter> SchemaCompiler::Limits(const Alternative& leaves, const char* le
 Result<const json::value*> SchemaCompiler::Resolve(const Object& schema, const std::string& path) const {
   const json::value& reference = *Find(schema, "$ref");
   std::string_view rest;
-  if (reference.is_string()) {
-    rest = reference.get_string();
-    const json::value* id = root_.is_object() ? Find(root_.get_object(), "$id") : nullptr;
-    if (id != nullptr && id->is_string() && rest.starts_with(id->get_string())) {
-      rest.remove_prefix(id->get_string().size());
-    }
-  }
+  if (reference.is_string()) rest = reference.get_string();
   if (!rest.starts_with('#')) {
-    return At(path + "/$ref", "only references within the schema, such as `#/$defs/name`, are supported");
+    const size_t shown = CompletePrefix(rest.substr(0, kMaxShownReference));
+    return At(path + "/$ref", "`" + std::string(rest.substr(0, shown)) +
+                                  "` is no place in this schema, and nothing is fetched");
   }
   rest.remove_prefix(1);
   effort_ -= static_cast<int64_t>(1 + rest.size() / kPointerBytes);

@@ -45,6 +45,11 @@ inline constexpr size_t kPathBytes = 8;
 inline constexpr size_t kMostPatternNodes = 100'000;
 inline constexpr const char* kPatternsTooLarge = "the patterns that hold together are too large";
 
+inline constexpr const char* kTooLong = "it takes too long to compile; make the schema smaller";
+
+// A refusal of the schema at `path`.
+Error At(const std::string& path, const std::string& what);
+
 using Alternative = std::vector<Leaf>;
 using Alternatives = std::vector<Alternative>;
 
@@ -115,8 +120,6 @@ class SchemaCompiler {
   // Takes `steps` from the effort; an error where nothing is left.
   Result<void> Spend(size_t steps, const std::string& path) const;
   bool Apart(std::span<const boost::json::value> a, std::span<const boost::json::value> b) const;
-  static Error At(const std::string& path, const std::string& what);
-
   // schema_judge.cc: whether a value that is known keeps to a schema; no answer where in doubt.
   using Verdict = std::optional<bool>;
   Verdict Judge(const boost::json::value& value, const boost::json::value& schema, int depth = 0) const;

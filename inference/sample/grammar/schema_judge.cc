@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "inference/sample/grammar/formats.h"
+#include "inference/sample/grammar/number_range.h"
 #include "inference/sample/grammar/regex_parse.h"
 #include "inference/sample/grammar/schema_compiler.h"
 
@@ -169,7 +170,10 @@ Verdict SchemaCompiler::JudgeKeyword(const json::value& value, std::string_view 
     if (keyword == "maximum") return number <= bound;
     if (keyword == "exclusiveMinimum") return number > bound;
     if (keyword == "exclusiveMaximum") return number < bound;
-    if (keyword == "multipleOf") return bound > 0 ? Verdict(std::fmod(number, bound) == 0) : std::nullopt;
+    if (keyword == "multipleOf") {
+      const auto multiple = MultipleFrom(said);
+      return multiple ? Verdict(IsMultiple(value, *multiple)) : std::nullopt;
+    }
   }
   return true;  // a keyword of other types
 }
@@ -181,13 +185,22 @@ Verdict SchemaCompiler::JudgeText(std::string_view value, std::string_view keywo
     return Within(Characters(value), said, keyword == "minLength");
   }
   if (!said.is_string() || (keyword != "pattern" && keyword != "format")) return true;
-  const bool format = keyword == "format";
-  const std::string_view text = format ? FormatPattern(said.get_string()) : std::string_view(said.get_string());
-  if (format && text.empty()) return true;  // an annotation to those who do not know it
-  const auto automaton = ParsePattern(text, effort_);
-  if (!automaton) return std::nullopt;
-  const Verdict taken = Takes(automaton.value(), value, effort_);
-  return format && taken == Verdict(false) ? std::nullopt : taken;  // formats are written narrower than they are
+  if (keyword == "pattern") {
+    const auto automaton = ParsePattern(said.get_string(), effort_);
+    return automaton ? Takes(automaton.value(), value, effort_) : std::nullopt;
+  }
+  if (FormatPattern(said.get_string()).empty()) return true;  // an annotation to those who do not know it
+  std::optional<Automaton> beside;  // may say what the format means
+  const json::value* pattern = Find(schema, "pattern");
+  if (pattern != nullptr && pattern->is_string() && !LocalFormatPattern(said.get_string()).empty()) {
+    auto automaton = ParsePattern(pattern->get_string(), effort_);
+    if (!automaton) return std::nullopt;
+    beside = std::move(automaton).value();
+  }
+  const auto format = Formatted({&schema, "#"}, beside ? &*beside : nullptr);
+  if (!format || !format.value()) return std::nullopt;
+  const Verdict taken = Takes(*format.value(), value, effort_);
+  return taken == Verdict(false) ? std::nullopt : taken;  // formats are written narrower than they are
 }
 
 Verdict SchemaCompiler::JudgeItems(const Array& value, std::string_view keyword, const Object& schema,
