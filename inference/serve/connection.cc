@@ -1,5 +1,6 @@
 #include "inference/serve/connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -64,6 +65,12 @@ std::optional<ApiError> CheckFraming(const http::request_header<>& header) {
   }
   if (!header.target().starts_with('/')) return bad("the target must be a path");
   return std::nullopt;
+}
+
+// The client's end of the socket is closed or shut down in both directions.
+bool HungUp(int socket) {
+  pollfd about{socket, 0, 0};
+  return poll(&about, 1, 0) == 1 && (about.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
 }  // namespace
@@ -181,9 +188,18 @@ void Connection::WatchLeaving(std::function<void()> gone) {
     const ssize_t n =
         recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return self->WatchLeaving(call);
-    if (n <= 0) call();
+    if (n <= 0) self->AwaitHangup(call);
   };
   stream_.socket().async_wait(net::local::stream_protocol::socket::wait_read, readable);
+}
+
+void Connection::AwaitHangup(std::function<void()> gone) {
+  if (HungUp(stream_.socket().native_handle())) return gone();
+  const auto hung_up = [self = shared_from_this(),
+                        call = std::move(gone)](const boost::system::error_code& error) {
+    if (!error) self->AwaitHangup(call);
+  };
+  stream_.socket().async_wait(net::local::stream_protocol::socket::wait_error, hung_up);
 }
 
 void Connection::StopWatching() {
@@ -196,13 +212,19 @@ void Connection::WatchClient(std::shared_ptr<Mailbox> box) {
   const auto watch = [](std::shared_ptr<Connection> self,
                         std::shared_ptr<Mailbox> mailbox) -> net::awaitable<void> {
     std::array<char, 512> ignored{};
-    for (size_t total = 0; total < kReadBuffer;) {
+    boost::system::error_code ended;
+    for (size_t total = 0; total < kReadBuffer && !ended;) {
       const auto [error, count] =
           co_await self->stream_.async_read_some(net::buffer(ignored), kTuple);
-      if (error) break;
+      ended = error;
       total += count;
     }
-    mailbox->Close();
+    if (ended != net::error::eof) {
+      mailbox->Close();
+      co_return;
+    }
+    std::function<void()> close = [mailbox] { mailbox->Close(); };
+    self->AwaitHangup(std::move(close));
   };
   net::co_spawn(stream_.get_executor(), watch(shared_from_this(), std::move(box)), net::detached);
 }

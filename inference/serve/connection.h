@@ -1,8 +1,10 @@
 // One client connection of the engine's socket: reads requests strictly, one at a time, and writes
 // answers. Limits: 16 KiB of header, 64 fields, 4 MiB of body; bodies need one plain
-// Content-Length, transfer codings are refused. Runs as one coroutine on the server's io thread,
-// with a second one while an answer is generated that notices the client's leaving. Failure ends
-// the connection.
+// Content-Length, transfer codings are refused. A client that shuts down its writing side alone says
+// that no request follows (RFC 9112, section 9.6) and gets its answer; one that closes the socket, or
+// shuts it down for reading too, has left: a Unix socket tells the two apart. Runs as one coroutine on
+// the server's io thread, with a second one while an answer is generated that notices the client's
+// leaving. Failure ends the connection.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -55,6 +57,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_client_stays(bool stays) { client_stays_ = stays; }
 
  private:
+  // Waits until the client can read no more either.
+  void AwaitHangup(std::function<void()> gone);
   boost::asio::awaitable<bool> Write(std::string bytes);
   std::string Head(unsigned status, bool keep_open) const;
 

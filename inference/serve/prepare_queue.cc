@@ -4,9 +4,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@ namespace {
 namespace net = boost::asio;
 
 constexpr size_t kPlaceBytes = 32 * 1024;
+constexpr auto kMemoryPause = std::chrono::milliseconds(10);
 
 using PreparationPtr = std::shared_ptr<Preparation>;
 
@@ -115,7 +118,18 @@ void Preparation::Run() {
     end = End::kFailed;
   }
   work_ = nullptr;
-  net::post(timer_.get_executor(), [self = shared_from_this(), end] { self->Finish(end); });
+  Tell(end);
+}
+
+// Whoever waits is told, and where there is no memory for that, later: it would wait for ever.
+void Preparation::Tell(End end) {
+  for (;;) {
+    try {
+      return net::post(timer_.get_executor(), [self = shared_from_this(), end] { self->Finish(end); });
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(kMemoryPause);
+    }
+  }
 }
 
 PrepareQueue::PrepareQueue(net::any_io_executor io, size_t places)

@@ -41,6 +41,7 @@ class Preparation : public std::enable_shared_from_this<Preparation> {
   Preparation(const boost::asio::any_io_executor& io, const Caller& caller, size_t places,
               Work work, const std::shared_ptr<Lines>& lines);
   void Run();
+  void Tell(End end);
   void Finish(End end);
 
   const Caller caller_;

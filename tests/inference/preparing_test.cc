@@ -128,6 +128,47 @@ TEST(PrepareQueue, EndsAreTold) {
   done->Leave();  // outlives the queue
 }
 
+// An io_context's executor that has no memory for the first functions it is given.
+class Refusing {
+ public:
+  Refusing(boost::asio::io_context& io, std::shared_ptr<std::atomic<int>> refusals)
+      : io_(&io), refusals_(std::move(refusals)) {}
+
+  boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept { return *io_; }
+  static constexpr boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) noexcept {
+    return boost::asio::execution::blocking.never;
+  }
+  Refusing require(boost::asio::execution::blocking_t::never_t) const { return *this; }
+  template <class Function>
+  void execute(Function function) const {
+    if (--*refusals_ >= 0) throw std::bad_alloc();
+    boost::asio::post(*io_, std::move(function));
+  }
+  bool operator==(const Refusing& other) const noexcept { return io_ == other.io_; }
+  bool operator!=(const Refusing& other) const noexcept { return io_ != other.io_; }
+
+ private:
+  boost::asio::io_context* io_;
+  std::shared_ptr<std::atomic<int>> refusals_;
+};
+
+TEST(PrepareQueue, AnEndThatCannotBeToldForLackOfMemoryIsToldLater) {
+  boost::asio::io_context io;
+  auto busy = std::make_optional(boost::asio::make_work_guard(io));
+  const auto refusals = std::make_shared<std::atomic<int>>(0);
+  PrepareQueue queue(Refusing(io, refusals), 64);
+  const auto task = queue.Enter(Tenant("a"), 1, [&](const std::stop_token&) { *refusals = 3; });
+  std::optional<Preparation::End> end;
+  boost::asio::co_spawn(io, task->Wait(), [&](std::exception_ptr, Preparation::End how) {
+    end = how;
+    busy.reset();
+  });
+  queue.Start();
+  io.run_for(kPatience);
+  EXPECT_EQ(end, Preparation::End::kDone);
+  EXPECT_LT(*refusals, 0);
+}
+
 class PreparingTest : public ServerTest {
  protected:
   void StartGated(size_t places = 64) {
@@ -174,6 +215,75 @@ TEST_F(PreparingTest, ALeavingClientLeavesTheLine) {
   gate_.Open();
   EXPECT_THAT(first.ReadAll(), HasSubstr("hello"));
   EXPECT_EQ(gate_.entered(), 1);
+}
+
+TEST_F(PreparingTest, AClientThatSaidAllIsAnsweredAndOneThatLeavesThenIsNot) {
+  StartGated();
+  Client first(path());
+  first.Send(Ours());
+  first.EndSending();
+  ASSERT_TRUE(gate_.WaitForEntered(1));
+  Client second(path());
+  second.Send(Ours());
+  second.EndSending();
+  ASSERT_TRUE(WaitForWaiting(1));
+  for (int i = 0; i < 3; ++i) Ask(Get("/healthz"));  // the server had time to see both ends
+  EXPECT_TRUE(WaitForWaiting(1));
+  second.Leave();
+  EXPECT_TRUE(WaitForWaiting(0));
+  gate_.Open();
+  EXPECT_THAT(first.ReadAll(), HasSubstr("hello"));
+  EXPECT_EQ(gate_.entered(), 1);
+}
+
+// The same while the answer is computed: the model's steps are held at a gate.
+class GeneratingTest : public PreparingTest {
+ protected:
+  void Begin(Client& client, const std::string& path, const std::string& body) {
+    client.Send(Post(path, body));
+    client.EndSending();
+    ASSERT_TRUE(steps_.WaitForEntered(1));
+    for (int i = 0; i < 3; ++i) Ask(Get("/healthz"));
+  }
+  void SetUp() override {
+    PreparingTest::SetUp();
+    before_step_ = [this](std::span<const Step>) -> Result<void> {
+      steps_.Pass();
+      return boost::outcome_v2::success();
+    };
+    gate_.Open();
+    StartGated();
+  }
+  void TearDown() override {
+    steps_.Open();
+    PreparingTest::TearDown();
+  }
+  Gate steps_;
+};
+
+TEST_F(GeneratingTest, AClientThatSaidAllIsAnsweredWhole) {
+  Client client(path());
+  Begin(client, "/v1/chat/completions", Chat(""));
+  steps_.Open();
+  EXPECT_THAT(client.ReadAll(), HasSubstr("hello"));
+}
+
+TEST_F(GeneratingTest, AClientThatSaidAllIsAnsweredAsAStream) {
+  Client client(path());
+  Begin(client, "/v1/chat/completions", Chat(R"(,"stream":true)"));
+  steps_.Open();
+  EXPECT_THAT(client.ReadAll(), testing::AllOf(HasSubstr("hello"), HasSubstr("[DONE]")));
+}
+
+TEST_F(GeneratingTest, AClientThatSaidAllAndLeavesIsCancelled) {
+  Client client(path());
+  Begin(client, "/v1/chat/completions", Chat(R"(,"stream":true)"));
+  EXPECT_EQ(OnServer([&] { return server_->connections(); }), 1u);
+  client.Leave();
+  EXPECT_TRUE(Eventually([&] { return OnServer([&] { return server_->connections(); }) == 0; }));
+  steps_.Open();
+  EXPECT_TRUE(engine_->Drain(std::chrono::steady_clock::now() + kPatience));
+  EXPECT_EQ(engine_->counters().cancelled, 1u);
 }
 
 TEST_F(PreparingTest, WhatIsPreparedForNobodyIsNotQueued) {

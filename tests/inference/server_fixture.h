@@ -52,6 +52,8 @@ class Client {
     return text_;
   }
   std::string ReadAll() { return ReadUntil(""); }
+  // No more will be sent; what comes is still read.
+  void EndSending() { EXPECT_EQ(shutdown(fd_, SHUT_WR), 0); }
   void Leave() {
     if (fd_ >= 0) close(fd_);
     fd_ = -1;
