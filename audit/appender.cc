@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "audit/signer.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -35,7 +36,7 @@ Result<Appender> Appender::Open(std::filesystem::path log_folder, LogTail tail, 
   appender.tail_ = std::move(tail);
   appender.identity_ = std::move(identity);
   appender.ops_ = &ops;
-  BOOST_OUTCOME_TRY(appender.folder_, OpenFolder(appender.log_folder_ / "segments"));
+  BOOST_OUTCOME_TRY(appender.folder_, OpenFolder(Within(appender.log_folder_) / "segments"));
   BOOST_OUTCOME_TRY(appender.OpenLast());
   return appender;
 }
@@ -43,11 +44,11 @@ Result<Appender> Appender::Open(std::filesystem::path log_folder, LogTail tail, 
 // The writer's key is part of a segment's header; another key than the last one's needs a new segment.
 Result<void> Appender::OpenLast() {
   if (tail_.segments == 0) return Ok();
-  const std::filesystem::path path = log_folder_ / "segments" / SegmentName(tail_.last_segment);
+  const std::filesystem::path path = Within(log_folder_) / "segments" / SegmentName(tail_.last_segment);
   BOOST_OUTCOME_TRY(const std::string content, ReadFileRange(path, 0, kMaxHeaderFrame));
   const ParsedFrame parsed = ParseFrame(content);
   if (parsed.state != FrameState::kWhole || parsed.frame.type != FrameType::kSegment) {
-    return Error{Code::kTampered, "segment `" + path.string() + "` has no header"};
+    return Error{Code::kTampered, "segment `" + ShownPath(path) + "` has no header"};
   }
   BOOST_OUTCOME_TRY(const SegmentHeader header, DecodeSegmentHeader(parsed.frame.body));
   if (header.writer != identity_.day.key || header.day != identity_.day.day) return Ok();
@@ -68,7 +69,7 @@ void Appender::UseKey(DayKey day, const Signature& endorsement) {
 
 Result<void> Appender::BeginSegment() {
   const uint64_t number = tail_.segments == 0 ? 0 : tail_.last_segment + 1;
-  const std::filesystem::path path = log_folder_ / "segments" / SegmentName(number);
+  const std::filesystem::path path = Within(log_folder_) / "segments" / SegmentName(number);
   SegmentHeader header;
   header.number = number;
   header.first_seq = size();
@@ -85,11 +86,11 @@ Result<void> Appender::BeginSegment() {
   const ssize_t put = ::fstat(fd.get(), &info) == 0 ? ops_->Writev(fd.get(), &part, 1) : -1;
   if (put != static_cast<ssize_t>(frame.size())) {
     const int error = put < 0 ? errno : ENOSPC;
-    ::unlink(path.c_str());
+    (void)UnlinkPath(path);
     return ErrnoError("cannot begin segment", path, error);
   }
   if (ops_->Fdatasync(fd.get()) != 0 || ::fsync(folder_.get()) != 0) {
-    return Poison("cannot sync the new segment " + path.string(), errno);
+    return Poison("cannot sync the new segment " + ShownPath(path), errno);
   }
   file_ = std::move(fd);
   file_inode_ = info.st_ino;
@@ -103,13 +104,13 @@ Result<void> Appender::BeginSegment() {
 // Somebody may have unlinked, renamed, linked or truncated the file under us.
 Result<void> Appender::CheckFile() {
   struct stat open {}, named {};
-  const std::filesystem::path path = log_folder_ / "segments" / SegmentName(tail_.last_segment);
+  const std::filesystem::path path = Within(log_folder_) / "segments" / SegmentName(tail_.last_segment);
   const bool same = ::fstat(file_.get(), &open) == 0 && ::lstat(path.c_str(), &named) == 0 &&
                     open.st_nlink == 1 && open.st_ino == file_inode_ && named.st_ino == file_inode_ &&
                     named.st_dev == open.st_dev && static_cast<uint64_t>(open.st_size) == file_size_;
   if (same) return Ok();
   poisoned_ = true;
-  return Error{Code::kPoisoned, "segment `" + path.string() +
+  return Error{Code::kPoisoned, "segment `" + ShownPath(path) +
                                     "` was unlinked, renamed, linked or changed by somebody else"};
 }
 

@@ -7,6 +7,7 @@
 #include "audit/seal.h"
 #include "audit/segment.h"
 #include "audit/segment_parse.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -14,11 +15,11 @@ namespace {
 constexpr size_t kMaxHeaderFrame = 512;
 
 std::filesystem::path PathOf(const std::filesystem::path& log_folder, uint64_t number) {
-  return log_folder / "segments" / SegmentName(number);
+  return Within(log_folder) / "segments" / SegmentName(number);
 }
 
 Error DamagedSegment(const std::filesystem::path& path, const char* why) {
-  return Error{Code::kTampered, "`" + path.string() + "` is damaged: " + why};
+  return Error{Code::kTampered, "`" + ShownPath(path) + "` is damaged: " + why};
 }
 
 // Calls `take` with each frame and its bytes, until it says that it has seen enough.

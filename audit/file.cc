@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "audit/walk.h"
+
 namespace portcullis::audit {
 
 Fd::~Fd() {
@@ -31,41 +33,39 @@ Error ErrnoError(const std::string& what, const std::filesystem::path& path, int
   if (error == EEXIST) code = Code::kExists;
   if (error == EACCES || error == EPERM || error == ELOOP || error == EROFS) code = Code::kPermission;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) code = Code::kDiskLow;
-  return Error{code, what + " `" + path.string() + "`: " + std::strerror(error)};
+  return Error{code, what + " `" + ShownPath(path) + "`: " +
+                         (error == ELOOP ? "a symbolic link is in the way" : std::strerror(error))};
 }
 
 Result<Fd> CreateForAppend(const std::filesystem::path& path) {
-  Fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  Fd fd(OpenPath(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   if (!fd.valid()) return ErrnoError("cannot create", path, errno);
   return fd;
 }
 
 Result<Fd> OpenForAppend(const std::filesystem::path& path) {
-  Fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
+  Fd fd(OpenPath(path, O_WRONLY | O_APPEND | O_NOFOLLOW));
   if (!fd.valid()) return ErrnoError("cannot open for appending", path, errno);
   return fd;
 }
 
 Result<Fd> OpenFolder(const std::filesystem::path& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(OpenPath(path, O_RDONLY | O_DIRECTORY));
   if (!fd.valid()) return ErrnoError("cannot open folder", path, errno);
   return fd;
 }
 
 Result<void> MakeFolder(const std::filesystem::path& path) {
-  if (::mkdir(path.c_str(), 0700) == 0) return SyncFolder(path.parent_path());
+  if (MakePath(path) == 0) return SyncFolder(path.parent_path());
   if (errno != EEXIST) return ErrnoError("cannot create folder", path, errno);
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return Error{Code::kPermission, "`" + path.string() + "` is in the way and is not a folder"};
-  }
-  return Ok();
+  if (Fd(OpenPath(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)).valid()) return Ok();
+  return Error{Code::kPermission, "`" + ShownPath(path) + "` is in the way and is not a folder"};
 }
 
 Result<void> RefuseLink(const std::filesystem::path& path) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return Ok();
-  return Error{Code::kTampered, "`" + path.string() + "` is a symbolic link; a log's folders are its own, remove it"};
+  return Error{Code::kTampered, "`" + ShownPath(path) + "` is a symbolic link; a log's folders are its own, remove it"};
 }
 
 Result<void> SyncFolder(const std::filesystem::path& path) {
@@ -76,15 +76,15 @@ Result<void> SyncFolder(const std::filesystem::path& path) {
 }
 
 Result<std::string> ReadFile(const std::filesystem::path& path, size_t max_size) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd(OpenPath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) return ErrnoError("cannot open", path, errno);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return ErrnoError("cannot examine", path, errno);
   if (!S_ISREG(info.st_mode)) {
-    return Error{Code::kPermission, "`" + path.string() + "` is not a regular file"};
+    return Error{Code::kPermission, "`" + ShownPath(path) + "` is not a regular file"};
   }
   if (static_cast<uint64_t>(info.st_size) > max_size) {
-    return Error{Code::kBadFormat, "`" + path.string() + "` is larger than " +
+    return Error{Code::kBadFormat, "`" + ShownPath(path) + "` is larger than " +
                                        std::to_string(max_size) + " bytes"};
   }
   std::string content(static_cast<size_t>(info.st_size), '\0');
@@ -103,12 +103,12 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t max_size)
 Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view content, bool durable) {
   std::filesystem::path temporary = path;
   temporary += ".tmp";
-  const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const Fd fd(OpenPath(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
   if (!fd.valid()) return ErrnoError("cannot create", temporary, errno);
   // What did not become the file must not fill the disk.
   const auto fail = [&temporary](const char* what, const std::filesystem::path& of) {
     const int error = errno;
-    ::unlink(temporary.c_str());
+    (void)UnlinkPath(temporary);
     return ErrnoError(what, of, error);
   };
   size_t done = 0;
@@ -119,14 +119,14 @@ Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view con
     done += static_cast<size_t>(put);
   }
   if (durable && ::fdatasync(fd.get()) != 0) return fail("cannot sync", temporary);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot replace", path);
+  if (RenamePath(temporary, path) != 0) return fail("cannot replace", path);
   if (durable) return SyncFolder(path.parent_path());
   return Ok();
 }
 
 Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size,
                                   std::string reused) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd(OpenPath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) return ErrnoError("cannot open", path, errno);
   std::string content = std::move(reused);
   content.resize(size);
@@ -143,7 +143,7 @@ Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t of
 }
 
 Result<void> OverwriteFile(const std::filesystem::path& path, size_t size) {
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd fd(OpenPath(path, O_WRONLY | O_NOFOLLOW));
   if (!fd.valid()) return ErrnoError("cannot open", path, errno);
   const std::string zeros(size, '\0');
   if (::pwrite(fd.get(), zeros.data(), zeros.size(), 0) != static_cast<ssize_t>(size) ||
@@ -154,7 +154,7 @@ Result<void> OverwriteFile(const std::filesystem::path& path, size_t size) {
 }
 
 Result<Fd> LockFile(const std::filesystem::path& path) {
-  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  Fd fd(OpenPath(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   if (!fd.valid()) return ErrnoError("cannot open lock", path, errno);
   // A verifier that asks IsLocked() holds a shared lock for a moment; a writer holds it for good.
   constexpr int kTries = 20;
@@ -163,11 +163,11 @@ Result<Fd> LockFile(const std::filesystem::path& path) {
     if (errno != EWOULDBLOCK) return ErrnoError("cannot lock", path, errno);
     ::usleep(25'000);
   }
-  return Error{Code::kLocked, "`" + path.string() + "` is held by another process: a log has one auditd, a witness's folder one witness"};
+  return Error{Code::kLocked, "`" + ShownPath(path) + "` is held by another process: a log has one auditd, a witness's folder one witness"};
 }
 
 bool IsLocked(const std::filesystem::path& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd(OpenPath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) return false;
   if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
     ::flock(fd.get(), LOCK_UN);

@@ -1,6 +1,7 @@
 // Files of the log: descriptors, atomic replacement, bounded reading, and the few system calls of the
 // write path behind an interface, so that tests can make each of them fail. All opens are O_NOFOLLOW
-// and O_CLOEXEC, all files 0600, all folders 0700. Not thread-safe per object.
+// and O_CLOEXEC, all files 0600, all folders 0700; paths within a log are reached without links (walk.h). Not
+// thread-safe per object.
 #pragma once
 
 #include <sys/uio.h>

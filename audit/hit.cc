@@ -10,6 +10,7 @@
 #include "audit/seal.h"
 #include "audit/segment.h"
 #include "audit/tiles.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -77,7 +78,7 @@ Result<void> HitReader::Read(const IndexHit& hit, Leaf& leaf, Hash& leaf_hash) {
   const auto wrong = [&hit](const char* why) {
     return IndexDamaged("record " + std::to_string(hit.seq) + ": " + why);
   };
-  const auto path = log_folder_ / "segments" / SegmentName(hit.segment);
+  const auto path = Within(log_folder_) / "segments" / SegmentName(hit.segment);
   const auto read = ReadFileRange(path, hit.offset, kFrameHeader + kLeafSize);
   if (!read && read.error().code != Code::kNotFound) return read.error();
   if (!read || hit.seq >= head_.size || read.value().size() < kFrameHeader + kLeafSize) {

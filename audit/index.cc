@@ -18,6 +18,7 @@
 
 #include "audit/bytes.h"
 #include "audit/index_rows.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -29,7 +30,7 @@ constexpr uint64_t kKeepPercent = 10;
 constexpr uint64_t kKeepBytes = 128u << 20;
 
 struct IndexFiles {
-  explicit IndexFiles(const std::filesystem::path& log_folder) : folder(log_folder / "index") {}
+  explicit IndexFiles(const std::filesystem::path& log_folder) : folder(Within(log_folder) / "index") {}
   std::filesystem::path lock() const { return folder / "lock"; }
   std::filesystem::path database() const { return folder / "search.db"; }
   std::filesystem::path sum() const { return folder / "search.sum"; }
@@ -42,12 +43,12 @@ struct IndexFiles {
 
 // The line for the database as it lies there now.
 Result<std::string> SumOf(const std::filesystem::path& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd(OpenPath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) return ErrnoError("cannot open", path, errno);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return ErrnoError("cannot examine", path, errno);
   if (!S_ISREG(info.st_mode) || (info.st_uid != ::geteuid() && info.st_uid != 0) || (info.st_mode & 077) != 0) {
-    return IndexDamaged("`" + path.string() + "` is not a file of its user's alone");
+    return IndexDamaged("`" + ShownPath(path) + "` is not a file of its user's alone");
   }
   crypto_generichash_state state;
   crypto_generichash_init(&state, nullptr, 0, 32);
@@ -78,6 +79,7 @@ SearchIndex::~SearchIndex() { sqlite3_close(db_); }
 
 Result<std::unique_ptr<SearchIndex>> SearchIndex::Lock(const std::filesystem::path& log_folder, const VerifierKey& key) {
   const IndexFiles files(log_folder);
+  BOOST_OUTCOME_TRY(RefuseLink(files.folder));
   BOOST_OUTCOME_TRY(MakeFolder(files.folder));
   auto lock = LockFile(files.lock());
   if (!lock && lock.error().code == Code::kLocked) return Error{Code::kLocked, "search index: another search has it"};
@@ -106,7 +108,7 @@ Result<std::unique_ptr<SearchIndex>> SearchIndex::Create(const std::filesystem::
   std::swap(old.front(), old.back());
   old.push_back(files.database());
   for (const auto& path : old) {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError("cannot remove", path, errno);
+    if (UnlinkPath(path) != 0 && errno != ENOENT) return ErrnoError("cannot remove", path, errno);
   }
   BOOST_OUTCOME_TRY(index->OpenDatabase(true));
   BOOST_OUTCOME_TRY(index->Execute(kIndexSchema));
@@ -193,7 +195,7 @@ Result<void> SearchIndex::Extend(const Checkpoint& head, const ScanProgress& pro
   if (moved.empty() && head.size == cover_.tree.size()) return Ok();
   BOOST_OUTCOME_TRY(LeaveRoom(log_folder_, head.size - std::min(head.size, cover_.tree.size())));
   const std::filesystem::path sum = IndexFiles(log_folder_).sum();
-  if (::unlink(sum.c_str()) != 0) return ErrnoError("cannot remove", sum, errno);
+  if (UnlinkPath(sum) != 0) return ErrnoError("cannot remove", sum, errno);
   BOOST_OUTCOME_TRY(Execute("BEGIN IMMEDIATE"));
   const auto take = [&]() -> Result<void> {
     for (const uint64_t segment : moved) {

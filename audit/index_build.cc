@@ -12,6 +12,7 @@
 #include "audit/index_rows.h"
 #include "audit/layout.h"
 #include "audit/segment_parse.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 
@@ -117,7 +118,7 @@ Result<void> SearchIndex::TakeNew(const Checkpoint& head, const ScanProgress& pr
   BOOST_OUTCOME_TRY(put.Prepare(db_, "INSERT OR REPLACE INTO segment(number, size) VALUES(?1, ?2)"));
   for (uint64_t number = first; number <= cover_.segment; ++number) {
     std::error_code error;
-    const auto path = log_folder_ / "segments" / SegmentName(number);
+    const auto path = Within(log_folder_) / "segments" / SegmentName(number);
     const uint64_t size = number == cover_.segment ? cover_.offset : std::filesystem::file_size(path, error);
     if (error) return ErrnoError("cannot examine", path, error.value());
     BOOST_OUTCOME_TRY(put.Bind(1, number).Bind(2, size).Run());
@@ -133,7 +134,7 @@ Result<std::vector<uint64_t>> SearchIndex::Moved() {
     BOOST_OUTCOME_TRY(const bool more, get.Step());
     if (!more) return moved;
     const uint64_t number = get.Number(0);
-    const auto path = log_folder_ / "segments" / SegmentName(number);
+    const auto path = Within(log_folder_) / "segments" / SegmentName(number);
     std::error_code error;
     const uint64_t size = std::filesystem::file_size(path, error);
     if (error) return IndexDamaged("segment " + SegmentName(number) + ", which it covers, is gone");
@@ -150,7 +151,7 @@ Result<std::vector<uint64_t>> SearchIndex::Moved() {
 
 // The records of a rewritten segment have the same seqs, in other places.
 Result<void> SearchIndex::Relocate(uint64_t segment) {
-  const auto path = log_folder_ / "segments" / SegmentName(segment);
+  const auto path = Within(log_folder_) / "segments" / SegmentName(segment);
   const ParsedSegment parsed = ParseSegmentFile(path, key_, {}, KeepPayloads::kOfKeys);
   if (parsed.stop == ParsedSegment::Stop::kUnreadable || !parsed.has_header) return IndexDamaged("a segment changed");
   IndexStatement move;

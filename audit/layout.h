@@ -13,6 +13,7 @@
 #include "audit/note.h"
 #include "audit/seal.h"
 #include "audit/segment.h"
+#include "audit/walk.h"
 #include "certs/secret.h"
 
 namespace portcullis::audit {
@@ -27,8 +28,8 @@ struct LogLayout {
   std::filesystem::path days() const { return root / "days"; }
   std::filesystem::path reserve() const { return root / "reserve"; }
   std::filesystem::path acts_reserve() const { return root / "reserve.acts"; }
-  std::filesystem::path segments() const { return root / "segments"; }
-  std::filesystem::path tiles() const { return root / "tile"; }
+  std::filesystem::path segments() const { return Within(root) / "segments"; }
+  std::filesystem::path tiles() const { return Within(root) / "tile"; }
 
   std::filesystem::path root;
 };

@@ -7,6 +7,7 @@
 #include "audit/scan.h"
 #include "audit/segment_parse.h"
 #include "audit/tiles.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -52,7 +53,7 @@ class SegmentMap {
  public:
   static Result<SegmentMap> Read(const std::filesystem::path& log_folder, const VerifierKey& key) {
     SegmentMap map;
-    map.folder_ = log_folder / "segments";
+    map.folder_ = Within(log_folder) / "segments";
     BOOST_OUTCOME_TRY(const auto numbers, ListSegments(log_folder));
     for (const uint64_t number : numbers) {
       BOOST_OUTCOME_TRY(const auto header, ReadSegmentHeader(map.folder_ / SegmentName(number), key));

@@ -8,6 +8,7 @@
 #include "audit/file.h"
 #include "audit/scan.h"
 #include "audit/segment_parse.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -39,22 +40,22 @@ class Collector : public ScanVisitor {
 // Keeps the torn bytes, then takes them off the segment.
 Result<void> CutTail(const std::filesystem::path& log_folder, ScanResult& scan, Recovery& recovery) {
   const std::string name = SegmentName(scan.last_segment);
-  const std::filesystem::path path = log_folder / "segments" / name;
+  const std::filesystem::path path = Within(log_folder) / "segments" / name;
   BOOST_OUTCOME_TRY(const std::string content, ReadFile(path, kMaxSegmentFile));
   const std::string tail = content.substr(scan.good_bytes);
   recovery.cut_bytes = tail.size();
   recovery.cut_hash = Sha256(tail);
   recovery.cut_file = name + "." + std::to_string(scan.good_bytes) + "." +
                       Hex(recovery.cut_hash).substr(0, 16) + ".bin";
-  BOOST_OUTCOME_TRY(MakeFolder(log_folder / "torn"));
-  BOOST_OUTCOME_TRY(ReplaceFile(log_folder / "torn" / recovery.cut_file, tail, true));
+  BOOST_OUTCOME_TRY(MakeFolder(Within(log_folder) / "torn"));
+  BOOST_OUTCOME_TRY(ReplaceFile(Within(log_folder) / "torn" / recovery.cut_file, tail, true));
   if (scan.good_bytes == 0) {
-    if (::unlink(path.c_str()) != 0) return ErrnoError("cannot remove the unfinished", path, errno);
+    if (UnlinkPath(path) != 0) return ErrnoError("cannot remove the unfinished", path, errno);
     --scan.segments;
     if (scan.segments > 0) --scan.last_segment;
-    return SyncFolder(log_folder / "segments");
+    return SyncFolder(Within(log_folder) / "segments");
   }
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd fd(OpenPath(path, O_WRONLY | O_NOFOLLOW));
   if (!fd.valid() || ::ftruncate(fd.get(), static_cast<off_t>(scan.good_bytes)) != 0 ||
       ::fsync(fd.get()) != 0) {
     return ErrnoError("cannot cut the torn tail of", path, errno);
@@ -63,7 +64,7 @@ Result<void> CutTail(const std::filesystem::path& log_folder, ScanResult& scan, 
 }
 
 Recovery Empty(const std::filesystem::path& log_folder) {
-  return Recovery{{}, TileStore(log_folder / "tile"), {}, {}, 0, false, false, 0, {}, {}};
+  return Recovery{{}, TileStore(Within(log_folder) / "tile"), {}, {}, 0, false, false, 0, {}, {}};
 }
 
 // What the scan found, as the writer's beginning; or why there is none.
@@ -95,7 +96,7 @@ Result<Recovery> Conclude(const std::filesystem::path& log_folder, const Signer&
 
 // From the signed head on; nothing where the head or the tiles do not fit, which only a full scan can judge.
 std::optional<Result<Recovery>> RecoverTail(const std::filesystem::path& log_folder, const Signer& signer) {
-  auto tiles = TileStore::Restore(log_folder / "tile", signer.tree());
+  auto tiles = TileStore::Restore(Within(log_folder) / "tile", signer.tree());
   if (!tiles) return std::nullopt;
   Recovery recovery = Empty(log_folder);
   recovery.tiles = std::move(tiles.value());

@@ -15,6 +15,7 @@
 #include "audit/daykey.h"
 #include "audit/file.h"
 #include "audit/segment_parse.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -62,7 +63,7 @@ class Scanner {
 
  private:
   uint64_t Expected() const { return result_.tree.size(); }
-  std::filesystem::path Path(uint64_t number) const { return folder_ / "segments" / SegmentName(number); }
+  std::filesystem::path Path(uint64_t number) const { return Within(folder_) / "segments" / SegmentName(number); }
 
   void Fail(Code code, uint64_t seq, std::string message) {
     result_.fault = Fault{code, seq, std::move(message)};
@@ -303,7 +304,7 @@ uint64_t LogBytes(const std::filesystem::path& log_folder, uint64_t segment, uin
   for (const uint64_t number : numbers.value()) {
     if (number < segment) continue;
     std::error_code error;
-    const uint64_t size = std::filesystem::file_size(log_folder / "segments" / SegmentName(number), error);
+    const uint64_t size = std::filesystem::file_size(Within(log_folder) / "segments" / SegmentName(number), error);
     const uint64_t skipped = number == segment ? offset : 0;
     if (!error && size > skipped) bytes += size - skipped;
   }
@@ -312,14 +313,12 @@ uint64_t LogBytes(const std::filesystem::path& log_folder, uint64_t segment, uin
 
 Result<std::vector<uint64_t>> ListSegments(const std::filesystem::path& log_folder) {
   std::vector<uint64_t> numbers;
-  std::error_code error;
-  const std::filesystem::path folder = log_folder / "segments";
+  const std::filesystem::path folder = Within(log_folder) / "segments";
   BOOST_OUTCOME_TRY(RefuseLink(folder));
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (const auto number = SegmentNumber(entry->path().filename().string())) numbers.push_back(*number);
+  BOOST_OUTCOME_TRY(const auto names, ListFolder(folder));
+  for (const std::string& name : names) {
+    if (const auto number = SegmentNumber(name)) numbers.push_back(*number);
   }
-  if (error) return ErrnoError("cannot list", folder, error.value());
   std::sort(numbers.begin(), numbers.end());
   return numbers;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "audit/segment.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -23,15 +24,15 @@ SegmentInput::SegmentInput(Fd file, std::filesystem::path path, uint64_t offset,
       window_(std::make_unique_for_overwrite<char[]>(kWindow)), capacity_(kWindow) {}
 
 Result<SegmentInput> SegmentInput::Open(const std::filesystem::path& path, uint64_t offset) {
-  Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  Fd file(OpenPath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   if (!file.valid()) return ErrnoError("cannot read", path, errno);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return ErrnoError("cannot examine", path, errno);
   if (!S_ISREG(info.st_mode)) {
-    return Error{Code::kPermission, "`" + path.string() + "` is not a regular file"};
+    return Error{Code::kPermission, "`" + ShownPath(path) + "` is not a regular file"};
   }
   const auto size = static_cast<uint64_t>(info.st_size);
-  if (size > kMaxSegmentFile) return Error{Code::kBadFormat, "`" + path.string() + "` is larger than 256 MiB"};
+  if (size > kMaxSegmentFile) return Error{Code::kBadFormat, "`" + ShownPath(path) + "` is larger than 256 MiB"};
   (void)::posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   return SegmentInput(std::move(file), path, std::min(offset, size), size);
 }

@@ -6,6 +6,7 @@
 #include "audit/bytes.h"
 #include "audit/file.h"
 #include "audit/record.h"
+#include "audit/walk.h"
 
 namespace portcullis::audit {
 namespace {
@@ -143,14 +144,12 @@ Result<void> TileStore::Append(std::string_view leaf, const Hash& leaf_hash) {
 // The partial tiles below a full one are of no use any more and go.
 Result<void> TileStore::WriteFull(const std::filesystem::path& name, std::string_view bytes) {
   const std::filesystem::path path = folder_ / name;
-  std::error_code error;
   std::filesystem::path partial = path;
   partial += ".p";
-  std::filesystem::remove_all(partial, error);
+  RemoveFolder(partial);
   const auto present = ReadFile(path, kMaxBundle);
   if (present && present.value() == bytes) return Ok();
-  std::filesystem::create_directories(path.parent_path(), error);
-  if (error) return ErrnoError("cannot create folder", path.parent_path(), error.value());
+  BOOST_OUTCOME_TRY(MakeFolders(path.parent_path()));
   return ReplaceFile(path, bytes, false);
 }
 
@@ -169,9 +168,7 @@ Result<void> TileStore::Push(unsigned tile_level, const Hash& hash) {
 
 Result<void> TileStore::WritePartial(const std::filesystem::path& name, size_t width, std::string_view bytes) {
   const std::filesystem::path path = folder_ / PartialPath(name, width);
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);
-  if (error) return ErrnoError("cannot create folder", path.parent_path(), error.value());
+  BOOST_OUTCOME_TRY(MakeFolders(path.parent_path()));
   return ReplaceFile(path, bytes, false);
 }
 

@@ -104,6 +104,26 @@ int open64(const char* path, int flags, ...) {
   return next(path, flags, mode);
 }
 
+int openat(int folder, const char* path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  const auto mode = static_cast<mode_t>(va_arg(rest, int));
+  va_end(rest);
+  if (Writes(flags) && Hit("open")) return -1;
+  static const auto next = Next<int (*)(int, const char*, int, mode_t)>("openat");
+  return next(folder, path, flags, mode);
+}
+
+int openat64(int folder, const char* path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  const auto mode = static_cast<mode_t>(va_arg(rest, int));
+  va_end(rest);
+  if (Writes(flags) && Hit("open")) return -1;
+  static const auto next = Next<int (*)(int, const char*, int, mode_t)>("openat64");
+  return next(folder, path, flags, mode);
+}
+
 // Sockets and pipes are not files: only what goes to a descriptor that can be synced counts.
 ssize_t write(int fd, const void* bytes, size_t size) {
   if (fd > 2 && ::lseek(fd, 0, SEEK_CUR) >= 0 && Hit("write")) return -1;
@@ -146,6 +166,18 @@ int rename(const char* from, const char* to) {
   if (Hit("rename")) return -1;
   static const auto next = Next<int (*)(const char*, const char*)>("rename");
   return next(from, to);
+}
+
+int renameat(int old_folder, const char* from, int folder, const char* to) {
+  if (Hit("rename")) return -1;
+  static const auto next = Next<int (*)(int, const char*, int, const char*)>("renameat");
+  return next(old_folder, from, folder, to);
+}
+
+int unlinkat(int folder, const char* path, int flags) {
+  if (Hit("unlink")) return -1;
+  static const auto next = Next<int (*)(int, const char*, int)>("unlinkat");
+  return next(folder, path, flags);
 }
 
 int unlink(const char* path) {

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 
+#include "audit/index.h"
 #include "tests/audit/fixture.h"
 
 namespace portcullis::audit::test {
@@ -153,6 +155,14 @@ TEST_F(RecoveryTest, Case43ALinkInPlaceOfAFolderOfTheLogIsNotFollowed) {
     std::filesystem::rename(elsewhere, folder);
   }
   ASSERT_NE(StartWriter(), nullptr);
+  const auto index = log() / "index", elsewhere = dir_.path() / "elsewhere-index";
+  std::filesystem::create_directory(elsewhere);
+  std::filesystem::create_directory_symlink(elsewhere, index);
+  const auto refused = SearchIndex::Create(log(), ReadLogKey(log()).value());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("index` is a symbolic link"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(std::filesystem::is_empty(elsewhere));
+  std::filesystem::remove(index);
   // Files: the place of a link is not written through, whatever it points to.
   for (const auto& file : {log() / "checkpoint.tmp", log() / "lock", keys() / "keystore.db"}) {
     const auto target = dir_.path() / "target";
@@ -163,6 +173,37 @@ TEST_F(RecoveryTest, Case43ALinkInPlaceOfAFolderOfTheLogIsNotFollowed) {
     EXPECT_FALSE(Writer::Start(Options())) << file;
     EXPECT_EQ(Slurp(target), "as it was") << file;
     std::filesystem::remove(file);
+  }
+}
+
+// Put in place of a folder while the log is written: what begins there afterwards is not written through it.
+TEST_F(RecoveryTest, Case43ALinkInPlaceOfAFolderOfARunningLogIsNotFollowed) {
+  const auto count = [](const std::filesystem::path& folder) {
+    return std::distance(std::filesystem::recursive_directory_iterator(folder), {});
+  };
+  for (const std::string name : {"segments", "tile", "tile/0"}) {
+    SCOPED_TRACE(name);
+    const auto folder = log() / name, elsewhere = dir_.path() / "moved";
+    const auto writer = StartWriter();
+    ASSERT_NE(writer, nullptr);
+    Exchange(*writer, 1, "alice", "a question", "an answer");
+    std::filesystem::create_directories(folder);
+    std::filesystem::rename(folder, elsewhere);
+    std::filesystem::create_directory_symlink(elsewhere, folder);
+    const auto before = count(elsewhere);
+    // An erasure begins a segment; the checkpoints of an end write tiles.
+    std::promise<ActReply> done;
+    writer->SubmitAct({1, "erase", {{"subject", "alice"}, {"reason", "a test"}}}, 1000,
+                      [&](ActReply reply) { done.set_value(std::move(reply)); });
+    const ActReply reply = done.get_future().get();
+    EXPECT_EQ(reply.error_code == 0, name != "segments") << reply.error;
+    if (name == "segments") {
+      EXPECT_NE(reply.error.find("a symbolic link is in the way"), std::string::npos) << reply.error;
+    }
+    (void)writer->Stop();
+    EXPECT_EQ(count(elsewhere), before);
+    std::filesystem::remove(folder);
+    std::filesystem::rename(elsewhere, folder);
   }
 }
 
