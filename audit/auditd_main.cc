@@ -28,6 +28,7 @@
 #include "audit/tpm_counter.h"
 #include "audit/tpm_link.h"
 #include "audit/writer.h"
+#include "certs/memory_lock.h"
 #include "certs/secret.h"
 
 namespace portcullis::audit {
@@ -263,7 +264,7 @@ int Main(int argc, char** argv) {
                          arguments.officers, arguments.witnesses});
     return done ? 0 : Trouble(done.error());
   }
-  if (!LockMemory()) spdlog::info("memory is not locked as a whole (RLIMIT_MEMLOCK); keys are");
+  if (!certs::LockMemory()) spdlog::info("memory is not locked as a whole (RLIMIT_MEMLOCK); keys are");
   return Serve(arguments);
 }
 

@@ -79,14 +79,6 @@ void DisableCoreDumps() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-bool LockMemory() {
-  // With a finite limit, locking the future would make later allocations fail.
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
-  if (limit.rlim_cur != RLIM_INFINITY && ::geteuid() != 0) return false;
-  return ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
-}
-
 Result<bool> RestrictPaths(const std::vector<std::filesystem::path>& writable) {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1 && (errno == ENOSYS || errno == EOPNOTSUPP)) return false;

@@ -1,5 +1,4 @@
-// What auditd takes from itself after start: core dumps, swapping of its memory where the limits
-// allow, every system call it has no use for (seccomp, an allow-list: no exec, no network but AF_UNIX,
+// What auditd takes from itself after start: core dumps, every system call it has no use for (seccomp, an allow-list: no exec, no network but AF_UNIX,
 // no writable and executable memory; TCP only where asked for), and every path but its own folders (Landlock, where the kernel
 // has it). Irreversible; to be called once, after all files are open and threads are started.
 #pragma once
@@ -14,8 +13,6 @@ namespace portcullis::audit {
 
 // Before any key is read.
 void DisableCoreDumps();
-// True when all memory is locked.
-bool LockMemory();
 
 // Folders, and devices. Before threads are started: Landlock rules hold for threads begun later. False where the kernel
 // has no Landlock; any other failure is an error.

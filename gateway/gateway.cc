@@ -12,6 +12,7 @@
 #include <deque>
 #include <optional>
 
+#include "certs/memory_lock.h"
 #include "gateway/admit/budget_keeper.h"
 #include "gateway/decide/policy_events.h"
 #include "gateway/listen/cores.h"
@@ -315,7 +316,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(const Config& config) {
                     BudgetKeeper::Start(*parts->store, parts->admitter, parts->clock,
                                         [raw](const Error& error) { raw->Complain("budgets", error); }));
   BOOST_OUTCOME_TRY(parts->Listen());
-  if (LockMemory()) {
+  if (certs::LockMemory()) {
     parts->log.Event(LogLevel::kInfo, "memory", "locked: nothing of it is written to swap");
   } else if (swap) {
     parts->log.Event(LogLevel::kWarning, "memory",

@@ -118,13 +118,6 @@ Result<void> HardenProcess() {
   return boost::outcome_v2::success();
 }
 
-bool LockMemory() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
-  if (limit.rlim_cur != RLIM_INFINITY && geteuid() != 0) return false;
-  return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
-}
-
 bool SwapIsOn() {
   std::ifstream swaps("/proc/swaps");
   std::string line;

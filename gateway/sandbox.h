@@ -3,7 +3,6 @@
 // once everything is open: no new programs, no tracing, no kernel modules, no outbound or new
 // network sockets (Unix sockets only), no writable-executable memory; seccomp by libseccomp, for
 // all threads, the kernel answers EPERM.
-// LockMemory keeps what was said out of swap, pages as they are first used.
 // Failure: kConfig; the caller must not go on without a sandbox unless told to.
 #pragma once
 
@@ -21,8 +20,6 @@ struct SandboxPaths {
 
 // Limits core dumps to nothing and forbids new privileges; before any secret is read.
 Result<void> HardenProcess();
-// False where the limit of locked memory is finite: what is allocated later would fail at it.
-bool LockMemory();
 // The machine may write memory to a disk: /proc/swaps names a device, or cannot be read.
 bool SwapIsOn();
 // False where the kernel has no Landlock.
