@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "audit/erase.h"
 #include "audit/file.h"
@@ -133,19 +134,18 @@ Result<std::filesystem::path> ApplyOverride(const std::filesystem::path& log_fol
   BOOST_OUTCOME_TRY(const auto officers, ReadVerifierKeys(keys.officers()));
   BOOST_OUTCOME_TRY(const Note note, ParseNote(note_text));
   BOOST_OUTCOME_TRY(const Override statement, ParseOverride(note.text));
-  size_t signatures = 0;
+  std::set<PublicKey> signers;  // one who stands there twice, or under two names, is one
   std::string vouched = std::string(note.text) + "\n";  // what is recorded: no line of anybody else
   for (const VerifierKey& officer : officers) {
     BOOST_OUTCOME_TRY(const bool by, SignedBy(note, officer));
-    if (!by) continue;
-    ++signatures;
+    if (!by || !signers.insert(officer.key).second) continue;
     const auto own = std::ranges::find_if(note.signatures, [&](const NoteSignature& one) {
       return one.name == officer.name && one.key_id == officer.Id();
     });
     vouched += std::string(own->line) + "\n";
   }
-  if (signatures < kOfficersNeeded) {
-    return Error{Code::kPermission, "override: " + std::to_string(signatures) + " of the officers in `" +
+  if (signers.size() < kOfficersNeeded) {
+    return Error{Code::kPermission, "override: " + std::to_string(signers.size()) + " of the officers in `" +
                                         keys.officers().string() + "` signed, two are needed"};
   }
   const std::string suffix = ".refused-" + Hex(OriginId(statement.origin)).substr(0, 8) + "-" +

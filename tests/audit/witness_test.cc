@@ -311,6 +311,18 @@ TEST_F(CasesTest, TwoOfficersOverrideARefusedStart) {
   EXPECT_EQ(ApplyOverride(log(), keys(), once).error().code, Code::kPermission);
   EXPECT_EQ(ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "one").value()).error().code, Code::kPermission);
   EXPECT_EQ(ApplyOverride(log(), keys(), SignOverride(once, dir_.path() / "three").value()).error().code, Code::kPermission);
+  // Nor does one officer become two by standing in the list twice, under whatever names.
+  const std::string officers = Slurp(keys() / "officers.pub");
+  const VerifierKey one = ReadVerifierKey(dir_.path() / "one.pub").value();
+  const VerifierKey renamed{"test.example/officer-four", one.key};
+  std::filesystem::copy_file(dir_.path() / "one", dir_.path() / "four");
+  Spill(dir_.path() / "four.pub", FormatVerifierKey(renamed) + "\n");
+  Spill(keys() / "officers.pub", officers + Slurp(dir_.path() / "one.pub") + Slurp(dir_.path() / "four.pub"));
+  EXPECT_EQ(ApplyOverride(log(), keys(), once).error().code, Code::kPermission);
+  const auto by_both_names = SignOverride(once, dir_.path() / "four");
+  ASSERT_TRUE(by_both_names) << by_both_names.error().message;
+  EXPECT_EQ(ApplyOverride(log(), keys(), by_both_names.value()).error().code, Code::kPermission);
+  Spill(keys() / "officers.pub", officers);
   const std::string twice = SignOverride(once, dir_.path() / "two").value();
   const auto aside = ApplyOverride(log(), keys(), SignOverride(twice, dir_.path() / "three").value());
   ASSERT_TRUE(aside) << aside.error().message;
