@@ -221,10 +221,13 @@ Result<void> KeyStore::Rekey() {
   ++generation_;
   // The old salt goes with its blocks overwritten, as far as the file system lets one.
   (void)OverwriteFile(salt_path_, kSaltSize);
-  if (::rename(next_path.c_str(), salt_path_.c_str()) != 0) {
-    return ErrnoError("cannot replace", salt_path_, errno);
-  }
-  return SyncFolder(salt_path_.parent_path());
+  Result<void> placed = Ok();
+  if (::rename(next_path.c_str(), salt_path_.c_str()) != 0) placed = ErrnoError("cannot replace", salt_path_, errno);
+  if (placed) placed = SyncFolder(salt_path_.parent_path());
+  // The only salt that opens the store may lie beside its place now, where another Rekey() would overwrite it. So this
+  // is never a disk that is low, with which a caller goes on; the next opening puts the salt in place.
+  if (!placed) return Error{Code::kIo, placed.error().message};
+  return Ok();
 }
 
 Result<void> KeyStore::NoteRotation() {

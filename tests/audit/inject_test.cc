@@ -228,6 +228,39 @@ TEST_F(InjectTest, AWriteThatFailsAndCannotBeUndoneEndsTheWriter) {
   EXPECT_GT(ended, 3);
 }
 
+// The key store is under its new salt and that is not in place: nobody serves until a start has put it there, however
+// the disk words it.
+TEST_F(InjectTest, WhereTheNewSaltIsNotInPlaceAuditdEnds) {
+  {
+    const auto store = OpenKeyStore(dir_.path() / "fresh" / "keys", KeyStore::Mode::kReadWrite);
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE(store.value()->NoteRotation());
+    ASSERT_TRUE(store.value()->Commit());
+  }
+  int aside = 0;
+  bool hit = true;
+  for (int n = 1; n < kMaxCalls && hit; ++n) {
+    Fresh();
+    const std::string plan = "rename:" + std::to_string(n) + ":" + std::to_string(ENOSPC);
+    ::setenv("PORTCULLIS_INJECT", plan.c_str(), 1);
+    ::setenv("PORTCULLIS_INJECT_TOLD", told().c_str(), 1);
+    ::setenv("LD_PRELOAD", PORTCULLIS_INJECT_LIBRARY, 1);
+    {
+      Auditd auditd(dir_.path());
+      ::unsetenv("LD_PRELOAD");
+      const bool serves = auditd.Ready().has_value();
+      hit = std::filesystem::exists(told());
+      const bool is_aside = std::filesystem::exists(keys() / "store.salt.next");
+      EXPECT_FALSE(serves && is_aside) << plan << "\n" << Slurp(auditd.words());
+      aside += is_aside;
+    }
+    Outcome nothing;
+    ExpectWhole(nothing, plan);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_EQ(aside, 1);
+}
+
 const char* NameOf(int error) { return error == 0 ? "kill" : error == EIO ? "EIO" : "ENOSPC"; }
 
 INSTANTIATE_TEST_SUITE_P(Calls, EveryCallTest,
