@@ -4,6 +4,7 @@ portcullis_test(inference_serve_test
     answer_test.cc
     call_test.cc
     caller_test.cc
+    distinct_items_test.cc
     generate_test.cc
     grammar_bounds_test.cc
     grammar_reference_test.cc

@@ -64,6 +64,21 @@ StateId Grammar::Call(StateId rule, StateId next, Counter counter) {
   return Add(std::move(state));
 }
 
+StateId Grammar::Mark(StateId rule, StateId next) {
+  looks_back_ = true;
+  State state;
+  state.kind = Kind::kMark;
+  state.next = {rule, next};
+  return Add(std::move(state));
+}
+
+StateId Grammar::Distinct(StateId next) {
+  State state;
+  state.kind = Kind::kDistinct;
+  state.next = {next};
+  return Add(std::move(state));
+}
+
 StateId Grammar::Enter(Counter counter, StateId next) {
   State state;
   state.kind = Kind::kEnter;
@@ -97,6 +112,8 @@ void Grammar::FillBytes(StateId forward, std::vector<Edge> edges) {
 }
 
 namespace {
+
+bool IsCall(const State& state) { return state.kind == Kind::kCall || state.kind == Kind::kMark; }
 
 // All that a state's goodness may rest on.
 template <class Visit>
@@ -147,7 +164,7 @@ std::vector<char> Grammar::Productive() const {
     const State& state = states_[i];
     const auto is_good = [&](StateId id) { return good[id] != 0; };
     if (state.kind == Kind::kReturn) return true;
-    if (state.kind == Kind::kCall) return std::all_of(state.next.begin(), state.next.end(), is_good);
+    if (IsCall(state)) return std::all_of(state.next.begin(), state.next.end(), is_good);
     if (state.kind == Kind::kHead) return is_good(state.next[1]);
     if (state.kind == Kind::kEnter && state.counter.need > 0) {
       return is_good(state.next[0]) && is_good(states_[state.next[0]].next[0]);
@@ -166,7 +183,7 @@ bool Grammar::CallsItself() const {
     const auto is_empty = [&](StateId id) { return good[id] != 0; };
     if (state.kind == Kind::kBytes || state.kind == Kind::kToken) return false;
     if (state.kind == Kind::kReturn) return true;
-    if (state.kind == Kind::kCall) return std::all_of(state.next.begin(), state.next.end(), is_empty);
+    if (IsCall(state)) return std::all_of(state.next.begin(), state.next.end(), is_empty);
     return std::any_of(state.next.begin(), state.next.end(), is_empty);
   });
   // Depth-first search; a call edge that closes a circle is the fault.
@@ -185,7 +202,7 @@ bool Grammar::CallsItself() const {
       Visit& top = stack.back();
       const State& state = states_[top.id];
       const bool silent = state.kind != Kind::kBytes && state.kind != Kind::kToken;
-      const bool call = state.kind == Kind::kCall;
+      const bool call = IsCall(state);
       const size_t count = !silent ? 0 : call && !empty[state.next[0]] ? 1 : state.next.size();
       if (top.next == count) {
         color[top.id] = kDone;
@@ -197,7 +214,7 @@ bool Grammar::CallsItself() const {
         const auto begin = std::find_if(stack.begin(), stack.end(),
                                         [&](const Visit& visit) { return visit.id == to; });
         const bool has_call = std::any_of(begin, stack.end(), [&](const Visit& visit) {
-          return states_[visit.id].kind == Kind::kCall;
+          return IsCall(states_[visit.id]);
         });
         if (has_call) return true;
       } else if (color[to] == kNew) {

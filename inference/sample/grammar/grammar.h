@@ -40,6 +40,8 @@ struct State {
     kEnter,   // sets the counter, then next[0]
     kHead,    // next[0] while it may go round, next[1] once it need not
     kCount,   // one round done, then next[0]
+    kMark,      // as kCall; its rule is told where in the text it began
+    kDistinct,  // next[0] where the item that ends here differs from those before it in a kMark's rule
     kReturn,
   };
   Kind kind = Kind::kSplit;
@@ -61,6 +63,8 @@ class Grammar {
   void set_root(StateId root) { root_ = root; }
   // States below this one are the same in every grammar.
   StateId prelude_end() const { return prelude_end_; }
+  // What may come next depends on the text so far, not on the position alone.
+  bool looks_back() const { return looks_back_; }
 
   // Rules of the prelude: begin states to be called.
   StateId string_rule = 0;   // a JSON string; the counter limits its characters
@@ -78,6 +82,10 @@ class Grammar {
   StateId Split(std::vector<StateId> options);
   StateId Call(StateId rule, StateId next, Counter counter = {});
   StateId Space(StateId next) { return Call(space_rule, next); }
+  // `rule` holds the items of an array and its end; each item is followed by Distinct. Numbers and
+  // strings only.
+  StateId Mark(StateId rule, StateId next);
+  StateId Distinct(StateId next);
   StateId Enter(Counter counter, StateId next);
   StateId Count(StateId next);
   // Empty states to be filled in once what they lead to exists.
@@ -103,6 +111,7 @@ class Grammar {
   size_t edges_ = 0;  // of all states
   StateId root_ = kReturn;
   StateId prelude_end_ = 0;
+  bool looks_back_ = false;
 };
 
 }  // namespace portcullis::inference::grammar

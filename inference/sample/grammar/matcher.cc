@@ -92,6 +92,26 @@ void Matcher::Enter(const Frame& begin) {
       case Kind::kCount:
         work_.push_back({state.next[0], Decremented(at.counter), at.parent});
         break;
+      case Kind::kMark: {
+        uint32_t parent = at.parent;
+        if (state.next[1] != Grammar::kReturn) parent = Intern({state.next[1], at.counter, at.parent});
+        const auto here = static_cast<uint32_t>(text_.size());
+        const Counter place{static_cast<uint16_t>(here >> 16), static_cast<uint16_t>(here)};
+        parent = Intern({Grammar::kReturn, place, parent});
+        if (depths_[parent] < kMaxDepth) work_.push_back({state.next[0], {}, parent});
+        looked_back_ = true;
+        break;
+      }
+      case Kind::kDistinct: {
+        const Counter place = frames_[at.parent].counter;
+        const size_t from = (size_t{place.need} << 16) | place.left;
+        size_t read = 0;
+        const bool differs = distinct_.Differs(text_, from, settled_, read);
+        if (!Spend(read / kLooksPerFrame)) return work_.clear();
+        if (differs) work_.push_back({state.next[0], at.counter, at.parent});
+        looked_back_ = true;
+        break;
+      }
       case Kind::kReturn:
         if (at.parent == kBottom) {
           ends_ = true;
@@ -148,6 +168,8 @@ uint32_t Matcher::Copy(const Matcher& from, uint32_t frame) {
 SetId Matcher::Take(const Matcher& from, SetId set) {
   for (const uint32_t frame : from.Frames(set)) gathered_.push_back(Copy(from, frame));
   ends_ = from.Ends(set);
+  text_ = from.text_;
+  settled_ = text_.size();
   return Close();
 }
 
@@ -165,6 +187,7 @@ SetId Matcher::Renew(SetId set) {
 
 SetId Matcher::Step(SetId set, uint8_t byte) {
   if (set == kDead || overran_) return kDead;
+  if (grammar_.looks_back()) text_.push_back(static_cast<char>(byte));
   {
     Set& from = sets_[static_cast<size_t>(set)];
     if (!from.steps) {
@@ -176,6 +199,7 @@ SetId Matcher::Step(SetId set, uint8_t byte) {
   }
   const std::vector<uint32_t> tops = sets_[static_cast<size_t>(set)].frames;
   if (!Spend(tops.size() / kLooksPerFrame)) return kDead;
+  looked_back_ = false;
   for (const uint32_t top : tops) {
     const Frame at = frames_[top];
     for (const Edge& edge : grammar_.state(at.state).edges) {
@@ -183,7 +207,7 @@ SetId Matcher::Step(SetId set, uint8_t byte) {
     }
   }
   const SetId result = Close();
-  (*sets_[static_cast<size_t>(set)].steps)[byte] = result;
+  if (!looked_back_) (*sets_[static_cast<size_t>(set)].steps)[byte] = result;
   return result;
 }
 
@@ -202,6 +226,7 @@ SetId Matcher::StepToken(SetId set, TokenId token) {
 }
 
 SetId Matcher::Walk(SetId set, std::string_view bytes) {
+  settled_ = text_.size();
   for (const char byte : bytes) set = Step(set, static_cast<uint8_t>(byte));
   return set;
 }

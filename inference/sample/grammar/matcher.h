@@ -1,18 +1,23 @@
 // Runs a grammar over text. Where several readings are possible all are followed at once: a
 // position is the set of call stacks that the text so far can have led to. Stacks share their
 // frames and sets are numbered, so that the step from a set by a byte is computed once and then
-// looked up (a lazily built automaton). Not thread-safe; one per answer, or per mask being built.
+// looked up (a lazily built automaton). Where a grammar looks back (items that have to differ) the text is
+// kept too, and steps that asked it are not remembered. Not thread-safe; one per answer, or per mask
+// being built.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "inference/sample/grammar/distinct_items.h"
 #include "inference/sample/grammar/grammar.h"
 
 namespace portcullis::inference::grammar {
@@ -39,6 +44,11 @@ class Matcher {
   SetId StepToken(SetId set, TokenId token);
   SetId Walk(SetId set, std::string_view bytes);
 
+  // Of a grammar that looks back: bytes stepped over so far, and back to fewer of them, at a position
+  // that was met there.
+  size_t text_size() const { return text_.size(); }
+  void Rewind(size_t size) { text_.resize(std::min(size, text_.size())); }
+
   // Forgets everything but one position, whose new number it gives: a long answer passes through
   // many.
   SetId Renew(SetId set);
@@ -54,7 +64,8 @@ class Matcher {
   bool overran() const { return overran_; }
   // About how much memory this holds.
   size_t bytes() const {
-    return frames_.size() * kFrameBytes + entries_ * kEntryBytes + sets_.size() * kSetBytes;
+    return frames_.size() * kFrameBytes + entries_ * kEntryBytes + sets_.size() * kSetBytes +
+           text_.size() + distinct_.bytes();
   }
 
   // The text may end here; or, after StartAt, the unknown rest of the stack goes on.
@@ -95,7 +106,12 @@ class Matcher {
   std::vector<Set> sets_;
   boost::unordered_flat_map<std::vector<uint32_t>, SetId, SetHash> set_ids_;
 
+  std::string text_;      // where the grammar looks back, else empty
+  size_t settled_ = 0;    // of it, what Walk does not take back
+  DistinctItems distinct_;
+
   // While a set is gathered.
+  bool looked_back_ = false;
   bool Seen(const Frame& frame);
   std::vector<Frame> work_;
   std::vector<Frame> seen_;  // while they are few, then:

@@ -1,7 +1,8 @@
 // A JSON Schema (draft 2020-12) compiled into a grammar all of whose texts satisfy it. Enforced: type,
 // enum, const; properties (in the order of the schema), required, additionalProperties,
 // patternProperties, propertyNames, min/maxProperties, dependentRequired, dependentSchemas; items,
-// prefixItems, min/maxItems, contains, min/maxContains, uniqueItems of listed values; min/maxLength,
+// prefixItems, min/maxItems, contains, min/maxContains, uniqueItems (of listed values, and of strings and
+// numbers without an upper end); min/maxLength,
 // pattern, format (formats.cc); bounds of numbers, multipleOf of whole and decimal numbers; anyOf, oneOf,
 // allOf, not, if/then/else, unevaluated*; $ref with recursion, $anchor, $id and $dynamicRef within the
 // document (schema_reference.h). A grammar may be narrower than its schema, never wider, but for formats

@@ -1,7 +1,8 @@
 // Arrays. Where all items are alike a counted loop will do. Where places differ, or some items have
 // to be found among them (contains), states stand for the items so far and how many of them were
 // found, so that no way leads where too few places are left. Items that have to differ are written
-// where they come from a list: each at most once, in any order if the list is short, else in its own.
+// where they come from a list: each at most once, in any order if the list is short, else in its own;
+// and strings and numbers that never run out, which are compared with those before them as they end.
 #include <algorithm>
 #include <bit>
 #include <boost/json/serialize.hpp>
@@ -18,6 +19,20 @@ namespace {
 constexpr uint16_t kMostPlaced = 500;  // items where places are told apart
 constexpr size_t kAnyOrder = 6;        // distinct items: as many orders as there are
 constexpr size_t kMostDistinct = 200;
+constexpr int kMostReferences = 16;
+
+// The whole numbers between two bounds, where they are few.
+json::array WholeNumbers(const json::object& schema) {
+  json::array out;
+  const json::value* low = Find(schema, "minimum");
+  const json::value* high = Find(schema, "maximum");
+  if (low == nullptr || high == nullptr || !low->is_int64() || !high->is_int64()) return out;
+  const auto from = low->get_int64(), to = high->get_int64();
+  const auto more = static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
+  if (to < from || more >= kMostDistinct) return out;
+  for (uint64_t i = 0; i <= more; ++i) out.emplace_back(from + static_cast<int64_t>(i));
+  return out;
+}
 
 }  // namespace
 
@@ -37,11 +52,14 @@ Result<StateId> SchemaCompiler::Items(const Alternative& leaves, StateId next) {
   BOOST_OUTCOME_TRY(ReadArray(leaves, plan));
   if (plan.count.left < plan.count.need) return g_.Split({});
   if (!plan.unique.empty() && plan.count.left > 1) {
-    const auto values = ValuesOf(OfItem(leaves, 0));
-    if (plan.places > 0 || plan.contains.schema != nullptr || !values) {
-      return At(plan.unique, "items can only be kept distinct where `items` lists at most 200 values");
-    }
-    return Distinct(*values, plan, next);
+    const std::vector<Subschema> item = OfItem(leaves, 0);
+    const auto values = ValuesOf(item);
+    const bool alike = plan.places == 0 && plan.contains.schema == nullptr;
+    if (alike && values) return Distinct(*values, plan, next);
+    if (alike && NeverRunsOut(item)) return Repeated(plan, item, next);
+    return At(plan.unique,
+              "items can only be kept distinct where `items` are at most 200 known values, or strings or "
+              "numbers without an upper end, a pattern or a format");
   }
   if (plan.places == 0 && plan.contains.schema == nullptr) return Repeated(plan, OfItem(leaves, 0), next);
   return Placed(leaves, plan, next);
@@ -114,7 +132,8 @@ Result<StateId> SchemaCompiler::Repeated(const ArrayPlan& plan, std::vector<Subs
   const bool closed = std::any_of(item.begin(), item.end(), [](const Subschema& schema) {
     return schema.schema->is_bool() && !schema.schema->get_bool();
   });
-  const StateId end = g_.Literal("]", next);
+  const bool unique = !plan.unique.empty() && plan.count.left > 1;
+  const StateId end = g_.Literal("]", unique ? Grammar::kReturn : next);
   if (closed) return plan.count.need > 0 ? g_.Split({}) : g_.Literal("[", g_.Space(end));
   const bool any = std::all_of(item.begin(), item.end(),
                                [](const Subschema& schema) { return schema.schema->is_bool(); });
@@ -122,11 +141,39 @@ Result<StateId> SchemaCompiler::Repeated(const ArrayPlan& plan, std::vector<Subs
   // Items are a rule of their own, for the counter of this frame is the array's.
   BOOST_OUTCOME_TRY(const StateId rule, Value(std::move(item), Grammar::kReturn));
   const StateId more = g_.Forward();
-  const StateId element = g_.Call(rule, g_.Count(more));
+  const StateId counted = g_.Count(more);
+  const StateId element = g_.Call(rule, unique ? g_.Distinct(counted) : counted);
   g_.FillHead(more, g_.Literal(",", g_.Space(element)), g_.Space(end));
   const StateId first = g_.Forward();
   g_.FillHead(first, element, end);
-  return g_.Literal("[", g_.Space(g_.Enter(plan.count, first)));
+  const StateId items = g_.Space(g_.Enter(plan.count, first));
+  return g_.Literal("[", unique ? g_.Mark(items, next) : items);
+}
+
+// Whatever was written already, an item that is about to be the same may go on and differ: strings and
+// numbers of which there is no longest and no greatest.
+bool SchemaCompiler::NeverRunsOut(const std::vector<Subschema>& item) const {
+  Types types = kAnyType;
+  for (const Subschema& schema : item) {
+    const json::value* at = schema.schema;
+    for (int depth = 0; at != nullptr && at->is_object(); ++depth) {
+      const Object& object = at->get_object();
+      at = nullptr;
+      types &= StatedTypes(object);
+      for (const auto& [keyword, value] : object) {
+        if (IsAnnotation(keyword) || keyword == "type" || keyword == "minLength") continue;
+        if (keyword == "$ref" && depth < kMostReferences) {
+          const auto target = Resolve(object, schema.path);
+          if (!target || !target.value()->is_object()) return false;
+          at = target.value();
+          continue;
+        }
+        const bool least = keyword == "minimum" || keyword == "exclusiveMinimum";
+        if (!least || !value.is_number() || value.to_number<double>() < 0) return false;
+      }
+    }
+  }
+  return types != 0 && (types & ~(kStringType | kNumberType)) == 0;
 }
 
 Result<StateId> SchemaCompiler::Placed(const Alternative& leaves, const ArrayPlan& plan, StateId next) {
@@ -204,6 +251,8 @@ std::optional<json::array> SchemaCompiler::ValuesOf(const std::vector<Subschema>
     static const Array kBooleans = {true, false};
     auto listed = ListedIn(object);
     if (!listed && StatedTypes(object) == kBooleanType) listed.emplace(kBooleans);
+    const Array whole = StatedTypes(object) == kWholeType ? WholeNumbers(object) : Array();
+    if (!listed && !whole.empty()) listed.emplace(whole);
     if (!listed) continue;
     if (listed->size() > kMostDistinct) return std::nullopt;
     Array values;

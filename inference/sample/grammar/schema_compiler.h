@@ -91,6 +91,7 @@ class SchemaCompiler {
   Result<StateId> Items(const Alternative& leaves, StateId next);
   Result<void> ReadArray(const Alternative& leaves, ArrayPlan& plan);
   static std::vector<Subschema> OfItem(const Alternative& leaves, size_t position);
+  bool NeverRunsOut(const std::vector<Subschema>& item) const;
   Result<StateId> Repeated(const ArrayPlan& plan, std::vector<Subschema> item, StateId next);
   Result<StateId> Placed(const Alternative& leaves, const ArrayPlan& plan, StateId next);
   StateId Distinct(const Array& values, const ArrayPlan& plan, StateId next);

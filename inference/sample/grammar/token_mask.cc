@@ -94,10 +94,12 @@ std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter count
 bool MaskBuilder::WalkFrom(Matcher& matcher, uint32_t begin, SetId set, TokenMask& mask) {
   const TokenTrie& trie = shared_.trie();
   const auto nodes = trie.nodes();
+  const size_t before = matcher.text_size();
   std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
   sets[nodes[begin].depth] = set;
   for (uint32_t at = begin + 1; at < nodes[begin].skip;) {
     const TokenTrie::Node& node = nodes[at];
+    matcher.Rewind(before + node.depth - 1u);
     const SetId next = matcher.Step(sets[node.depth - 1u], node.byte);
     if (matcher.overran()) return false;
     if (next == kDead) {
@@ -111,7 +113,7 @@ bool MaskBuilder::WalkFrom(Matcher& matcher, uint32_t begin, SetId set, TokenMas
   return true;
 }
 
-// With a matcher of its own, so that the many positions on the way are forgotten.
+// With a matcher of its own, so that the many positions on the way are forgotten, and its own text.
 bool MaskBuilder::WalkTogether(SetId set, TokenMask& mask) {
   for (const uint32_t top : matcher_.Frames(set)) {
     const State& state = grammar_.state(matcher_.frame(top).state);
@@ -124,13 +126,13 @@ bool MaskBuilder::WalkTogether(SetId set, TokenMask& mask) {
 }
 
 const TokenMask* MaskBuilder::MaskOf(SetId set) {
+  if (masks_.size() >= kMaxRemembered || grammar_.looks_back()) masks_.clear();
   if (const auto it = masks_.find(set); it != masks_.end()) return &it->second;
-  if (masks_.size() >= kMaxRemembered) masks_.clear();
   const TokenTrie& trie = shared_.trie();
   const auto nodes = trie.nodes();
   TokenMask mask(trie.vocab_size());
   work_ = 0;
-  if (matcher_.Frames(set).size() > kManyFrames) {
+  if (matcher_.Frames(set).size() > kManyFrames || grammar_.looks_back()) {
     if (!WalkTogether(set, mask)) return nullptr;
     return &masks_.emplace(set, std::move(mask)).first->second;
   }
