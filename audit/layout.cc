@@ -143,11 +143,13 @@ Result<certs::SecretBytes> ReadAuditorSecret(const std::filesystem::path& path) 
   return std::move(key.value());
 }
 
+std::filesystem::path KeyStorePath(const std::filesystem::path& keys_folder) { return keys_folder / "keystore.db"; }
+
 Result<std::unique_ptr<KeyStore>> OpenKeyStore(const std::filesystem::path& keys_folder,
                                                KeyStore::Mode mode) {
   auto key = certs::ReadKeyFile(certs::FindKey(keys_folder, "store.key"), kStoreKeyType, kKeySize);
   if (!key) return FromCerts(key.error());
-  return KeyStore::Open(keys_folder / "keystore.db", std::move(key.value()), mode);
+  return KeyStore::Open(KeyStorePath(keys_folder), std::move(key.value()), mode);
 }
 
 Result<AuditorKey> ReadAuditorPublic(const std::filesystem::path& path) {

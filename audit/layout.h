@@ -73,6 +73,8 @@ Result<VerifierKey> ReadLogKey(const std::filesystem::path& log_folder);
 Result<VerifierKey> ReadVerifierKey(const std::filesystem::path& path);
 // None where the file is missing.
 Result<std::vector<VerifierKey>> ReadVerifierKeys(const std::filesystem::path& path);
+// Where it lies; read from beside the store, for its size and its disk.
+std::filesystem::path KeyStorePath(const std::filesystem::path& keys_folder);
 Result<std::unique_ptr<KeyStore>> OpenKeyStore(const std::filesystem::path& keys_folder,
                                                KeyStore::Mode mode);
 

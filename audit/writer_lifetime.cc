@@ -16,6 +16,7 @@ using std::chrono::steady_clock;
 
 constexpr uint64_t kStopReserve = 1 << 20;
 constexpr uint64_t kActsReserve = 1 << 20;
+constexpr uint64_t kRoomForBoot = 256 << 10;  // beside its records, as for an act
 
 WriteOps& SystemOps() {
   static WriteOps ops;
@@ -136,15 +137,10 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   if (auto filled = acts_reserve_.Fill(); !filled) {
     Say(filled.error().message + "; requests are refused until there is room");
   }
-  (void)MakeRoomForActs();
-  if (counter_) {
-    BOOST_OUTCOME_TRY(counter_->Start(signer_));
-  }
   std::vector<Event> events(1);
   events[0].kind = Kind::kBoot;
   events[0].outcome = options_.heartbeat_seconds;
   events[0].policy_hash = auditors_hash_;  // who may read what this boot writes
-  if (counter_) counter_->Mark(events[0]);
   const std::filesystem::path override_note = KeysLayout(options_.keys_folder).override_note();
   const auto overridden = ReadFile(override_note, kMaxNote);
   if (overridden) {
@@ -167,9 +163,19 @@ Result<void> Writer::Boot(const Recovery& recovery) {
         " torn bytes cut, " + std::to_string(recovery.open.size()) + " open requests closed");
   }
   BOOST_OUTCOME_TRY(const auto pending, composer_->keys().PendingErasures());
+  for (Event& abort : AbortsOf(recovery.open)) events.push_back(std::move(abort));
+  // Asked before anything is written and the counter moves: what fails behind BOOT does so again with every start.
+  if (!pending.begun.empty() || !pending.parts_begun.empty() || !pending.years.empty()) {
+    BOOST_OUTCOME_TRY(MakeRoomForRekey(SizeOf(events) + kRoomForBoot));
+  } else {
+    (void)MakeRoom(SizeOf(events) + kRoomForBoot);
+  }
+  if (counter_) {
+    BOOST_OUTCOME_TRY(counter_->Start(signer_));
+    counter_->Mark(events[0]);
+  }
   if (!pending.empty()) appender_.Roll();
   composer_->Adopt(recovery.open);
-  for (Event& abort : AbortsOf(recovery.open)) events.push_back(std::move(abort));
   BOOST_OUTCOME_TRY(BeginBatch());
   BOOST_OUTCOME_TRY(composer_->Add(events));
   BOOST_OUTCOME_TRY(CommitBatch());

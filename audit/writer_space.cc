@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "audit/layout.h"
 #include "audit/writer.h"
 
 namespace portcullis::audit {
@@ -74,13 +75,21 @@ void Writer::TakeBackRoom() {
 
 Result<void> Writer::MakeRoomForActs() { return MakeRoom(kRoomForActs); }
 
-// SQLite keeps the pages that a transaction changes in a journal, which may become as large as the key store.
-Result<void> Writer::MakeRoomForRekey() {
-  const auto store = options_.keys_folder / "keystore.db";
+// SQLite keeps the pages that a transaction changes in a journal, which may become as large as the key store. The keys
+// folder may be on a disk of its own: that one is asked, and the reserve helps where it is the log's.
+Result<void> Writer::MakeRoomForRekey(uint64_t other_records) {
+  const std::filesystem::path store = KeyStorePath(options_.keys_folder);
   std::error_code error;
-  const uint64_t size = std::filesystem::file_size(store, error);
+  const uint64_t needed = std::filesystem::file_size(store, error) + kRoomForActs + other_records;
+  const auto free = [&] { return error ? 0 : std::filesystem::space(options_.keys_folder, error).available; };
+  if (free() < needed) (void)MakeRoom(needed);
+  const uint64_t room = free();
   if (error) return Error{Code::kIo, "cannot examine `" + store.string() + "`: " + error.message()};
-  return MakeRoom(kRoomForActs + size);
+  if (room < needed) {
+    return Error{Code::kDiskLow, "re-encrypting the key store takes up to " + std::to_string(needed) + " bytes of its disk, " +
+                                     std::to_string(room) + " are free; make room"};
+  }
+  return MakeRoom(kRoomForActs + other_records);
 }
 
 void Writer::UpdateStatus() {

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include <fstream>
+#include <map>
 
 #include "tests/audit/fixture.h"
 #include "tests/audit/process.h"
@@ -18,18 +19,46 @@ class FullDiskTest : public LogTest {
   void SetUp() override {
     LogTest::SetUp();
     std::filesystem::create_directory(mounted());
-    if (::mount("tmpfs", mounted().c_str(), "tmpfs", 0, "size=16m") != 0) {
+    is_mounted_ = ::mount("tmpfs", mounted().c_str(), "tmpfs", 0, "size=16m") == 0;
+    if (!is_mounted_) {
       GTEST_SKIP() << "mounting a tmpfs needs root; writer_faults_test covers the reserve with injected errors";
     }
     for (const char* folder : {"audit", "keys"}) {
       std::filesystem::copy(dir_.path() / folder, mounted() / folder, std::filesystem::copy_options::recursive);
     }
   }
-  void TearDown() override { ::umount(mounted().c_str()); }
+  // Also where a test that failed has left somebody in there.
+  void TearDown() override {
+    if (!is_mounted_) return;
+    EXPECT_EQ(::umount2(mounted().c_str(), MNT_DETACH), 0);
+  }
+  // A key store that is larger than the reserve.
+  void GrowKeyStore() const {
+    const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
+    ASSERT_TRUE(store);
+    for (uint32_t i = 0; i < 8000; ++i) {
+      SubjectKeyId id{{}, 0, 2000};
+      for (size_t byte = 0; byte < 4; ++byte) id.subject[byte] = static_cast<uint8_t>(i * 2654435761u >> 8 * byte);
+      ASSERT_TRUE(store.value()->SubjectKeyOrCreate(id));
+    }
+    ASSERT_TRUE(store.value()->Commit());
+    ASSERT_GT(std::filesystem::file_size(KeyStorePath(mounted() / "keys")), uint64_t{1} << 20);
+  }
+  void MountKeys() const {
+    ASSERT_EQ(::mount("tmpfs", (mounted() / "keys").c_str(), "tmpfs", 0, "size=8m,mode=700"), 0);
+    std::filesystem::copy(dir_.path() / "keys", mounted() / "keys", std::filesystem::copy_options::recursive);
+  }
+  std::map<std::string, uint64_t> Sizes() const {
+    std::map<std::string, uint64_t> sizes;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(mounted() / "audit")) {
+      if (entry.is_regular_file()) sizes[entry.path()] = entry.file_size();
+    }
+    return sizes;
+  }
   std::filesystem::path mounted() const { return dir_.path() / "small"; }
   std::filesystem::path reserve() const { return mounted() / "audit" / "reserve.acts"; }
-  void Fill() const {
-    std::ofstream filler(mounted() / "filler", std::ios::binary | std::ios::app);
+  void Fill(const std::string& folder = ".") const {
+    std::ofstream filler(mounted() / folder / "filler", std::ios::binary | std::ios::app);
     const std::string block(4096, 'f');
     while (filler.write(block.data(), 4096).flush()) continue;
   }
@@ -39,6 +68,9 @@ class FullDiskTest : public LogTest {
     options.log_folder = mounted() / "audit";
     return VerifyLog(options);
   }
+
+ private:
+  bool is_mounted_ = false;
 };
 
 // A disk that somebody else has filled to the last byte: requests are refused, what an administrator does is
@@ -140,17 +172,7 @@ TEST_F(FullDiskTest, AnActThatBeginsInTheKeyStoreHasTheReserveFromTheFirst) {
 }
 
 TEST_F(FullDiskTest, WhatTheReserveCannotReencryptIsRefusedAndAuditdGoesOn) {
-  {
-    const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
-    ASSERT_TRUE(store);
-    for (uint32_t i = 0; i < 8000; ++i) {
-      SubjectKeyId id{{}, 0, 2000};
-      for (size_t byte = 0; byte < 4; ++byte) id.subject[byte] = static_cast<uint8_t>(i * 2654435761u >> 8 * byte);
-      ASSERT_TRUE(store.value()->SubjectKeyOrCreate(id));
-    }
-    ASSERT_TRUE(store.value()->Commit());
-  }
-  ASSERT_GT(std::filesystem::file_size(mounted() / "keys" / "keystore.db"), uint64_t{1} << 20);
+  ASSERT_NO_FATAL_FAILURE(GrowKeyStore());
   {
     Auditd auditd = Start();
     ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
@@ -176,6 +198,92 @@ TEST_F(FullDiskTest, WhatTheReserveCannotReencryptIsRefusedAndAuditdGoesOn) {
   again.Kill(SIGTERM);
   EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
+}
+
+// Where the key store lies is what counts: a full disk of the keys refuses in words of it, a full one of the log is no
+// hindrance.
+TEST_F(FullDiskTest, AKeysFolderOnADiskOfItsOwnIsAskedForItsOwnRoom) {
+  ASSERT_NO_FATAL_FAILURE(MountKeys());
+  ASSERT_NO_FATAL_FAILURE(GrowKeyStore());
+  Auditd auditd = Start();
+  ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+  auto client = auditd.Connect();
+  ASSERT_TRUE(client);
+  for (uint8_t i = 1; i <= 2; ++i) ASSERT_TRUE(client.value().Append(RequestEvents(i, i == 1 ? "alice" : "bob", "p")));
+  Fill("keys");
+  const auto refused = client.value().Act("erase", {{"subject", "alice"}, {"reason", "article 17"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDiskLow) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("bytes of its disk"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(client.value().Act("holds", {})) << Slurp(auditd.words());
+  std::filesystem::remove(mounted() / "keys" / "filler");
+  EXPECT_TRUE(client.value().Act("erase", {{"subject", "alice"}, {"reason", "article 17"}})) << Slurp(auditd.words());
+  Fill();
+  const auto erased = client.value().Act("erase", {{"subject", "bob"}, {"reason", "article 17"}});
+  EXPECT_TRUE(erased) << erased.error().message;
+  auditd.Kill(SIGTERM);
+  EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
+}
+
+// Such a start is tried again and again: none of them may use up anything.
+TEST_F(FullDiskTest, AStartThatCannotEndAnErasureWritesNothing) {
+  ASSERT_NO_FATAL_FAILURE(GrowKeyStore());
+  {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  }
+  {
+    const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
+    ASSERT_TRUE(store);
+    SubjectKeyId id{{}, 0, 2000};
+    ASSERT_TRUE(store.value()->BeginErasure(id, 1));
+    ASSERT_TRUE(store.value()->Commit());
+  }
+  Fill();
+  const auto before = Sizes();
+  for (int i = 0; i < 2; ++i) {
+    Auditd refused = Start();
+    EXPECT_FALSE(refused.Ready());
+    EXPECT_NE(Slurp(refused.words()).find("re-encrypting the key store takes"), std::string::npos) << Slurp(refused.words());
+    EXPECT_EQ(Sizes(), before);
+  }
+  std::filesystem::remove(mounted() / "filler");
+  Auditd again = Start();
+  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
+  again.Kill(SIGTERM);
+  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
+}
+
+// More of them than there is room for in what an act gets.
+TEST_F(FullDiskTest, AStartHasTheReserveForAllRequestsThatACrashLeftOpen) {
+  constexpr int kOpen = 1000;
+  {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    for (int i = 0; i < kOpen; ++i) {
+      std::vector<Event> events = RequestEvents(1, "alice", "p");
+      for (Event& event : events) {
+        event.request_id[0] = static_cast<uint8_t>(i >> 8);
+        event.request_id[1] = static_cast<uint8_t>(i);
+      }
+      ASSERT_TRUE(client.value().Append(events)) << i;
+    }
+    auditd.Kill(SIGKILL);
+    auditd.Wait();
+  }
+  Fill();
+  Auditd again = Start();
+  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
+  again.Kill(SIGTERM);
+  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  const Report report = VerifyMounted();
+  EXPECT_TRUE(IsValid(report.verdict)) << ReportText(report);
+  EXPECT_EQ(report.open_requests, 0u);
 }
 
 TEST_F(FullDiskTest, AStartAfterACrashUsesTheReserve) {
