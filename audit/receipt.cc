@@ -60,7 +60,9 @@ Result<DayList> OpenDayKeys(std::string_view extra, const VerifierKey& log_key) 
 Result<Receipt> OpenReceipt(std::string_view text, const std::string& origin, const DayList& days) {
   BOOST_OUTCOME_TRY(const Receipt said, ReadReceiptUnverified(text));
   const auto [begin, end] = days.keys.equal_range(DayName(said.day));
-  for (auto entry = begin; entry != end; ++entry) {
+  // No more than a proof may carry: a list with a thousand keys of one day would make the check of many receipts endless.
+  size_t tried = 0;
+  for (auto entry = begin; entry != end && tried < kMaxEndorsedKeys; ++entry, ++tried) {
     if (auto opened = OpenReceipt(text, origin, entry->second)) return opened;
   }
   if (begin == end) {

@@ -80,6 +80,20 @@ TEST_F(ReceiptTest, WhatTheLogDidNotSignIsNoReceipt) {
   EXPECT_FALSE(OpenDayKeys(proof.extra, other));
 }
 
+// A list that was made to keep whoever checks busy ends at what a proof may carry.
+TEST_F(ReceiptTest, NoMoreThanSixtyFourKeysOfADayAreTried) {
+  const auto writer = StartWriter();
+  const Ack ack = Append(*writer, {MakeEvent(Kind::kAdmin)});
+  const DayList good = OpenDayKeys(ParseProof(ProofOf(*writer, ack.seqs[0]).text).value().extra, Key()).value();
+  ASSERT_EQ(good.keys.size(), 1u);
+  for (const size_t before : {kMaxEndorsedKeys - 1, kMaxEndorsedKeys}) {
+    DayList days;
+    for (size_t i = 0; i < before; ++i) days.keys.emplace(good.keys.begin()->first, Key().key);
+    days.keys.insert(*good.keys.begin());
+    EXPECT_EQ(OpenReceipt(ack.receipt, kOrigin, days).has_value(), before < kMaxEndorsedKeys) << before;
+  }
+}
+
 TEST_F(ReceiptTest, AProofOfAnotherRecordShowsWhatTheLogDid) {
   const auto writer = StartWriter();
   const Ack ack = Append(*writer, {MakeEvent(Kind::kAdmin)});

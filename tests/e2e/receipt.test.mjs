@@ -64,6 +64,11 @@ test('the holder of a receipt checks it with log.pub alone, an auditor against t
       assert.equal(checked.leaf_hash, got.json.leaf_hash);
     }
   }
+  // Another program's proof carries what it likes beside: the list is enough, and nothing without it.
+  const foreignExtra = file('other-extra', got.json.proof.replace(/^extra \S+$/m, `extra ${Buffer.from('another program').toString('base64')}`));
+  assert.equal((await check(receipt, '--proof', foreignExtra)).code, 1);
+  const listed = await check(receipt, '--proof', foreignExtra, '--days', join(box.dir, 'audit/days'));
+  assert.equal(JSON.parse(listed.stdout).in_log, true, listed.stderr);
   const unproved = await check(receipt, '--days', join(box.dir, 'audit/days'));
   assert.equal(JSON.parse(unproved.stdout).in_log, false, unproved.stderr);
   const bare = await check(receipt);
