@@ -214,11 +214,15 @@ Result<std::unique_ptr<CounterKeeper>> CounterKeeper::Meet(const CounterOptions&
 }
 
 Result<void> CounterKeeper::Start(Signer& signer) {
-  const auto step = [this](uint64_t target) {
-    return shared_->Ask<void>([target](MonotonicCounter& counter) {
+  const auto step = [this](uint64_t target) -> Result<void> {
+    const auto done = shared_->Ask<void>([target](MonotonicCounter& counter) {
       bool asked = false;
       return Advance(counter, target, asked);
     });
+    const std::lock_guard guard(shared_->mutex);
+    if (done) shared_->value = target;
+    else if (done.error().code == Code::kForked) shared_->moved = done.error();
+    return done;
   };
   // A step that the memory had announced and the counter had not taken comes first: copies of the memory of that time
   // fit its value, and must not fit the value that this start goes on with.
@@ -231,7 +235,7 @@ Result<void> CounterKeeper::Start(Signer& signer) {
   BOOST_OUTCOME_TRY(signer.Save());
   BOOST_OUTCOME_TRY(step(target));
   const std::lock_guard guard(shared_->mutex);
-  shared_->value = shared_->wanted = shared_->followed = target;
+  shared_->wanted = shared_->followed = target;
   shared_->next_step = steady_clock::now() + shared_->options.period;
   return Ok();
 }
@@ -297,6 +301,11 @@ std::optional<Error> CounterKeeper::Refusal() const {
 std::optional<Error> CounterKeeper::Moved() const {
   const std::lock_guard guard(shared_->mutex);
   return shared_->moved;
+}
+
+CounterMemory CounterKeeper::Own() const {
+  const std::lock_guard guard(shared_->mutex);
+  return {CounterMemory::Use::kInUse, shared_->name, shared_->value};
 }
 
 std::string CounterKeeper::Words() const {

@@ -55,6 +55,8 @@ class CounterKeeper {
   std::optional<Error> Refusal() const;
   // The counter stands where this log did not put it.
   std::optional<Error> Moved() const;
+  // What the signer's memory is to hold then: the last step of its own.
+  CounterMemory Own() const;
   std::string Words() const;
 
  private:

@@ -123,6 +123,7 @@ class Writer {
   Result<void> MakeRoomForRekey(uint64_t other_records = 0);  // bytes that are written before it
   void TakeBackRoom();
   std::vector<Event> DueHeartbeat();
+  Result<void> CheckCounter();
   void LookAtCounter();
   std::optional<Error> RefusedByCounter(const Append& append) const;
   void ProcessProofs(std::vector<ProofJob> jobs);

@@ -8,14 +8,19 @@ namespace portcullis::audit {
 
 std::string Writer::CounterWords() const { return counter_ ? counter_->Words() : kNoCounterWords; }
 
-// That it has ceased to answer, or answers again, is said in words, and in the log by a heartbeat at once. Where
-// somebody else moved it, the log ends.
+// Where somebody else moved it, the log ends, and no start succeeds after: the step that the memory had announced would
+// be taken for the other's.
+Result<void> Writer::CheckCounter() {
+  const auto moved = counter_ ? counter_->Moved() : std::nullopt;
+  if (!moved) return Ok();
+  signer_.set_counter(counter_->Own());
+  if (auto saved = signer_.Save(); !saved) Say("the counter's step could not be taken back: " + saved.error().message);
+  return Refuted(*moved);
+}
+
+// That it has ceased to answer, or answers again, is said in words, and in the log by a heartbeat at once.
 void Writer::LookAtCounter() {
-  if (!counter_) return;
-  if (const auto moved = counter_->Moved()) {
-    (void)Refuted(*moved);
-    return;
-  }
+  if (!counter_ || !CheckCounter()) return;
   const auto news = counter_->News();
   if (!news) return;
   Say(*news);

@@ -171,7 +171,9 @@ Result<void> Writer::Boot(const Recovery& recovery) {
     (void)MakeRoom(SizeOf(events) + kRoomForBoot);
   }
   if (counter_) {
-    BOOST_OUTCOME_TRY(counter_->Start(signer_));
+    auto stepped = counter_->Start(signer_);
+    BOOST_OUTCOME_TRY(CheckCounter());
+    BOOST_OUTCOME_TRY(stepped);
     counter_->Mark(events[0]);
   }
   if (!pending.empty()) appender_.Roll();
@@ -253,11 +255,10 @@ Result<void> Writer::WriteStop() {
   if (!done) return done;
   stopped_ = true;
   if (counter_) counter_->Finish();  // a step that is on its way, so that the end takes one of its own
+  BOOST_OUTCOME_TRY(CheckCounter());
   BOOST_OUTCOME_TRY(SignNow());
-  if (!counter_) return Ok();
-  counter_->Finish();
-  if (const auto moved = counter_->Moved()) return Refuted(*moved);
-  return Ok();
+  if (counter_) counter_->Finish();
+  return CheckCounter();
 }
 
 }  // namespace portcullis::audit

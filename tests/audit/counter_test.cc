@@ -1,65 +1,15 @@
 // The log and a hardware counter, one in memory that fails on demand: what is refused at a start, what a cut
-// between the two memories does, what happens when the counter falls silent or somebody else moves it.
-
-#include <gtest/gtest.h>
+// between the two memories does, what happens when the counter falls silent. counter_copies_test.cc: when somebody
+// else moves it.
 
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 
-#include "audit/counter_keeper.h"
-#include "tests/audit/cases.h"
+#include "tests/audit/counter_fixture.h"
 
 namespace portcullis::audit::test {
 namespace {
-
-using namespace std::chrono_literals;
-
-// The chip: outlives writers, and the putting back of folders.
-struct Chip {
-  std::atomic<uint64_t> value = 0;
-  std::atomic<bool> there = false, foreign = false, fails = false, fails_behind = false, hangs = false;
-  std::atomic<int> increments = 0;
-  std::atomic<uint8_t> name = 1;
-};
-
-class ChipCounter : public MonotonicCounter {
- public:
-  explicit ChipCounter(std::shared_ptr<Chip> chip) : chip_(std::move(chip)) {}
-  Result<Found> Find() override {
-    BOOST_OUTCOME_TRY(Answer());
-    return !chip_->there ? Found::kMissing : chip_->foreign ? Found::kForeign : Found::kOurs;
-  }
-  Result<void> Create() override {
-    BOOST_OUTCOME_TRY(Answer());
-    chip_->there = true;
-    chip_->foreign = false;
-    ++chip_->value;
-    return Ok();
-  }
-  Result<uint64_t> Read() override {
-    BOOST_OUTCOME_TRY(Answer());
-    return chip_->value.load();
-  }
-  Result<uint64_t> Increment() override {
-    BOOST_OUTCOME_TRY(Answer());
-    ++chip_->increments;
-    const uint64_t value = ++chip_->value;
-    if (chip_->fails_behind) return Error{Code::kCounter, "the answer was lost"};
-    return value;
-  }
-  Hash Name() const override { return Hash{chip_->name}; }
-  std::string Words() const override { return "the chip"; }
-
- private:
-  Result<void> Answer() const {
-    while (chip_->hangs) std::this_thread::yield();
-    if (chip_->fails) return Error{Code::kCounter, "the chip is gone"};
-    return Ok();
-  }
-  const std::shared_ptr<Chip> chip_;  // a thread that hangs may outlive the test
-};
 
 struct CutBehindCreate : ChipCounter {
   using ChipCounter::ChipCounter;
@@ -69,51 +19,6 @@ struct CutBehindCreate : ChipCounter {
 struct DeadAtIncrement : ChipCounter {
   using ChipCounter::ChipCounter;
   Result<uint64_t> Increment() override { return Error{Code::kCounter, "cut"}; }
-};
-
-class CounterTest : public CasesTest {
- protected:
-  // No step of its own for an hour, unless a test asks.
-  WriterOptions Counted(std::chrono::milliseconds period = 1h) const {
-    WriterOptions options = Options();
-    options.counter.counter = std::make_shared<ChipCounter>(chip_);
-    options.counter.period = period;
-    options.counter.patience = 100ms;
-    options.counter.retry = 1ms;
-    options.checkpoint_interval = 1ms;
-    return options;
-  }
-  void StartAndStop() {
-    const auto writer = StartWriter(Counted());
-    ASSERT_NE(writer, nullptr);
-    ASSERT_TRUE(writer->Stop());
-  }
-  Error Refused(WriterOptions options) const {
-    const auto writer = Writer::Start(std::move(options));
-    EXPECT_FALSE(writer);
-    return writer ? Error{} : writer.error();
-  }
-  CounterMemory Memory() const {
-    return DecodeSignerState(Slurp(keys() / "signer.state"), kOrigin).value().counter();
-  }
-  // Appends until it is durable, or refused with kCounter.
-  static Ack AppendUntil(Writer& writer, bool durable) {
-    for (;;) {
-      const Ack ack = Append(writer, {MakeEvent(Kind::kAdmin)});
-      if (ack.durable == durable) return ack;
-      std::this_thread::yield();
-    }
-  }
-  void MoveWhileALogRuns(uint64_t steps) const {
-    const auto writer = StartWriter(Counted(50ms));
-    AppendUntil(*writer, true);
-    chip_->value += steps;
-    const Ack refused = AppendUntil(*writer, false);
-    EXPECT_EQ(refused.error_code, static_cast<uint32_t>(Code::kForked)) << refused.error;
-    EXPECT_FALSE(writer->Stop());
-  }
-
-  const std::shared_ptr<Chip> chip_ = std::make_shared<Chip>();
 };
 
 TEST_F(CounterTest, ItIsMadeAtTheFirstStartAndStepsAtEachStartAndEnd) {
@@ -373,28 +278,6 @@ TEST_F(CounterTest, AnEndDoesNotWaitForASilentOne) {
   AppendUntil(*writer, false);
   EXPECT_TRUE(writer->Stop());
   chip_->hangs = false;
-}
-
-TEST_F(CounterTest, Case14ACopyThatRunsMovesItAndIsFound) {
-  MoveWhileALogRuns(2);
-  EXPECT_EQ(Refused(Counted()).code, Code::kRolledBack);
-}
-
-// To where the log's own next step would bring it.
-TEST_F(CounterTest, Case14ACopyThatMovesItByOneIsFound) { MoveWhileALogRuns(1); }
-
-TEST_F(CounterTest, Case14TwoCopiesDoNotRunBesideEachOther) {
-  const auto writer = StartWriter(Counted(1h));
-  Snapshot("copy");
-  // The copy's folders, the same chip: it meets the counter where its memory says, and moves it.
-  WriterOptions options = Counted(1h);
-  options.log_folder = dir_.path() / "copy" / "audit";
-  options.keys_folder = dir_.path() / "copy" / "keys";
-  { const auto copy = StartWriter(std::move(options)); }  // killed, behind one step
-  EXPECT_EQ(chip_->value, Memory().value + 1);
-  const auto end = writer->Stop();
-  ASSERT_FALSE(end);
-  EXPECT_EQ(end.error().code, Code::kForked) << end.error().message;
 }
 
 TEST_F(CounterTest, AStepWhoseAnswerWasLostIsTheLogsOwn) {
