@@ -1,5 +1,6 @@
 #include "audit/report/escape.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace portcullis::audit {
@@ -33,7 +34,50 @@ bool TurnsDirectionOrLine(uint32_t point) {
          point == 0x200E || point == 0x200F || point == 0x061C;
 }
 
+// Length of "2026-11-22" or "2026-11-22 08:30:00 UTC" at the start, which no digit follows; 0 where there is none.
+size_t TimeLength(std::string_view text) {
+  const auto fits = [text](std::string_view form) {
+    if (text.size() < form.size()) return false;
+    for (size_t i = 0; i < form.size(); ++i) {
+      if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]) return false;
+    }
+    return text.size() == form.size() || text[form.size()] < '0' || text[form.size()] > '9';
+  };
+  constexpr std::string_view kTime = "0000-00-00 00:00:00 UTC", kDay = "0000-00-00";
+  return fits(kTime) ? kTime.size() : fits(kDay) ? kDay.size() : 0;
+}
+
+// Whether it holds more than `limit` bytes without a hyphen.
+bool IsUnbroken(std::string_view word, size_t limit) {
+  for (size_t run = 0; const char c : word) {
+    run = c == '-' ? 0 : run + 1;
+    if (run > limit) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+std::string CellHtml(std::string_view text) {
+  constexpr size_t kUnbroken = 24;
+  std::string out;
+  while (!text.empty()) {
+    size_t length = TimeLength(text);
+    const char* tag = "time";
+    if (length == 0) {
+      length = std::min(text.find_first_of(" \n"), text.size());
+      tag = IsUnbroken(text.substr(0, length), kUnbroken) ? "span" : nullptr;
+    }
+    const std::string word = EscapeHtml(text.substr(0, length));
+    out += tag == nullptr ? word : "<" + std::string(tag) + ">" + word + "</" + tag + ">";
+    text.remove_prefix(length);
+    if (text.empty()) break;
+    const size_t more = text.front() == ' ' || text.front() == '\n' ? 1 : 0;
+    out += text.substr(0, more);
+    text.remove_prefix(more);
+  }
+  return out;
+}
 
 std::string EscapeHtml(std::string_view text) {
   std::string out;

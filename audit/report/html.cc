@@ -108,7 +108,7 @@ void Decisions(Page& page, const PeriodFacts& facts) {
   page.Raw("<th scope=\"col\">Share</th></tr></thead><tbody>\n");
   for (const auto& [name, counts] : facts.by_policy) {
     page.Raw("<tr>");
-    page.Tag("td", name);
+    page.Raw("<td>" + CellHtml(name) + "</td>\n");
     for (const uint64_t count : {counts.allowed, counts.treated, counts.refused}) {
       page.Tag("td", N(count), " class=\"n\"");
     }
@@ -132,7 +132,7 @@ void Residency(Page& page, const PeriodFacts& facts) {
                "The country is where the site processes data, as the policy in force said when it was decided. "
                "A request with several classes is counted at each.");
   if (facts.residency.empty()) return page.Nothing("No decision could be read.");
-  page.Head({"People of", "Class of data", "Went to", "Country", "How", "Requests"});
+  page.Head({"People of", "Class of data", "Went to", "Country", "How", "Requests"}, "residency");
   bool unknown = false;
   for (const auto& [flow, count] : facts.residency) {
     unknown = unknown || flow.country == kUnknownCountry;

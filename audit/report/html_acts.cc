@@ -15,23 +15,16 @@ std::string SpanWords(const PolicyRevision& revision) {
   std::string words;
   for (const PolicyRevision::Span& span : revision.spans) {
     if (!words.empty()) words += "\n";
-    words += UtcText(span.from_us) + " to " + (span.to_us == 0 ? "the end of the period" : UtcText(span.to_us));
+    words += UtcText(span.from_us) + ": " + span.began + "\n";
+    if (span.to_us == 0) words += "in force at the end of the period";
+    else words += UtcText(span.to_us) + ": " + (span.ended.empty() ? "no longer in force" : span.ended);
   }
-  return words.empty() ? "never" : words;
-}
-
-std::string HistoryWords(const PolicyRevision& revision) {
-  std::string words;
-  for (const PolicyRevision::Span& span : revision.spans) {
-    if (!words.empty()) words += "\n";
-    words += "Began: " + span.began + "." + (span.ended.empty() ? "" : " Ended: " + span.ended + ".");
-  }
-  if (!revision.withdrawn.empty()) words += (words.empty() ? "" : "\n") + ("Withdrawn " + revision.withdrawn + ".");
-  return words.empty() ? "–" : words;
+  if (words.empty()) words = "never";
+  return words + (revision.withdrawn.empty() ? "" : "\nwithdrawn " + revision.withdrawn);
 }
 
 void Revisions(Page& page, const PeriodFacts& facts) {
-  page.Head({"Revision", "Proposed", "Approved", "In force", "How that began and ended", "Decisions"}, "revisions");
+  page.Head({"Revision", "Proposed", "Approved", "In force, and how that began and ended", "Decisions"}, "revisions");
   for (const PolicyRevision& revision : facts.revisions) {
     const auto named = std::ranges::find(facts.policies_in_force, revision.hash, &PolicyInForce::hash);
     std::string approved;
@@ -40,7 +33,7 @@ void Revisions(Page& page, const PeriodFacts& facts) {
     }
     page.Row({(revision.number == 0 ? "(a folder)" : N(revision.number)) + "\nsha256 " + ShortHash(revision.hash),
               revision.proposed_by.empty() ? "–" : revision.proposed_by + ", " + UtcText(revision.proposed_us),
-              approved.empty() ? "–" : approved, SpanWords(revision), HistoryWords(revision),
+              approved.empty() ? "–" : approved, SpanWords(revision),
               N(named == facts.policies_in_force.end() ? 0 : named->decisions)});
   }
   page.EndTable();
@@ -66,7 +59,7 @@ void Acts(Page& page, const PeriodFacts& facts) {
   if (facts.acts.empty()) {
     page.Nothing("None in this period.");
   } else {
-    page.Head({"Record", "When", "Who", "What", "On what", "Outcome"});
+    page.Head({"Record", "When", "Who", "What", "On what", "Outcome"}, "acts");
     for (const Act& act : facts.acts) {
       std::string argument = act.argument;  // "revision 2 sha256:<64 digits>"
       if (const size_t at = argument.find("sha256:"); at != std::string::npos) argument.resize(std::min(argument.size(), at + 19));
@@ -110,7 +103,7 @@ void AccessSection(Page& page, const PeriodFacts& facts) {
                "Reading needs an auditor's key and the person's key: out of a release, which stands here, or on the "
                "machine itself out of the key store, where it stands here only when the reader said so (--socket).");
   if (facts.accesses.empty()) return page.Nothing("Nobody, in this period.");
-  page.Head({"Record", "When", "What", "Who", "Why", "Of record"});
+  page.Head({"Record", "When", "What", "Who", "Why", "Of record"}, "accesses");
   for (const Access& access : facts.accesses) {
     page.Row({N(access.seq), UtcText(access.at_us),
               std::string(KindName(access.kind)) + (access.what.empty() ? "" : " (" + access.what + ")"), access.who,

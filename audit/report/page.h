@@ -57,10 +57,8 @@ class Page {
 
  private:
   static bool IsNumber(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    return !text.empty() && text.size() <= 20 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   }
-  // As UtcText() writes it: not to be broken in two.
-  static bool IsTime(std::string_view text) { return text.size() == 23 && text.ends_with(" UTC"); }
   std::vector<bool> Numbers() const {
     std::vector<bool> out(head_.size(), !rows_.empty());
     for (const Cells& row : rows_) {
@@ -72,7 +70,8 @@ class Page {
             const std::vector<bool>& numbers, std::string_view end) {
     Raw(begin);
     for (size_t i = 0; i < cells.size(); ++i) {
-      Tag(tag, cells[i], std::string(attributes) + (numbers[i] ? " class=\"n\"" : IsTime(cells[i]) ? " class=\"t\"" : ""));
+      Raw("<" + std::string(tag) + std::string(attributes) + (numbers[i] ? " class=\"n\">" : ">") + CellHtml(cells[i]) + "</" +
+          std::string(tag) + ">\n");
     }
     Raw(end);
   }

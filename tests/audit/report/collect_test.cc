@@ -203,7 +203,7 @@ TEST(Collector, ReadingsNeverPushAnActOutOfTheReport) {
   EXPECT_EQ(facts.unlisted_reads.by.at("uid 3"), 10u);
   const std::string page = ReportPageHtml({facts, Report(), kStart, "portcullis 0", ""});
   EXPECT_NE(page.find("10 more, from record"), std::string::npos);
-  EXPECT_NE(page.find("paul, 2024-10-04 00:00:04 UTC"), std::string::npos);
+  EXPECT_NE(page.find("paul, <time>2024-10-04 00:00:04 UTC</time>"), std::string::npos);
 }
 
 TEST(Collector, ARotatedKeyStoreIsNoPolicy) {

@@ -195,6 +195,20 @@ TEST(EscapeHtml, LeavesNothingThatActs) {
   EXPECT_EQ(EscapeHtml("Müller 東京 🦊"), "Müller 東京 🦊");
 }
 
+TEST(CellHtml, KeepsTimesTogetherAndBreaksLongWords) {
+  EXPECT_EQ(CellHtml("paul, 2026-11-22 08:30:00 UTC\nto 2026-11-23"),
+            "paul, <time>2026-11-22 08:30:00 UTC</time>\nto <time>2026-11-23</time>");
+  EXPECT_EQ(CellHtml("2026-11-222 x2026-11-22 2026-11-2"), "2026-11-222 x2026-11-22 2026-11-2");
+  EXPECT_EQ(CellHtml("with ordinary words"), "with ordinary words");
+  EXPECT_EQ(CellHtml("hyphens-break-words-of-themselves, and sha256:0123456789ab"),
+            "hyphens-break-words-of-themselves, and sha256:0123456789ab");
+  EXPECT_EQ(CellHtml("012345678901234567890123 0123456789012345678901234\nok"),
+            "012345678901234567890123 <span>0123456789012345678901234</span>\nok");
+  EXPECT_EQ(CellHtml("<script>alert(1)</script>&<script>"), "<span>&lt;script&gt;alert(1)&lt;/script&gt;&amp;&lt;script&gt;</span>");
+  EXPECT_EQ(CellHtml("  two  blanks "), "  two  blanks ");
+  EXPECT_EQ(CellHtml(""), "");
+}
+
 TEST(ReportPage, SaysTheVerdictAndEscapesTheLog) {
   Log log;
   log.Add(Kind::kAdmin, 1, R"({"subject":"<img src=x onerror=alert(1)>","operation":"keys.create","argument":"a"})");
