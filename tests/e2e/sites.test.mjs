@@ -53,7 +53,11 @@ socket = "run/engine.sock"
 [[site]]
 id = "beside"
 socket = "sites/beside.sock"
-${facts('FR', 'on_prem = true')}`;
+${facts('FR', 'on_prem = true')}
+[[place]]
+id = "local"
+in = ["DE"]
+`;
 }
 
 async function engine(name, models) {
@@ -128,6 +132,20 @@ test('the record of an embedding says what was used', async () => {
   const [answer] = (await box.records(from)).filter(({kind}) => kind === 'RESP');
   const {parts} = await box.record(answer.seq);
   assert.equal(JSON.parse(parts.metadata).prompt_tokens, 7);
+});
+
+test('the report names the country in which each site processed what it was sent', async () => {
+  const from = await box.size();
+  assert.equal((await box.request('POST', '/v1/embeddings', {body: JSON.stringify({model: 'org/second', input: 'call me at +49 30 1234567'})})).status, 200);
+  assert.equal((await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('Hello', {max_tokens: 2}))})).status, 200);
+  const decisions = (await box.records(from)).filter(({kind}) => kind === 'DECISION');
+  const places = await Promise.all(decisions.map(async ({seq}) => JSON.parse((await box.record(seq)).parts.decision).place));
+  assert.deepEqual(places, [{processing: 'FR', in: ['EEA', 'adequate']}, {processing: 'local', in: ['DE', 'EEA', 'adequate']}]);
+  const {code, stdout, stderr} = await box.cli('--json', 'audit', 'report', '--log', 'audit', '--keys', 'keys/audit', '--auditor-key', 'keys/auditor');
+  assert.equal(code, 0, stderr);
+  const flows = new Set(JSON.parse(stdout).residency.map(({site, place, country}) => `${site} ${place} ${country}`));
+  assert.ok(flows.has('beside FR FR') && flows.has('builtin local DE'), [...flows].join('; '));
+  assert.ok(![...flows].some((flow) => flow.endsWith('unknown')), [...flows].join('; '));
 });
 
 test('who leaves while an engine computes owes what it has read', async () => {
