@@ -1,7 +1,6 @@
 #include "inference/sample/grammar/schema.h"
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <cmath>
 
 #include "inference/sample/grammar/number_range.h"
@@ -174,7 +173,7 @@ Result<StateId> SchemaCompiler::Listed(std::span<const json::value> values, cons
       return Fits(value, leaf, leaf.schema == holder.schema);
     });
     BOOST_OUTCOME_TRY(Spend(0, holder.path));
-    if (fits) options.push_back(g_.Literal(json::serialize(value), next));
+    if (fits) options.push_back(g_.Literal(Spelled(value), next));
   }
   return g_.Split(std::move(options));
 }

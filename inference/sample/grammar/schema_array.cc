@@ -5,7 +5,6 @@
 // and strings and numbers that never run out, which are compared with those before them as they end.
 #include <algorithm>
 #include <bit>
-#include <boost/json/serialize.hpp>
 #include <map>
 
 #include "inference/sample/grammar/schema_compiler.h"
@@ -276,7 +275,7 @@ StateId SchemaCompiler::Distinct(const Array& values, const ArrayPlan& plan, Sta
   const size_t need = plan.count.need, most = std::min<size_t>(plan.count.left, size);
   const StateId end = g_.Literal("]", next);
   std::vector<StateId> rules;
-  for (const json::value& value : values) rules.push_back(g_.Literal(json::serialize(value), Grammar::kReturn));
+  for (const json::value& value : values) rules.push_back(g_.Literal(Spelled(value), Grammar::kReturn));
   const auto item = [&](size_t i, size_t before, StateId then) {
     const StateId call = g_.Call(rules[i], then);
     return before == 0 ? call : g_.Literal(",", g_.Space(call));

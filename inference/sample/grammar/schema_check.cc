@@ -1,7 +1,10 @@
 // What a schema says, before it is compiled: keywords that are refused, references, and whether two
 // schemas exclude each other.
 #include <algorithm>
+#include <array>
 #include <boost/json/serialize.hpp>
+#include <charconv>
+#include <cmath>
 #include <iterator>
 
 #include "inference/sample/grammar/schema_compiler.h"
@@ -75,6 +78,26 @@ const json::value* Find(const json::object& schema, std::string_view keyword) {
 bool IsAnnotation(std::string_view keyword) {
   return std::find(std::begin(kAnnotations), std::end(kAnnotations), keyword) != std::end(kAnnotations) ||
          keyword.starts_with("x-");
+}
+
+std::string Spelled(const json::value& value) {
+  std::string out;
+  if (value.is_double() && std::isfinite(value.get_double())) {
+    std::array<char, 32> buffer{};
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value.get_double());
+    return std::string(buffer.data(), end.ptr);
+  }
+  if (value.is_array()) {
+    for (const json::value& item : value.get_array()) out += (out.empty() ? "[" : ",") + Spelled(item);
+    return out.empty() ? "[]" : out + "]";
+  }
+  if (value.is_object()) {
+    for (const auto& [name, item] : value.get_object()) {
+      out += (out.empty() ? "{" : ",") + json::serialize(json::string(name)) + ":" + Spelled(item);
+    }
+    return out.empty() ? "{}" : out + "}";
+  }
+  return json::serialize(value);
 }
 
 Types StatedTypes(const json::object& schema) {

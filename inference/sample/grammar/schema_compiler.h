@@ -155,6 +155,8 @@ Types ImpliedTypes(const boost::json::object& schema);
 Types TypeOf(const boost::json::value& value);
 // By JSON Schema's measure: 1 and 1.0 are the same.
 bool Same(const boost::json::value& a, const boost::json::value& b);
+// The value as people write it: 0.5, where the library has 5E-1.
+std::string Spelled(const boost::json::value& value);
 // The only values that a schema lists by itself; null: it does not.
 std::optional<std::span<const boost::json::value>> ListedIn(const boost::json::object& schema);
 // The values that a leaf excludes one by one.
