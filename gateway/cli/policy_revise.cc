@@ -267,10 +267,29 @@ bool WriteText(Context& context, const fs::path& file, const std::string& text) 
   return static_cast<bool>(out);
 }
 
+void PrintRevision(const json::object& about) {
+  std::cout << "revision " << NumberIn(about, "number") << ", " << TextIn(about, "phase") << "\ncontent "
+            << TextIn(about, "content") << "\nby " << Printable(TextIn(about, "author")) << ", " << Day(NumberIn(about, "created"))
+            << '\n';
+  for (const auto& [name, words] : {std::pair("proposed", "proposed "), {"activated", "put in force "},
+                                    {"probation_until", "on probation until "}, {"replaced", "replaced "}}) {
+    if (const int64_t time = NumberIn(about, name); time != 0) std::cout << words << Day(time) << '\n';
+  }
+  const json::value* approvals = about.if_contains("approvals");
+  for (const json::value& value : approvals != nullptr && approvals->is_array() ? approvals->get_array() : json::array()) {
+    const json::object* one = value.if_object();
+    if (one == nullptr) continue;
+    std::cout << "approved by " << Printable(TextIn(*one, "officer")) << ", " << Day(NumberIn(*one, "time"))
+              << ", until " << Day(NumberIn(*one, "expires")) << '\n';
+  }
+  if (const std::string detail = TextIn(about, "detail"); !detail.empty()) std::cout << Printable(detail) << '\n';
+}
+
 void Show(Context& context, const Options& options) {
   const auto revision = FetchRevision(context, options.socket, options.number);
   if (!revision) return;
-  std::cout << json::serialize(revision->about) << '\n';
+  if (context.json) std::cout << json::serialize(revision->about) << '\n';
+  else PrintRevision(revision->about);
   if (options.out.empty()) return;
   const fs::path folder = options.out;
   if (fs::exists(folder)) return Fail(context, kUsage, options.out + " is there already");

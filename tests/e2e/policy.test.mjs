@@ -134,6 +134,8 @@ test('what is inspected is all of the revision', async () => {
   const out = join(box.dir, 'shown');
   assert.equal((await policy('show', number, '--out', out)).code, 0);
   assert.equal(readFileSync(join(out, 'x-z.cedar'), 'utf8'), rule('one'));
+  const words = await box.cli('policy', 'show', number, '--socket', box.socket);
+  assert.match(words.stdout, new RegExp(`^revision ${number}, proposed\\ncontent sha256:[0-9a-f]{64}\\nby olga, \\d{4}-\\d\\d-\\d\\d [^]*\\nproposed \\d{4}-`));
   assert.equal((await box.cli('policy', 'check', ...['x-z', 'x-policy', 'x-y-policy'].map((name) => join(out, `${name}.cedar`)))).code, 0);
   // x/y-z and x-y/z: one would be written over the other, and read by nobody.
   writeFileSync(join(folders[0], 'y-z.cedar'), rule('harmful'));
