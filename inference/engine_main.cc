@@ -101,8 +101,8 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(int64_t{16}, int64_t{8192}));
   app.add_option("--step-ms", arguments.step_ms,
                  "how long a step may take while answers are written: bounds the time between two "
-                 "tokens when long prompts come in; up to three times that where more requests wait "
-                 "for their first token than write")
+                 "tokens when long prompts come in; up to three times that where each tenant "
+                 "waits for more first tokens than it is answered")
       ->check(CLI::Range(int64_t{10}, int64_t{60000}));
   app.add_option("--speculate", arguments.speculate,
                  "draft tokens to verify: off, auto, or how many")

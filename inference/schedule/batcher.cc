@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -142,24 +144,38 @@ std::vector<Batcher::Part> Batcher::Plan() {
       prompts.push_back(job.get());
     }
   }
-  if (!prompts.empty()) PlanPrompts(std::move(prompts), static_cast<int64_t>(plan.size()), plan);
+  if (!prompts.empty()) PlanPrompts(std::move(prompts), plan);
   return plan;
 }
 
 // A longer step costs those who write some of their pace and spares those who wait for a first token
-// much of the wait, because more rows share one reading of the weights: who are more decide.
-std::chrono::duration<double> Batcher::StepLimit(size_t prompts, int64_t writing) const {
-  if (writing == 0) return options_.prompt_step_time;
-  const double crowd = static_cast<double>(prompts) / static_cast<double>(writing);
-  return options_.step_time * std::clamp(crowd, 1.0, kLongestStep);
+// much of the wait, because more rows share one reading of the weights. Each tenant's answers are slowed
+// down for prompts of its own, and for tenants of whom nobody is answered yet: not for another's flood.
+std::chrono::duration<double> Batcher::StepLimit(std::span<Job* const> prompts,
+                                                 std::span<const Part> writing) const {
+  if (writing.empty()) return options_.prompt_step_time;
+  struct Counts {
+    int prompts = 0, answers = 0;
+  };
+  std::map<std::string_view, Counts> tenants;
+  for (const Job* job : prompts) ++tenants[job->caller.tenant].prompts;
+  for (const Part& part : writing) ++tenants[part.job->caller.tenant].answers;
+  const auto newcomers = std::ranges::count_if(
+      tenants, [](const auto& tenant) { return tenant.second.answers == 0; });
+  double crowd = kLongestStep;
+  for (const auto& [tenant, counts] : tenants) {
+    if (counts.answers == 0) continue;
+    crowd = std::min(crowd, static_cast<double>(counts.prompts + newcomers) / counts.answers);
+  }
+  return options_.step_time * std::max(crowd, 1.0);
 }
 
 // Half of a step's prompt rows go to the oldest prompt, so that each comes to its end; the others
 // to the least served tenant first, and within a tenant to the shortest rest, so that a short
 // question does not wait behind a long document.
-void Batcher::PlanPrompts(std::vector<Job*> prompts, int64_t writing, std::vector<Part>& plan) {
-  const int64_t most = cost_.PromptRows(writing, StepLimit(prompts.size(), writing), kLeastPiece,
-                                        options_.prefill_chunk);
+void Batcher::PlanPrompts(std::vector<Job*> prompts, std::vector<Part>& plan) {
+  const int64_t most = cost_.PromptRows(static_cast<int64_t>(plan.size()), StepLimit(prompts, plan),
+                                        kLeastPiece, options_.prefill_chunk);
   int64_t budget = most;
   std::unordered_map<Job*, int64_t> counts;
   const auto give = [&](Job& job, int64_t count) {

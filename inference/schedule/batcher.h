@@ -52,8 +52,8 @@ class Batcher {
   void FailRunning(const Error& error);
   void Compute();
   std::vector<Part> Plan();
-  std::chrono::duration<double> StepLimit(size_t prompts, int64_t writing) const;
-  void PlanPrompts(std::vector<Job*> prompts, int64_t writing, std::vector<Part>& plan);
+  std::chrono::duration<double> StepLimit(std::span<Job* const> prompts, std::span<const Part> writing) const;
+  void PlanPrompts(std::vector<Job*> prompts, std::vector<Part>& plan);
   struct Call;
   Call Build(std::vector<Part>& plan);
   void Apply(std::span<Part> plan, std::span<float> logits);

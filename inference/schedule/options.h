@@ -21,7 +21,7 @@ struct SchedulerOptions {
   int64_t prefill_chunk = 512;  // prompt tokens a step at most, over all prompts
   // How long a step may take while answers are being written, and while only prompts are computed:
   // the first bounds the time between two tokens (or half as long again as the tokens alone take,
-  // where that is more; up to three times where so many more prompts wait than answers are written),
+  // where that is more; up to three times where each tenant has so many more prompts than answers),
   // the second how late a cancel takes effect.
   std::chrono::milliseconds step_time{150};
   std::chrono::milliseconds prompt_step_time{500};
