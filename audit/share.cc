@@ -26,10 +26,14 @@ Result<AuditorKey> PublicOf(const certs::SecretBytes& secret) {
   return Error{Code::kKeys, "the auditor key is not an X25519 secret key"};
 }
 
-// One line, without control characters: it is shown to whoever opens the file.
+// One line, without control characters: it is shown to whoever opens the file, and anybody may have made that.
 bool IsReason(std::string_view text) {
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  return !text.empty() && text.size() <= kMaxShareReason && std::none_of(text.begin(), text.end(), control);
+  const auto at = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool c0 = at(i) < 0x20, c1 = at(i) == 0xc2 && i + 1 < text.size() && at(i + 1) < 0xa0;
+    if (c0 || c1 || at(i) == 0x7f) return false;
+  }
+  return !text.empty() && text.size() <= kMaxShareReason;
 }
 
 bool Names(const std::vector<uint64_t>& seqs, uint64_t seq) { return std::binary_search(seqs.begin(), seqs.end(), seq); }

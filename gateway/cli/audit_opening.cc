@@ -4,6 +4,7 @@
 #include <ctime>
 #include <iostream>
 
+#include "audit/count.h"
 #include "audit/key_folder.h"
 #include "audit/layout.h"
 #include "audit/note.h"
@@ -90,8 +91,8 @@ audit::Result<void> Opening::Prepare(const OpeningArguments& arguments, const au
   }
   for (const std::string& file : arguments.shares) {
     BOOST_OUTCOME_TRY(const audit::ShareHead share, shares_.AddFile(file, log_key.name, pointers_));
-    std::cerr << file << ": a share by the key " << audit::Hex(share.from) << " of " << TimeText(share.made_us) << ", for "
-              << share.records << (share.records == 1 ? " record: " : " records: ") << ForTerminal(share.reason) << "\n";
+    std::cerr << file << ": a share that says it is by the key " << audit::Hex(share.from) << " of " << TimeText(share.made_us)
+              << ", for " << audit::CountedRecords(share.records) << ": " << share.reason << "\n";
   }
   if (!arguments.keys.empty()) {
     BOOST_OUTCOME_TRY(audit::CheckKeysAreOf(arguments.keys, log_key));

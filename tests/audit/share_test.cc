@@ -166,7 +166,7 @@ TEST_F(ShareTest, WhatCannotBeSharedIsRefusedInWords) {
   ASSERT_FALSE(alone);
   EXPECT_NE(alone.error().message.find("nothing to share"), std::string::npos) << alone.error().message;
   EXPECT_EQ(Make("berlin", "munich", {alice_}).error().code, Code::kNotFound);  // not released to him
-  for (const std::string& reason : {std::string(), std::string("two\nlines"), std::string(kMaxShareReason + 1, 'x')}) {
+  for (const std::string& reason : {std::string(), std::string("two\nlines"), std::string("\xc2\x80"), std::string(kMaxShareReason + 1, 'x')}) {
     EXPECT_EQ(Make("berlin", "munich", bob_, reason).error().code, Code::kInvalidArgument);
   }
 }
@@ -213,7 +213,8 @@ TEST_F(ShareTest, WhatIsSealedInsideIsChecked) {
   EXPECT_EQ(Sealed(good).value().records, 3u);
   for (const std::string& bad :
        {good + "x", good.substr(0, good.size() - 1), std::string(), inside("other.example/audit", "why", {{3, {4}}}),
-        inside(kOrigin, "", {{3, {4}}}), inside(kOrigin, "a\x1b[2J", {{3, {4}}}), inside(kOrigin, "why", {}),
+        inside(kOrigin, "", {{3, {4}}}), inside(kOrigin, "a\x1b[2J", {{3, {4}}}),
+        inside(kOrigin, "a\xc2\x9b" "2J", {{3, {4}}}), inside(kOrigin, "a\x7f", {{3, {4}}}), inside(kOrigin, "why", {}),
         inside(kOrigin, "why", {{0, {4}}}), inside(kOrigin, "why", {{3, {}}}), inside(kOrigin, "why", {{3, {3}}}),
         inside(kOrigin, "why", {{3, {5, 4}}}), inside(kOrigin, "why", {{3, {4, 4}}}),
         inside(kOrigin, "why", {{8, {9}}, {3, {4}}}), inside(kOrigin, "why", {{3, {4}}, {3, {5}}})}) {
@@ -238,6 +239,7 @@ TEST_F(ShareTest, AForgedHalfAccusesTheShareAndNotTheLog) {
     out.PutBytes(context.origin);
     out.PutBytes(KeyIdOf(PublicOf("berlin")));
     out.Put(kMade);
+  EXPECT_EQ(Sealed(inside(kOrigin, "M\u00fcnchen\u00a0\u2013 9", {{3, {4}}})).value().reason, "M\u00fcnchen\u00a0\u2013 9");
     out.PutSized<uint16_t>("why");
     out.Put(uint32_t{1});
     out.PutBytes(context.key.subject);
