@@ -56,6 +56,19 @@ audit::Result<LogAnswer> ReadAnswer(const std::string& file) {
   return LogAnswer{std::string(proof->get_string()), std::move(bytes.value())};
 }
 
+// By a key of the list, or else by one that the proof carries: a day may have got another key since the list was
+// fetched. `extra` is not under the proof's signatures, and another program's where that made the proof.
+audit::Result<audit::Receipt> OpenByEither(const std::string& text, const audit::DayList& listed, const std::string& extra,
+                                           const audit::VerifierKey& log_key) {
+  const auto opened = audit::OpenReceipt(text, log_key.name, listed);
+  if (opened) return opened;
+  const bool unlisted = opened.error().code == audit::Code::kNotFound;
+  const auto carried = audit::OpenDayKeys(extra, log_key);
+  if (!carried) return unlisted ? carried.error() : opened.error();
+  const auto again = audit::OpenReceipt(text, log_key.name, carried.value());
+  return again || unlisted ? again : opened;
+}
+
 audit::Result<Checked> Check(const ReceiptArguments& arguments, const audit::VerifierKey& log_key) {
   BOOST_OUTCOME_TRY(const auto texts, audit::LoadReceipts(arguments.receipt));
   if (texts.size() != 1) {
@@ -78,13 +91,9 @@ audit::Result<Checked> Check(const ReceiptArguments& arguments, const audit::Ver
   if (!arguments.proof.empty()) {
     BOOST_OUTCOME_TRY(answer, ReadAnswer(arguments.proof));
     BOOST_OUTCOME_TRY(proof, audit::ParseProof(answer.proof));
-    // The extra data is not under the proof's signatures, and another program's where that made the proof.
-    if (!days.keys.contains(audit::DayName(said.day))) {
-      BOOST_OUTCOME_TRY(days, audit::OpenDayKeys(proof.extra, log_key));
-    }
   }
   Checked checked;
-  BOOST_OUTCOME_TRY(checked.receipt, audit::OpenReceipt(texts.front(), log_key.name, days));
+  BOOST_OUTCOME_TRY(checked.receipt, OpenByEither(texts.front(), days, proof.extra, log_key));
   if (arguments.proof.empty()) return checked;
   BOOST_OUTCOME_TRY(checked.checkpoint, audit::CheckInclusion(checked.receipt, proof, answer.leaf, log_key));
   checked.leaf = std::move(answer.leaf);

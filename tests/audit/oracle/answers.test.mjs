@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {copyFileSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
@@ -98,6 +99,43 @@ test('the witness answers in one document, or in words', {skip}, async () => {
     assert.equal(document('portcullis.witness.fetch/1', 'witness', 'fetch', '--url', address, '--origin', 'answers.example/audit', '--out', 'fetched').file, 'fetched');
     words(/^$/, 'witness', 'fetch', '--url', address, '--origin', 'answers.example/audit', '--out', 'fetched');
   } finally { server.kill('SIGTERM'); }
+});
+
+test('a witness that answers with no number of records is told as one', {skip}, async () => {
+  const server = createServer((request, response) => { response.writeHead(409); response.end('soon\n'); });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  try {
+    const feed = spawn(join(bin, 'portcullis'), ['witness', 'feed', ...at, '--url', `http://127.0.0.1:${server.address().port}`, '--once'],
+                       {cwd: log.folder, stdio: ['ignore', 'ignore', 'pipe']});
+    let said = '';
+    feed.stderr.on('data', (data) => { said += data; });
+    const [code] = await once(feed, 'close');
+    assert.deepEqual([code, said], [2, 'not witnessed: the witness answered with what is no number of records\n']);
+  } finally { server.close(); }
+});
+
+// The day's key was made anew after the list was fetched: the proof brings the key that signed the receipt.
+test('a receipt of a day with two keys is proved with an older list', {skip}, async () => {
+  const twice = new Log(join(dir, 'twice'), 'twice.example/audit');
+  const ask = async () => {
+    const {receipt, seqs} = await (await twice.start()).request('alice', 'a question');
+    await new Promise((resolve) => setTimeout(resolve, 1500));  // a head of its own
+    writeFileSync(twice.path('proof'), twice.cli('audit', 'proof', String(seqs[0]), '--socket', 'auditd.sock'));
+    await twice.end();
+    return receipt;
+  };
+  const morning = await ask();
+  copyFileSync(twice.path('audit/days'), twice.path('morning.days'));
+  for (const name of readdirSync(twice.path('keys'))) if (/^day-.*\.key$/.test(name)) rmSync(twice.path(`keys/${name}`));
+  const noon = await ask();
+  const check = (receipt, ...args) => spawnSync(join(bin, 'portcullis'), ['audit', 'receipt', receipt, '--log-key', 'audit/log.pub', ...args],
+                                                {cwd: twice.folder, encoding: 'utf8'});
+  const proved = check(noon, '--days', 'morning.days', '--proof', 'proof');
+  assert.equal(proved.status, 0, proved.stderr);
+  assert.match(proved.stdout, /proved: the record stands in the log/);
+  assert.equal(check(morning, '--days', 'morning.days').status, 0);
+  const forged = noon.slice(0, 100) + (noon[100] === 'A' ? 'B' : 'A') + noon.slice(101);
+  assert.equal(check(forged, '--days', 'morning.days', '--proof', 'proof').status, 3);
 });
 
 test('files and readings answer in one document, or in words', {skip}, () => {
