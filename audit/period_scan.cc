@@ -18,13 +18,12 @@ bool Touches(const SegmentPlace& place, uint64_t begin_us, uint64_t end_us, uint
 
 class KeyVisitor : public ScanVisitor {
  public:
-  KeyVisitor(uint64_t from, const PeriodScan::OnKey& found) : from_(from), found_(found) {}
+  explicit KeyVisitor(const PeriodScan::OnKey& found) : found_(found) {}
   void OnRecord(const ScannedRecord& record) override {
-    if (record.leaf.kind == Kind::kKey && record.leaf.seq >= from_) found_(record.leaf, record.payload);
+    if (record.leaf.kind == Kind::kKey) found_(record.leaf, record.payload);
   }
 
  private:
-  const uint64_t from_;
   const PeriodScan::OnKey& found_;
 };
 
@@ -167,14 +166,13 @@ void PeriodScan::FindKeys(uint64_t chain, const OnKey& found) {
                                       [](uint64_t seq, const SegmentPlace& place) { return seq < place.first_seq; });
   const SegmentPlace& place = *std::prev(after);
   const auto start = StartOfSegment(log_folder_, head_, place);
-  if (!start) return;
   ScanOptions options;
-  options.start = start.value();
+  options.start = start ? start.value() : ScanStart();
   options.end_segment = known_segment_;
-  KeyVisitor visitor(chain, found);
+  KeyVisitor visitor(found);
   (void)ScanLog(log_folder_, key_, options, &visitor);
-  known_segment_ = place.number;
-  known_seq_ = place.first_seq;
+  known_segment_ = options.start->segment;
+  known_seq_ = start ? place.first_seq : 0;
 }
 
 }  // namespace portcullis::audit

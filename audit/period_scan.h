@@ -5,7 +5,7 @@
 // day, and a log that ends before its checkpoint is a fault. Runs of segments are scanned
 // from where they begin (place.h). Where that is not possible (a header, segment's end, tile or checkpoint that is damaged or
 // missing) the whole log is read, with a warning. A record may be sealed under a KEY record before the run that it is in:
-// that is looked for on demand. Damage within the segments that are left out is the verifier's to find (verify.h).
+// that is looked for on demand, where the tiles no longer serve from the log's first one on. Damage within the segments that are left out is the verifier's to find (verify.h).
 // Not thread-safe.
 #pragma once
 
@@ -32,7 +32,7 @@ class PeriodScan {
   uint64_t segments() const;
   // As ScanLog(): the records come in order, those of the period among them. Ends at the first fault.
   ScanResult Run(ScanOptions options, ScanVisitor& visitor);
-  // To be called by the visitor: KEY records from this one on that it has not seen.
+  // To be called by the visitor: all KEY records that it has not seen from the segment of this one on.
   using OnKey = std::function<void(const Leaf& leaf, std::string_view payload)>;
   void FindKeys(uint64_t chain, const OnKey& found);
 

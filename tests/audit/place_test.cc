@@ -29,12 +29,14 @@ class PlaceTest : public CasesTest {
     };
     return options;
   }
-  // A segment a day; the chain of who asks lasts over midnight, so that its KEY record is of another day.
-  void MakeDays() {
+  // A segment a day; the chains of who asks last over midnight, so that their KEY records are of another day. Each of the
+  // two is on some day the first who asks.
+  void MakeDays(uint64_t first = kFirstDay) {
+    day_ = first;
     const auto writer = StartWriter(Daily());
-    for (day_ = kFirstDay; day_ < kFirstDay + kDays; ++day_) {
+    for (; day_ < first + kDays; ++day_) {
       for (uint8_t i = 0; i < 20; ++i) {
-        Exchange(*writer, static_cast<uint8_t>(i + 1), i % 3 == 0 ? "alice" : "bob", "question of day " + std::to_string(day_), "answer");
+        Exchange(*writer, static_cast<uint8_t>(i + 1), (i + day_.load()) % 3 == 0 ? "alice" : "bob", "question of day " + std::to_string(day_), "answer");
       }
     }
     --day_;
@@ -219,6 +221,24 @@ TEST_F(PeriodTest, AHeaderOrAnEndThatIsNotTheSegmentsHidesNothing) {
   const Answer answer = Part(begin, end);
   EXPECT_EQ(answer.warning, "");
   EXPECT_EQ(answer.lines, Whole(begin, end));
+}
+
+// The KEY records lie before the run, in a segment that is not the first.
+TEST_F(PeriodTest, TilesThatGoBadMeanwhileHideNoKeys) {
+  MakeDays(kFirstDay + kDays);
+  const uint64_t begin = (kFirstDay + 2 * kDays - 1) * kDayUs;
+  PeriodScan scan(log(), Key(), begin, UINT64_MAX);
+  EXPECT_EQ(scan.warning(), "");
+  EXPECT_EQ(scan.segments(), 2u);
+  const auto expected = Whole(begin, UINT64_MAX);
+  EXPECT_GT(expected.size(), 50u);
+  std::filesystem::remove_all(log() / "tile");
+  RecordOpener opener = Opener();
+  Taker taker(begin, UINT64_MAX, opener, &scan);
+  ScanOptions options;
+  options.payloads = true;
+  EXPECT_FALSE(scan.Run(options, taker).fault);
+  EXPECT_EQ(taker.lines, expected);
 }
 
 // The end of the log is bound by the signed checkpoint alone.
