@@ -35,13 +35,13 @@ Result<void> Reserve::Fill(uint64_t most) {
 }
 
 Result<void> Reserve::Draw(uint64_t bytes) {
-  const uint64_t blocks = (bytes + kBlock - 1) / kBlock * kBlock;
-  if (blocks > left_) {
+  if (bytes > left_) {
     return Error{Code::kDiskLow, "the audit log's disk is full and `" + path_.string() + "` is used up (" +
                                      std::to_string(left_) + " bytes are left of it); make room"};
   }
   const Fd fd(::open(path_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.valid()) return ErrnoError("cannot open", path_, errno);
+  const uint64_t blocks = std::min((bytes + kBlock - 1) / kBlock * kBlock, left_);
   if (::ftruncate(fd.get(), static_cast<off_t>(left_ - blocks)) != 0) {
     return ErrnoError("cannot give back space of", path_, errno);
   }

@@ -17,11 +17,12 @@ class Reserve {
 
   // Up to its full size, or by at most so many bytes. kDiskLow where the disk has not so much; what was there stays.
   Result<void> Fill(uint64_t most = UINT64_MAX);
-  // Gives back so many bytes, rounded up to blocks. kDiskLow, and nothing is given, when there are not so many.
+  // Gives back so many bytes, rounded up to blocks where there are as many. kDiskLow, and nothing is given, when there are not so many.
   Result<void> Draw(uint64_t bytes);
   // All of it.
   void GiveUp();
   uint64_t missing() const { return size_ - left_; }
+  uint64_t left() const { return left_; }
 
  private:
   const std::filesystem::path path_;

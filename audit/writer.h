@@ -120,6 +120,7 @@ class Writer {
   void RefuseRequests(std::vector<Job>& jobs, const Error& error);
   Result<void> MakeRoom(uint64_t bytes);
   Result<void> MakeRoomForActs();
+  Result<void> MakeRoomForBoot(const std::vector<Event>& events);
   Result<void> MakeRoomForRekey(uint64_t other_records = 0);  // bytes that are written before it
   void TakeBackRoom();
   std::vector<Event> DueHeartbeat();

@@ -168,7 +168,7 @@ Result<void> Writer::Boot(const Recovery& recovery) {
   if (!pending.begun.empty() || !pending.parts_begun.empty() || !pending.years.empty()) {
     BOOST_OUTCOME_TRY(MakeRoomForRekey(SizeOf(events) + kRoomForBoot));
   } else {
-    (void)MakeRoom(SizeOf(events) + kRoomForBoot);
+    BOOST_OUTCOME_TRY(MakeRoomForBoot(events));
   }
   if (counter_) {
     auto stepped = counter_->Start(signer_);

@@ -3,6 +3,8 @@
 // filled again when there is room. STOP has a file of its own. While that of the acts is not whole, requests
 // stay refused: the room that was given back is not for them.
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "audit/layout.h"
@@ -15,6 +17,11 @@ namespace {
 constexpr uint64_t kRoomForActs = 256 << 10;
 constexpr uint64_t kRoomForHeartbeat = 16 << 10;
 constexpr uint64_t kLeftFree = 48 << 10;  // besides the reserve, when it takes back what was not needed
+
+bool OnOneDisk(const std::filesystem::path& one, const std::filesystem::path& other) {
+  struct stat first {}, second {};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev;
+}
 
 }  // namespace
 
@@ -75,6 +82,21 @@ void Writer::TakeBackRoom() {
 
 Result<void> Writer::MakeRoomForActs() { return MakeRoom(kRoomForActs); }
 
+// What is asked for is more than most records are, and a crash may have left many requests open: where there is not so
+// much, all that there is may do. A start that it surely does not do for is refused, and nothing is drawn.
+Result<void> Writer::MakeRoomForBoot(const std::vector<Event>& events) {
+  if (MakeRoom(SizeOf(events) + kRoomForActs)) return Ok();
+  BOOST_OUTCOME_TRY(const DiskSpace space, appender_.Space());
+  const uint64_t least = events.size() * (kFrameHeader + kLeafSize), most = space.free + acts_reserve_.left();
+  if (most < least) {
+    return Error{Code::kDiskLow, "this start writes " + std::to_string(events.size()) + " records, which take more than " +
+                                     std::to_string(least) + " bytes of the audit log's disk; with the reserve there are " +
+                                     std::to_string(most) + "; make room"};
+  }
+  (void)acts_reserve_.Draw(acts_reserve_.left());
+  return Ok();
+}
+
 // SQLite keeps the pages that a transaction changes in a journal, which may become as large as the key store. The keys
 // folder may be on a disk of its own: that one is asked, and the reserve helps where it is the log's.
 Result<void> Writer::MakeRoomForRekey(uint64_t other_records) {
@@ -82,7 +104,7 @@ Result<void> Writer::MakeRoomForRekey(uint64_t other_records) {
   std::error_code error;
   const uint64_t needed = std::filesystem::file_size(store, error) + kRoomForActs + other_records;
   const auto free = [&] { return error ? 0 : std::filesystem::space(options_.keys_folder, error).available; };
-  if (free() < needed) (void)MakeRoom(needed);
+  if (free() < needed && OnOneDisk(options_.keys_folder, options_.log_folder)) (void)MakeRoom(needed);
   const uint64_t room = free();
   if (error) return Error{Code::kIo, "cannot examine `" + store.string() + "`: " + error.message()};
   if (room < needed) {

@@ -48,6 +48,29 @@ class FullDiskTest : public LogTest {
     ASSERT_EQ(::mount("tmpfs", (mounted() / "keys").c_str(), "tmpfs", 0, "size=8m,mode=700"), 0);
     std::filesystem::copy(dir_.path() / "keys", mounted() / "keys", std::filesystem::copy_options::recursive);
   }
+  void BeginErasure() const {
+    const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
+    ASSERT_TRUE(store);
+    SubjectKeyId id{{}, 0, 2000};
+    ASSERT_TRUE(store.value()->BeginErasure(id, 1));
+    ASSERT_TRUE(store.value()->Commit());
+  }
+  // So many requests that no answer ends, and a crash.
+  void LeaveOpen(int count) const {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    auto client = auditd.Connect();
+    for (int i = 0; i < count; ++i) {
+      std::vector<Event> events = RequestEvents(1, "alice", "p");
+      for (Event& event : events) {
+        event.request_id[0] = static_cast<uint8_t>(i >> 8);
+        event.request_id[1] = static_cast<uint8_t>(i);
+      }
+      ASSERT_TRUE(client.value().Append(events)) << i;
+    }
+    auditd.Kill(SIGKILL);
+    auditd.Wait();
+  }
   std::map<std::string, uint64_t> Sizes() const {
     std::map<std::string, uint64_t> sizes;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(mounted() / "audit")) {
@@ -235,13 +258,7 @@ TEST_F(FullDiskTest, AStartThatCannotEndAnErasureWritesNothing) {
     auditd.Kill(SIGTERM);
     EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
   }
-  {
-    const auto store = OpenKeyStore(mounted() / "keys", KeyStore::Mode::kReadWrite);
-    ASSERT_TRUE(store);
-    SubjectKeyId id{{}, 0, 2000};
-    ASSERT_TRUE(store.value()->BeginErasure(id, 1));
-    ASSERT_TRUE(store.value()->Commit());
-  }
+  ASSERT_NO_FATAL_FAILURE(BeginErasure());
   Fill();
   const auto before = Sizes();
   for (int i = 0; i < 2; ++i) {
@@ -258,24 +275,28 @@ TEST_F(FullDiskTest, AStartThatCannotEndAnErasureWritesNothing) {
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 
-// More of them than there is room for in what an act gets.
-TEST_F(FullDiskTest, AStartHasTheReserveForAllRequestsThatACrashLeftOpen) {
-  constexpr int kOpen = 1000;
+// Where the keys are elsewhere the log's reserve is no help against their full disk, and stays.
+TEST_F(FullDiskTest, AStartThatTheKeysDiskRefusesLeavesTheLogsReserve) {
+  ASSERT_NO_FATAL_FAILURE(MountKeys());
   {
     Auditd auditd = Start();
     ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
-    auto client = auditd.Connect();
-    for (int i = 0; i < kOpen; ++i) {
-      std::vector<Event> events = RequestEvents(1, "alice", "p");
-      for (Event& event : events) {
-        event.request_id[0] = static_cast<uint8_t>(i >> 8);
-        event.request_id[1] = static_cast<uint8_t>(i);
-      }
-      ASSERT_TRUE(client.value().Append(events)) << i;
-    }
-    auditd.Kill(SIGKILL);
-    auditd.Wait();
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
   }
+  ASSERT_NO_FATAL_FAILURE(BeginErasure());
+  Fill();
+  Fill("keys");
+  const auto before = Sizes();
+  Auditd refused = Start();
+  EXPECT_FALSE(refused.Ready());
+  EXPECT_NE(Slurp(refused.words()).find("re-encrypting the key store takes"), std::string::npos) << Slurp(refused.words());
+  EXPECT_EQ(Sizes(), before);
+}
+
+// More of them than there is room for in what an act gets, and so many that only what they really take is there.
+TEST_F(FullDiskTest, AStartHasTheReserveForAllRequestsThatACrashLeftOpen) {
+  ASSERT_NO_FATAL_FAILURE(LeaveOpen(1800));
   Fill();
   Auditd again = Start();
   ASSERT_TRUE(again.Ready()) << Slurp(again.words());
@@ -284,6 +305,24 @@ TEST_F(FullDiskTest, AStartHasTheReserveForAllRequestsThatACrashLeftOpen) {
   const Report report = VerifyMounted();
   EXPECT_TRUE(IsValid(report.verdict)) << ReportText(report);
   EXPECT_EQ(report.open_requests, 0u);
+}
+
+TEST_F(FullDiskTest, AStartWhoseRecordsTheReserveCannotTakeUsesNothingUp) {
+  ASSERT_NO_FATAL_FAILURE(LeaveOpen(3000));
+  Fill();
+  const auto before = Sizes();
+  for (int i = 0; i < 2; ++i) {
+    Auditd refused = Start();
+    EXPECT_FALSE(refused.Ready());
+    EXPECT_NE(Slurp(refused.words()).find("this start writes 3002 records"), std::string::npos) << Slurp(refused.words());
+    EXPECT_EQ(Sizes(), before);
+  }
+  std::filesystem::remove(mounted() / "filler");
+  Auditd again = Start();
+  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
+  again.Kill(SIGTERM);
+  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  EXPECT_EQ(VerifyMounted().open_requests, 0u);
 }
 
 TEST_F(FullDiskTest, AStartAfterACrashUsesTheReserve) {
