@@ -43,9 +43,12 @@ Result<Heads> ReadHeads(const VerifyOptions& options, const VerifierKey& key) {
   all.heads.push_back(SeenHead{own, "the signed checkpoint"});
   size_t given = options.seen.size();  // they come first
   std::vector<std::string> notes = options.seen;
-  if (const auto witnessed = ReadFile(layout.witnessed(), kMaxNote)) {
+  const auto witnessed = ReadFile(layout.witnessed(), kMaxNote);
+  if (witnessed) {
     BOOST_OUTCOME_TRY(const auto split, SplitNotes(witnessed.value()));
     notes.insert(notes.end(), split.begin(), split.end());
+  } else if (witnessed.error().code != Code::kNotFound) {
+    return witnessed.error();
   }
   notes.push_back(all.checkpoint);
   for (const std::string& text : notes) {

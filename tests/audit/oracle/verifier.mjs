@@ -2,7 +2,7 @@
 // leaves, payload hashes, days, checkpoint, cosigned heads, sequence rules. Gives the verdict of
 // portcullis-verify and the first bad seq. Reads segment by segment; a folder that is being written is
 // not its business.
-import {existsSync, lstatSync, readFileSync, readdirSync, statSync} from 'node:fs';
+import {lstatSync, readFileSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {Closure} from './closure.mjs';
 import {Contradiction, batchBody, batchSigned, checkPayload, checkWrapSet, endorsed, frameAt, kBatch, kBatchBody, kErased, kLeaf, kRecord, kSegment, kShredded, leaf,
@@ -39,6 +39,13 @@ function holdsBatch(bytes, origin, head) {
   return false;
 }
 
+// The bytes of a file of the log's folder, in which no link is followed.
+function ownFile(...path) {
+  const name = join(...path);
+  must(lstatSync(name).isFile(), `${name} is no regular file`);
+  return readFileSync(name);
+}
+
 const kMaxFile = 256 * 1024 * 1024;
 const finding = (verdict, seq, what) => ({verdict, seq, what});
 
@@ -60,12 +67,12 @@ class Verifier {
   // In the order of FORMAT.md, VERDICTS.
   run() {
     try {
-      this.key = parseVerifierKey(readFileSync(this.options.key ?? join(this.folder, 'log.pub'), 'utf8'));
+      this.key = parseVerifierKey(this.options.key ? readFileSync(this.options.key, 'utf8') : ownFile(this.folder, 'log.pub').toString());
       must(this.key.type === 1, 'log.pub is no key of a log');
     } catch (error) {
       return this.result(finding('INCOMPLETE', 0, error.message));
     }
-    const kept = (this.options.seen ?? []).flatMap((path) => this.heads(path, path));  // of another log: wrong usage
+    const kept = (this.options.seen ?? []).flatMap((path) => this.heads(path, readFileSync(path, 'utf8')));  // of another log: wrong usage
     const receipts = (this.options.receipts ?? []).map((text) => this.receipt(text)).sort((a, b) => a.seq - b.seq);  // also
     for (const {seq} of receipts) this.hashes.set(seq, undefined);
     const heads = [];
@@ -94,8 +101,8 @@ class Verifier {
   }
 
   // The signed heads in a file: notes with an empty line between two, while each has one before its signatures.
-  heads(name, path, most = 16) {
-    const notes = most === 1 ? [readFileSync(path, 'utf8')] : readFileSync(path, 'utf8').split(/(?<=\n)\n(?!\u2014 )/);
+  heads(name, text, most = 16) {
+    const notes = most === 1 ? [text] : text.split(/(?<=\n)\n(?!\u2014 )/);
     must(notes.length <= most, `${name}: more than ${most} notes`);
     return notes.map((note) => {
       const head = openCheckpoint(note, this.key);
@@ -107,15 +114,15 @@ class Verifier {
   }
 
   readHeads(heads) {
-    heads.push(...this.heads('checkpoint', join(this.folder, 'checkpoint'), 1));
+    heads.push(...this.heads('checkpoint', ownFile(this.folder, 'checkpoint').toString(), 1));
     [this.checkpoint] = heads;
-    const witnessed = join(this.folder, 'witnessed');
-    if (existsSync(witnessed)) heads.push(...this.heads('witnessed', witnessed));
+    const there = lstatSync(join(this.folder, 'witnessed'), {throwIfNoEntry: false});
+    if (there) heads.push(...this.heads('witnessed', ownFile(this.folder, 'witnessed').toString()));
   }
 
   // The list of days holds the key of every segment; one of them has signed the checkpoint too.
   checkDays() {
-    const listed = this.dayList(readFileSync(join(this.folder, 'days'), 'utf8'));
+    const listed = this.dayList(ownFile(this.folder, 'days').toString());
     const first = listed[0]?.day;
     for (const {day, key} of this.days) {
       const older = listed.length >= 1000 && day < first;
@@ -147,7 +154,7 @@ class Verifier {
     const raw = Buffer.from(text.slice(5), 'base64url');
     if (!text.startsWith('pcr2.') || raw.length !== 108) throw new Error('not a receipt');
     let listed;
-    const trouble = this.notes(() => { listed = this.dayList(readFileSync(join(this.folder, 'days'), 'utf8')); });
+    const trouble = this.notes(() => { listed = this.dayList(ownFile(this.folder, 'days').toString()); });
     const message = Buffer.concat([Buffer.from(`portcullis audit receipt v2\n${this.key.name}\n`), raw.subarray(0, 44)]);
     const own = trouble || listed.filter(({day}) => day === raw.readUInt32BE(0)).slice(0, 64).some(({key}) => signedBy(key, message, raw.subarray(44)));
     if (!own) throw new Error('a receipt of another log');
@@ -167,11 +174,13 @@ class Verifier {
     try {
       must(!lstatSync(folder, {throwIfNoEntry: false})?.isSymbolicLink(), 'segments is a symbolic link');
       const names = readdirSync(folder).filter((name) => /^\d{16}\.seg$/.test(name)).sort();
-      names.forEach((name, number) => {
+      for (const [number, name] of names.entries()) {
         must(Number(name.slice(0, 16)) === number, `segment ${number} is missing`);
-        must(statSync(join(folder, name)).size <= kMaxFile, 'a segment over 256 MiB');
+        const file = lstatSync(join(folder, name));
+        if (!file.isFile()) return finding('INCOMPLETE', this.expected, `${name} is no regular file`);
+        must(file.size <= kMaxFile, 'a segment over 256 MiB');
         this.segment(readFileSync(join(folder, name)), number, number + 1 === names.length);
-      });
+      }
     } catch (error) {
       if (error.code === 'ENOENT') return finding('INCOMPLETE', 0, error.message);
       if (!(error instanceof Contradiction)) throw error;

@@ -4,7 +4,7 @@
 // begin; `node --test` on this file with PORTCULLIS_DAMAGES=2000 is the long form.
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
-import {appendFileSync, copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {appendFileSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
@@ -131,6 +131,36 @@ test('receipts that holders bring along', {skip}, async () => {
     assert.equal(status, 1, stderr);
     assert.match(stderr, /is no receipt of this log/);
     assert.throws(() => verifyLog(log.path('audit'), {receipts: [text]}));
+  }
+});
+
+test('what is no regular file in the log folder is not followed', {skip}, () => {
+  const folder = join(dir, 'linked');
+  const verdict = (name, replace) => {
+    cpSync(logs.eventful.path('audit'), folder, {recursive: true});
+    const whole = verifyLog(folder).records;
+    const aside = join(dir, 'aside');
+    renameSync(join(folder, name), aside);
+    replace(aside, join(folder, name));
+    const {program, oracle, full} = both(folder, logs.eventful);
+    assert.deepEqual(oracle, program, name + JSON.stringify(full));
+    for (const path of [folder, aside]) rmSync(path, {recursive: true});
+    return {...program, whole};
+  };
+  const segments = readdirSync(logs.eventful.path('audit/segments')).sort().map((name) => `segments/${name}`);
+  const ways = {link: symlinkSync, dangling: (aside, path) => symlinkSync(`${aside}.none`, path), folder: (aside, path) => mkdirSync(path)};
+  for (const [way, replace] of Object.entries(ways)) {
+    const expect = (name, kind, seq) => {
+      const {verdict: got, exit, first_bad_seq: bad} = verdict(name, replace);
+      assert.deepEqual({got, exit, bad}, {got: kind, exit: 3, bad: seq}, `${name}: ${way}`);
+    };
+    for (const name of ['checkpoint', 'days', 'witnessed']) expect(name, 'TAMPERED', 0);
+    expect('log.pub', 'INCOMPLETE', 0);
+    expect(segments[0], 'INCOMPLETE', 0);
+    const {verdict: got, first_bad_seq: bad, whole} = verdict(segments.at(-1), replace);
+    assert.equal(got, 'INCOMPLETE');
+    assert.ok(segments.length === 1 || (bad > 0 && bad < whole), `${bad} of ${whole}`);
+    if (way !== 'folder') expect('segments', 'TAMPERED', 0);
   }
 });
 
