@@ -119,6 +119,10 @@ Result<LoadedRecord> LoadProved(const std::filesystem::path& log_folder, const V
   return record;
 }
 
+Error NotNamed(uint64_t seq) {
+  return Error{Code::kOtherAuditor, "the share given does not name record " + std::to_string(seq)};
+}
+
 }  // namespace
 
 RecordOpener::RecordOpener(std::string_view origin, SubjectKeySource* keys,
@@ -169,8 +173,8 @@ Result<RecordOpener::Chain*> RecordOpener::DeriveKey(const Leaf& leaf) {
   }
   BOOST_OUTCOME_TRY(CheckPlaceInTree(leaf));
   Chain& chain = found->second;
-  const bool covered = !chain.shared || shares_->Covers(leaf.chain, leaf.seq);
-  if (chain.key.empty() || chain.index > leaf.chain_index || !covered) {
+  if (chain.shared && !shares_->Covers(leaf.chain, leaf.seq)) return NotNamed(leaf.seq);
+  if (chain.key.empty() || chain.index > leaf.chain_index) {
     BOOST_OUTCOME_TRY(OpenChain(leaf, chain));
   }
   for (; chain.index < leaf.chain_index; ++chain.index) AdvanceChain(chain.key.bytes());
@@ -185,16 +189,14 @@ Result<void> RecordOpener::OpenChain(const Leaf& leaf, Chain& chain) {
   if (!subject_key) return subject_key.error();
   const WrapContext context{origin_, SubjectKeyOf(leaf), leaf.epoch, leaf.chain};
   auto key = OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_);
-  chain.shared = !key && key.error().code == Code::kOtherAuditor && shares_ != nullptr &&
-                 shares_->Covers(leaf.chain, leaf.seq);
-  if (chain.shared) {
+  chain.shared = !key && key.error().code == Code::kOtherAuditor && shares_ != nullptr && shares_->Knows(leaf.chain);
+  if (chain.shared && shares_->Covers(leaf.chain, leaf.seq)) {
     key = OpenWrapSet(chain.wrap_set, context, subject_key.value().wrap(), auditor_secrets_,
                       shares_->HalvesFor(context, leaf.seq));
   }
   if (!key) {
     chain.key = {};
-    if (key.error().code != Code::kOtherAuditor || shares_ == nullptr || !shares_->Knows(leaf.chain)) return key.error();
-    return Error{Code::kOtherAuditor, "the share given does not name record " + std::to_string(leaf.seq)};
+    return chain.shared && key.error().code == Code::kOtherAuditor ? NotNamed(leaf.seq) : key.error();
   }
   chain.key = std::move(key.value());
   chain.node = certs::SecretBytes(kNodeSize);

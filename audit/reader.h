@@ -43,7 +43,7 @@ class RecordOpener {
     uint32_t index = 0;
     certs::SecretBytes node;   // of the subject key's tree, for the whole chain
     SubjectKey punctured;      // instead, where a part of the chain was shredded
-    bool shared = false;       // the key came by a share: for the records that it names
+    bool shared = false;       // a share is needed: for the records that it names
   };
   // Into record_key_.
   Result<Chain*> DeriveKey(const Leaf& leaf);

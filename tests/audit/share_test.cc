@@ -137,6 +137,33 @@ TEST_F(ShareTest, OnlyTheRecordsThatItNamesOpen) {
   EXPECT_EQ(opens, (std::vector<bool>{false, true, false}));
 }
 
+// What the file leaves out of a chain costs nothing but the look.
+TEST_F(ShareTest, RecordsThatItDoesNotNameTakeNoKeys) {
+  class Counted final : public SubjectKeySource {
+   public:
+    explicit Counted(SubjectKeySource& keys) : keys_(keys) {}
+    Result<SubjectKey> KeyOf(const SubjectKeyId& id) override { return ++asked, keys_.KeyOf(id); }
+    int asked = 0;
+
+   private:
+    SubjectKeySource& keys_;
+  };
+  const auto asked = [this](const std::vector<uint64_t>& named) {
+    Shares shares;
+    EXPECT_TRUE(shares.Add(Make("berlin", "munich", named).value(), kOrigin, Secret("munich")));
+    Counted keys(released_["munich"]);
+    RecordOpener opener(kOrigin, &keys, {&Secret("munich")}, &shares);
+    for (const uint64_t seq : bob_) {
+      const auto record = LoadRecord(log(), key_, seq).value();
+      if (seq == bob_[0]) opener.TakeKey(record.key_leaf, record.key_payload);
+      EXPECT_EQ(opener.Open(record.leaf, record.payload).has_value(), std::ranges::count(named, seq) == 1) << seq;
+    }
+    return keys.asked;
+  };
+  EXPECT_EQ(asked({bob_[0], bob_[2]}), 1);
+  EXPECT_EQ(asked({bob_[2]}), 2);
+}
+
 TEST_F(ShareTest, NobodyElseOpensItAndItAloneOpensNothing) {
   const std::string file = Make("berlin", "munich", bob_).value();
   Shares shares;
