@@ -27,13 +27,13 @@ struct WitnessArguments {
   bool once = false;
 };
 
-// "3" → 3; what is no number is none.
-uint64_t Size(const std::string& text) {
+// "3" → 3.
+audit::Result<uint64_t> SizeOf(const std::string& text, const std::string& who) {
   const auto number = audit::ParseDecimal(text);
-  return number ? number.value() : 0;
+  if (!number) return audit::Error{audit::Code::kIo, who + " answered with what is no number of records"};
+  return number.value();
 }
-std::string SizeWords(const std::string& text) { return audit::CountedRecords(Size(text)); }
-std::string WitnessedWords(const std::string& size) { return "witnessed: the first " + SizeWords(size); }
+std::string WitnessedWords(uint64_t size) { return "witnessed: the first " + audit::CountedRecords(size); }
 
 // A note goes to the file, or else to standard output, with --json in a document.
 void Deliver(Context& context, const WitnessArguments& arguments, std::string_view schema, const std::string& note) {
@@ -46,6 +46,8 @@ void Deliver(Context& context, const WitnessArguments& arguments, std::string_vi
     std::cout << note;
   }
 }
+
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 void Keygen(Context& context, const WitnessArguments& arguments) {
   const auto made = audit::MakeWitnessKey(arguments.out, arguments.name);
@@ -84,7 +86,9 @@ void CosignFile(Context& context, const WitnessArguments& arguments) {
   if (!request) return Fail(context, kUsage, request.error().message);
   const auto reply = witness.value().Add(request.value(), static_cast<uint64_t>(std::time(nullptr)));
   if (reply.status == 409) {
-    return Fail(context, kNo, "this witness has seen " + SizeWords(reply.body.substr(0, reply.body.find('\n'))) +
+    const auto seen = SizeOf(FirstLine(reply.body), "the witness");
+    if (!seen) return Fail(context, kNo, seen.error().message);
+    return Fail(context, kNo, "this witness has seen " + audit::CountedRecords(seen.value()) +
                                   " of the log; the request must begin there (witness request --old)");
   }
   if (reply.status != 200) return Fail(context, kNo, "not cosigned: " + reply.body);
@@ -103,9 +107,10 @@ void RequestFile(Context& context, const WitnessArguments& arguments) {
   Deliver(context, arguments, "portcullis.witness.request/1", request.value());
 }
 
-audit::Result<std::string> Attach(const WitnessArguments& arguments, const std::string& note) {
+audit::Result<uint64_t> Attach(const WitnessArguments& arguments, const std::string& note) {
   BOOST_OUTCOME_TRY(audit::Client client, audit::Client::Connect(arguments.socket));
-  return client.Act("witness-attach", {{"note", note}});
+  BOOST_OUTCOME_TRY(const std::string size, client.Act("witness-attach", {{"note", note}}));
+  return SizeOf(size, "auditd");
 }
 
 void AttachFile(Context& context, const WitnessArguments& arguments) {
@@ -113,7 +118,7 @@ void AttachFile(Context& context, const WitnessArguments& arguments) {
   if (!note) return Fail(context, kUsage, note.error().message);
   const auto size = Attach(arguments, note.value());
   if (!size) return Fail(context, kNo, "`" + arguments.file + "`: " + size.error().message);
-  Answer(context, "portcullis.witness.attach/1", {{"witnessed", Size(size.value())}}, WitnessedWords(size.value()));
+  Answer(context, "portcullis.witness.attach/1", {{"witnessed", size.value()}}, WitnessedWords(size.value()));
 }
 
 audit::Result<std::string> Latest(const WitnessArguments& arguments, const std::string& origin) {
@@ -129,7 +134,7 @@ void Fetch(Context& context, const WitnessArguments& arguments) {
 }
 
 // One round: what the witness has not seen yet. Its size comes with its first refusal.
-audit::Result<std::string> FeedOnce(const WitnessArguments& arguments, std::string& old_size) {
+audit::Result<uint64_t> FeedOnce(const WitnessArguments& arguments, std::string& old_size) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     BOOST_OUTCOME_TRY(audit::Client client, audit::Client::Connect(arguments.socket));
     auto request = client.Act("witness-request", {{"old", old_size}});
@@ -142,14 +147,15 @@ audit::Result<std::string> FeedOnce(const WitnessArguments& arguments, std::stri
     if (!request) return request.error();
     BOOST_OUTCOME_TRY(const audit::WitnessReply reply,
                       WitnessPost(arguments.url, "/add-checkpoint", request.value()));
-    const std::string first_line = reply.body.substr(0, reply.body.find('\n'));
+    const std::string first_line = FirstLine(reply.body);
     if (reply.status == 200) {
-      BOOST_OUTCOME_TRY(std::string size, Attach(arguments, Attached(request.value(), reply.body)));
-      old_size = size;
+      BOOST_OUTCOME_TRY(const uint64_t size, Attach(arguments, Attached(request.value(), reply.body)));
+      old_size = std::to_string(size);
       return size;
     }
     if (reply.status == 409 && first_line != old_size) {
-      old_size = first_line;
+      BOOST_OUTCOME_TRY(const uint64_t seen, SizeOf(first_line, "the witness"));
+      old_size = std::to_string(seen);
       continue;
     }
     if (reply.status == 409 || reply.status == 422) {
@@ -168,7 +174,7 @@ void Feed(Context& context, const WitnessArguments& arguments) {
   for (;;) {
     const auto size = FeedOnce(arguments, old_size);
     if (size) {
-      Answer(context, "portcullis.witness.feed/1", {{"witnessed", Size(size.value())}}, WitnessedWords(size.value()));
+      Answer(context, "portcullis.witness.feed/1", {{"witnessed", size.value()}}, WitnessedWords(size.value()));
     } else {
       std::cerr << "not witnessed: " << size.error().message << "\n";
       const bool refuted = size.error().code == audit::Code::kRolledBack || size.error().code == audit::Code::kForked;
