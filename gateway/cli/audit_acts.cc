@@ -11,6 +11,7 @@
 #include "audit/bytes.h"
 #include "audit/client.h"
 #include "audit/count.h"
+#include "audit/daykey.h"
 #include "audit/new_file.h"
 #include "audit/note.h"
 #include "audit/progress.h"
@@ -50,8 +51,10 @@ struct ActArguments {
 std::optional<std::string> Week(Context& context, const char* option, const std::string& text) {
   if (text.empty()) return std::string();
   const auto day = DayOf(text);
-  if (day) return std::to_string(audit::PeriodOf(*day));
-  Fail(context, kUsage, NoDay(option, text));
+  constexpr uint64_t kLastDay = (uint64_t{1} << 16) * audit::kPeriodDays - 1;
+  if (!day) Fail(context, kUsage, NoDay(option, text));
+  else if (*day / kDayUs > kLastDay) Fail(context, kUsage, std::string(option) + ": keys are by the week, up to " + audit::DayName(kLastDay));
+  else return std::to_string(audit::PeriodOf(*day));
   return std::nullopt;
 }
 

@@ -201,6 +201,10 @@ test('a day that does not exist is refused, naming option and value', {skip}, ()
         assert.deepEqual([status, stdout, stderr], [1, '', `portcullis: ${option}: \`${day}\` is no day of the calendar; write a day as 2026-11-22\n`], command[0]);
       }
     }
+    if (command[0] === 'release') {
+      const late = say('audit', ...command, '--to', '3227-01-01');
+      assert.deepEqual([late.status, late.stdout, late.stderr], [1, '', 'portcullis: --to: keys are by the week, up to 3226-01-07\n']);
+    }
     const swapped = say('audit', ...command, '--from', '2026-02-02', '--to', '2026-02-01');
     assert.equal(swapped.status, 1);
     assert.match(swapped.stderr, /--from is after --to/);
