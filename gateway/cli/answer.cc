@@ -10,7 +10,7 @@ namespace json = boost::json;
 
 void PrintJson(std::string_view schema, const json::object& members) {
   json::object out{{"schema", schema}};
-  for (const auto& [name, value] : members) out.insert_or_assign(name, value);
+  for (const auto& [name, value] : members) out.emplace(name, value);  // what stands there stays
   std::cout << json::serialize(out) << std::endl;
 }
 

@@ -10,7 +10,8 @@
 
 namespace portcullis::cli {
 
-void PrintJson(std::string_view schema, const boost::json::object& members);  // one line
+// One line. Members may be another program's reply: one named `schema` is left out.
+void PrintJson(std::string_view schema, const boost::json::object& members);
 void Answer(const Context& context, std::string_view schema, const boost::json::object& members, const std::string& words);
 
 // What auditd replied to an act; empty where that is no JSON object.
