@@ -27,6 +27,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr size_t kMaxNamed = 1024;  // records by number: each is named in the record of the giving
+
 struct ShareArguments {
   std::string log, to, out, socket, reason;
   std::vector<uint64_t> seqs;
@@ -110,12 +112,12 @@ audit::Result<void> RecordGiving(const ShareArguments& arguments, const audit::A
   audit::Event event;
   event.kind = audit::Kind::kAuditRead;
   if (arguments.seqs.size() == 1) event.parent_seq = arguments.seqs.front();
-  const json::object facts{{"what", "share"}, {"records", records}, {"from", arguments.period.from},
+  const std::set<uint64_t> named(arguments.seqs.begin(), arguments.seqs.end());
+  const json::object facts{{"what", "share"}, {"records", records}, {"seqs", json::array(named.begin(), named.end())}, {"from", arguments.period.from},
                            {"to", arguments.period.to}, {"to_key", audit::Hex(audit::KeyIdOf(to))},
                            {"reason", arguments.reason}, {"uid", ::getuid()}};
   event.parts.push_back(audit::Part{audit::PartType::kMetadata, json::serialize(facts)});
-  auto told = client.Append({&event, 1});
-  if (!told) return audit::Error{audit::Code::kIo, "not shared, as it could not be recorded: " + told.error().message};
+  BOOST_OUTCOME_TRY(client.Append({&event, 1}));
   return audit::Ok();
 }
 
@@ -139,7 +141,8 @@ audit::Result<void> Share(const Context& context, const ShareArguments& argument
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
   BOOST_OUTCOME_TRY(const std::string file, maker.Seal(static_cast<uint64_t>(now.count()), arguments.reason));
   if (!arguments.socket.empty()) {
-    BOOST_OUTCOME_TRY(RecordGiving(arguments, to, maker.records()));
+    auto told = RecordGiving(arguments, to, maker.records());
+    if (!told) return audit::Error{audit::Code::kIo, "not shared, as it could not be recorded: " + told.error().message};
   }
   out.Write(file);
   BOOST_OUTCOME_TRY(out.Finish());
@@ -160,6 +163,9 @@ void Run(Context& context, const ShareArguments& arguments) {
   const bool days = !arguments.period.from.empty() || !arguments.period.to.empty();
   if (days != arguments.seqs.empty()) {
     return Fail(context, kUsage, "which records? Give their numbers, or a period (--from, --to)");
+  }
+  if (arguments.seqs.size() > kMaxNamed) {
+    return Fail(context, kUsage, "more than " + std::to_string(kMaxNamed) + " records by number: make several shares, or give a period");
   }
   if (!arguments.opening.any() || arguments.opening.auditor_keys.size() != 1) {
     return Fail(context, kUsage, "--auditor-key (one: yours) and --release (or, on the box, --keys) open your half; give both");
