@@ -12,7 +12,7 @@ namespace portcullis::gateway {
 
 struct SitePlace {
   std::string id;               // of a Gw::Jurisdiction; empty: the policy does not say
-  std::vector<std::string> in;  // sorted
+  std::vector<std::string> in;  // sorted; of Gw::Jurisdictions
 };
 
 SitePlace PlaceOf(const policy::cedar::Entities& entities, const std::string& site);

@@ -116,6 +116,24 @@ TEST_F(DeciderTest, SaysWhereTheSiteProcessesWhatItIsSent) {
   EXPECT_TRUE(PlaceOf(configured.value()->compiled->entities, "elsewhere").id.empty());
 }
 
+// A schema of one's own may have groups of places that are none.
+TEST(SitePlaceTest, GroupsOfOtherTypesAreNoPlaces) {
+  const auto entities = policy::cedar::Entities::ParseJson(
+      R"([{"uid":{"type":"Gw::Jurisdiction","id":"EEA"},"attrs":{},"parents":[]},
+          {"uid":{"type":"Gw::Department","id":"IT"},"attrs":{},"parents":[]},
+          {"uid":{"type":"Gw::Jurisdiction","id":"local"},"attrs":{},
+           "parents":[{"type":"Gw::Jurisdiction","id":"EEA"},{"type":"Gw::Department","id":"IT"}]},
+          {"uid":{"type":"Gw::Backend","id":"here"},"parents":[],
+           "attrs":{"processing":{"__entity":{"type":"Gw::Jurisdiction","id":"local"}}}},
+          {"uid":{"type":"Gw::Backend","id":"nowhere"},"parents":[],
+           "attrs":{"processing":{"__entity":{"type":"Gw::Department","id":"IT"}}}}])");
+  ASSERT_TRUE(entities) << entities.error().message;
+  const SitePlace place = PlaceOf(entities.value(), "here");
+  EXPECT_EQ(place.id, "local");
+  EXPECT_EQ(place.in, std::vector<std::string>{"EEA"});
+  EXPECT_TRUE(PlaceOf(entities.value(), "nowhere").id.empty());
+}
+
 TEST_F(DeciderTest, AForbidThatErrorsStillRefuses) {
   auto set = Own("permit(principal, action, resource);\n"
                  "@id(\"broken\") forbid(principal, action in Gw::Action::\"transfer\", resource)\n"
