@@ -161,6 +161,19 @@ Result<ShareHead> Shares::Add(std::string_view file, std::string_view origin, co
     halves.push_back(std::move(half));
   }
   if (!in.Finished()) return Bad("wrong size");
+  // One of the two is forged. Which, only a record tells: neither may stand before the other.
+  for (const Half& half : halves) {
+    const auto [begin, end] = halves_.equal_range(half.context.chain);
+    const bool differs = std::any_of(begin, end, [&half](const auto& entry) {
+      const Half& other = entry.second;
+      return other.context == half.context && other.group == half.group && other.from == half.from &&
+             sodium_memcmp(other.half.data(), half.half.data(), kKeySize) != 0;
+    });
+    if (differs) {
+      return Bad("it contradicts another one given, in chain " + std::to_string(half.context.chain) + " of the key " +
+                 Hex(half.from) + ": one of the two is not that key's; give each alone");
+    }
+  }
   for (Half& half : halves) halves_.emplace(half.context.chain, std::move(half));
   contents_.push_back(std::move(plain));
   return head;

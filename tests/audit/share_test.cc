@@ -291,6 +291,12 @@ TEST_F(ShareTest, AForgedHalfAccusesTheShareAndNotTheLog) {
     if (forged) {
       EXPECT_EQ(opened.error().code, Code::kOtherAuditor);
     }
+    // It does not hide the good one, either: two that contradict each other are told.
+    const auto good = shares.Add(Make("berlin", "munich", {bob_[0]}).value(), kOrigin, Secret("munich"));
+    EXPECT_EQ(good.has_value(), !forged);
+    if (forged) {
+      EXPECT_NE(good.error().message.find("contradicts another"), std::string::npos) << good.error().message;
+    }
     VerifyOptions options;
     options.log_folder = log();
     options.auditor_secrets = {&Secret("munich")};
