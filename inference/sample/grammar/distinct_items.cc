@@ -33,12 +33,17 @@ std::string_view NextItem(std::string_view text, size_t& at) {
 
 // The same for items of the same value; none where there is no saying.
 std::optional<std::string> KeyOf(std::string_view item) {
-  json::error_code error;
-  const json::value value = json::parse(item, error);
-  if (error) return std::nullopt;
-  if (value.is_string()) return "\"" + std::string(value.get_string());
-  if (!value.is_number()) return std::nullopt;
-  const double number = value.to_number<double>();
+  if (item.starts_with('"')) {
+    json::error_code error;
+    const json::value value = json::parse(item, error);
+    if (error || !value.is_string()) return std::nullopt;
+    return "\"" + std::string(value.get_string());
+  }
+  // The double that is nearest, which the JSON library's is not always.
+  double number = 0;
+  const char* const close = item.data() + item.size();
+  const auto [stop, failure] = std::from_chars(item.data(), close, number);
+  if (failure != std::errc() || stop != close) return std::nullopt;
   std::array<char, 32> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number == 0 ? 0.0 : number);
   return std::string(buffer.data(), end.ptr);

@@ -173,6 +173,18 @@ SetId Matcher::Take(const Matcher& from, SetId set) {
   return Close();
 }
 
+// Only such an array leaves a frame that stands at the end of a rule: it says where the array began.
+bool Matcher::LooksBack(SetId set) const {
+  const auto within = [this](uint32_t top) {
+    for (uint32_t at = frames_[top].parent; at != kBottom; at = frames_[at].parent) {
+      if (frames_[at].state == Grammar::kReturn) return true;
+    }
+    return false;
+  };
+  const std::span<const uint32_t> tops = Frames(set);
+  return grammar_.looks_back() && std::any_of(tops.begin(), tops.end(), within);
+}
+
 SetId Matcher::Renew(SetId set) {
   Matcher fresh(grammar_);
   const SetId renewed = fresh.Take(*this, set);

@@ -49,6 +49,9 @@ class Matcher {
   size_t text_size() const { return text_.size(); }
   void Rewind(size_t size) { text_.resize(std::min(size, text_.size())); }
 
+  // Something on a stack of `set` is an array whose items have to differ.
+  bool LooksBack(SetId set) const;
+
   // Forgets everything but one position, whose new number it gives: a long answer passes through
   // many.
   SetId Renew(SetId set);

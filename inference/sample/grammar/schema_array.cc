@@ -19,6 +19,8 @@ constexpr uint16_t kMostPlaced = 500;  // items where places are told apart
 constexpr size_t kAnyOrder = 6;        // distinct items: as many orders as there are
 constexpr size_t kMostDistinct = 200;
 constexpr int kMostReferences = 16;
+constexpr double kFarEnough = 1e9;  // of a lower bound: a million times as many numbers of 15 digits follow
+constexpr double kBoundsNothing = -1e15;
 
 // The whole numbers between two bounds, where they are few.
 json::array WholeNumbers(const json::object& schema) {
@@ -51,14 +53,19 @@ Result<StateId> SchemaCompiler::Items(const Alternative& leaves, StateId next) {
   BOOST_OUTCOME_TRY(ReadArray(leaves, plan));
   if (plan.count.left < plan.count.need) return g_.Split({});
   if (!plan.unique.empty() && plan.count.left > 1) {
-    const std::vector<Subschema> item = OfItem(leaves, 0);
+    std::vector<Subschema> item = OfItem(leaves, 0);
     const auto values = ValuesOf(item);
     const bool alike = plan.places == 0 && plan.contains.schema == nullptr;
     if (alike && values) return Distinct(*values, plan, next);
-    if (alike && NeverRunsOut(item)) return Repeated(plan, item, next);
+    if (alike && NeverRunsOut(item)) {
+      // A number with a bound has no exponent: however 0e goes on, it is 0 again.
+      made_.emplace_back(Object{{"minimum", kBoundsNothing}});
+      item.push_back({&made_.back(), plan.unique});
+      return Repeated(plan, std::move(item), next);
+    }
     return At(plan.unique,
               "items can only be kept distinct where `items` are at most 200 known values, or strings or "
-              "numbers without an upper end, a pattern or a format");
+              "numbers from at most 1e9 on, without an upper end, a pattern or a format");
   }
   if (plan.places == 0 && plan.contains.schema == nullptr) return Repeated(plan, OfItem(leaves, 0), next);
   return Placed(leaves, plan, next);
@@ -149,8 +156,9 @@ Result<StateId> SchemaCompiler::Repeated(const ArrayPlan& plan, std::vector<Subs
   return g_.Literal("[", unique ? g_.Mark(items, next) : items);
 }
 
-// Whatever was written already, an item that is about to be the same may go on and differ: strings and
-// numbers of which there is no longest and no greatest.
+// Whatever was written already, an item that is about to be the same may go on and differ: strings, of
+// which there is no longest, and numbers, of which none is so great or so long but that ten more differ in
+// their last of 15 digits alone.
 bool SchemaCompiler::NeverRunsOut(const std::vector<Subschema>& item) const {
   Types types = kAnyType;
   for (const Subschema& schema : item) {
@@ -168,7 +176,8 @@ bool SchemaCompiler::NeverRunsOut(const std::vector<Subschema>& item) const {
           continue;
         }
         const bool least = keyword == "minimum" || keyword == "exclusiveMinimum";
-        if (!least || !value.is_number() || value.to_number<double>() < 0) return false;
+        const double from = least && value.is_number() ? value.to_number<double>() : -1;
+        if (!(from >= 0 && from <= kFarEnough)) return false;
       }
     }
   }

@@ -72,6 +72,7 @@ std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter count
   const auto nodes = trie.nodes();
   for (uint32_t at = 1; at < nodes.size();) {
     const TokenTrie::Node& node = nodes[at];
+    local.Rewind(node.depth - 1u);
     const SetId set = local.Step(sets[node.depth - 1u], node.byte);
     if (local.overran()) return nullptr;
     if (set == kDead) {
@@ -90,16 +91,16 @@ std::shared_ptr<const LocalMask> MaskBuilder::Build(StateId state, Counter count
   return result;
 }
 
-// The tokens behind node `begin`, where `matcher` stands at `set`. False where it takes too long.
-bool MaskBuilder::WalkFrom(Matcher& matcher, uint32_t begin, SetId set, TokenMask& mask) {
+// The tokens behind node `begin`, where `matcher` stands at `set`; tokens begin behind `base` bytes of its
+// text. False where it takes too long.
+bool MaskBuilder::WalkFrom(Matcher& matcher, size_t base, uint32_t begin, SetId set, TokenMask& mask) {
   const TokenTrie& trie = shared_.trie();
   const auto nodes = trie.nodes();
-  const size_t before = matcher.text_size();
   std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
   sets[nodes[begin].depth] = set;
   for (uint32_t at = begin + 1; at < nodes[begin].skip;) {
     const TokenTrie::Node& node = nodes[at];
-    matcher.Rewind(before + node.depth - 1u);
+    matcher.Rewind(base + node.depth - 1u);
     const SetId next = matcher.Step(sets[node.depth - 1u], node.byte);
     if (matcher.overran()) return false;
     if (next == kDead) {
@@ -122,17 +123,50 @@ bool MaskBuilder::WalkTogether(SetId set, TokenMask& mask) {
   Matcher local(grammar_);
   local.Allow(most_work_);
   const SetId here = local.Take(matcher_, set);
-  return WalkFrom(local, 0, here, mask);
+  return WalkFrom(local, local.text_size(), 0, here, mask);
+}
+
+// The way from the root to each exit, along the tree: nodes are in walking order.
+bool MaskBuilder::WalkExits(SetId set, std::vector<uint32_t> exits, TokenMask& mask) {
+  const auto nodes = shared_.trie().nodes();
+  std::sort(exits.begin(), exits.end());
+  std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
+  sets[0] = set;
+  const size_t base = matcher_.text_size();
+  matcher_.Allow(most_work_ - work_);
+  uint32_t at = 1;
+  uint32_t covered = 0;
+  bool walked = true;
+  for (const uint32_t exit : exits) {
+    if (exit < covered) continue;
+    // From the node that the last walk reached, down or sideways to `exit`.
+    while (at <= exit) {
+      const TokenTrie::Node& node = nodes[at];
+      if (node.skip <= exit) {
+        at = node.skip;
+        continue;
+      }
+      matcher_.Rewind(base + node.depth - 1u);
+      sets[node.depth] = matcher_.Step(sets[node.depth - 1u], node.byte);
+      ++at;
+    }
+    const SetId here = sets[nodes[exit].depth];
+    walked = here == kDead || WalkFrom(matcher_, base, exit, here, mask);
+    if (!walked) break;
+    covered = at = nodes[exit].skip;
+  }
+  matcher_.Rewind(base);
+  return walked && !matcher_.overran();
 }
 
 const TokenMask* MaskBuilder::MaskOf(SetId set) {
-  if (masks_.size() >= kMaxRemembered || grammar_.looks_back()) masks_.clear();
+  // Within such an array the mask depends on the text, not on the position alone.
+  const bool back = matcher_.LooksBack(set);
+  if (masks_.size() >= kMaxRemembered || back) masks_.clear();
   if (const auto it = masks_.find(set); it != masks_.end()) return &it->second;
-  const TokenTrie& trie = shared_.trie();
-  const auto nodes = trie.nodes();
-  TokenMask mask(trie.vocab_size());
+  TokenMask mask(shared_.trie().vocab_size());
   work_ = 0;
-  if (matcher_.Frames(set).size() > kManyFrames || grammar_.looks_back()) {
+  if (matcher_.Frames(set).size() > kManyFrames || back) {
     if (!WalkTogether(set, mask)) return nullptr;
     return &masks_.emplace(set, std::move(mask)).first->second;
   }
@@ -150,30 +184,7 @@ const TokenMask* MaskBuilder::MaskOf(SetId set) {
     mask.Join(local->sure);
     exits.insert(exits.end(), local->exits.begin(), local->exits.end());
   }
-  // The way from the root to each exit, along the tree: nodes are in walking order.
-  std::sort(exits.begin(), exits.end());
-  std::array<SetId, TokenTrie::kMaxTokenBytes + 1> sets{};
-  sets[0] = set;
-  matcher_.Allow(most_work_ - work_);
-  uint32_t at = 1;
-  uint32_t covered = 0;
-  for (const uint32_t exit : exits) {
-    if (exit < covered) continue;
-    // From the node that the last walk reached, down or sideways to `exit`.
-    while (at <= exit) {
-      const TokenTrie::Node& node = nodes[at];
-      if (node.skip <= exit) {
-        at = node.skip;
-        continue;
-      }
-      sets[node.depth] = matcher_.Step(sets[node.depth - 1u], node.byte);
-      ++at;
-    }
-    const SetId here = sets[nodes[exit].depth];
-    if (here != kDead && !WalkFrom(matcher_, exit, here, mask)) return nullptr;
-    covered = at = nodes[exit].skip;
-  }
-  if (matcher_.overran()) return nullptr;
+  if (!WalkExits(set, std::move(exits), mask)) return nullptr;
   return &masks_.emplace(set, std::move(mask)).first->second;
 }
 

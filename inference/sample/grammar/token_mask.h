@@ -68,7 +68,8 @@ class MaskBuilder {
  private:
   std::shared_ptr<const LocalMask> Local(const Frame& frame);
   std::shared_ptr<const LocalMask> Build(StateId state, Counter counter);
-  bool WalkFrom(Matcher& matcher, uint32_t node, SetId set, TokenMask& mask);
+  bool WalkFrom(Matcher& matcher, size_t base, uint32_t node, SetId set, TokenMask& mask);
+  bool WalkExits(SetId set, std::vector<uint32_t> exits, TokenMask& mask);
   bool WalkTogether(SetId set, TokenMask& mask);
 
   const Grammar& grammar_;
