@@ -121,6 +121,12 @@ TEST(SchemaReferences, DynamicOnesWhereOnePlaceIsMeant) {
                    "a":{"$id":"one","$ref":"list","$defs":{"i":{"$dynamicAnchor":"i","type":"null"}}},
                    "b":{"$id":"two","$ref":"list","$defs":{"i":{"$dynamicAnchor":"i","type":"integer"}}}}})",
                "#/$defs/l/items/$dynamicRef", "no one place");
+  // The same where a listed value would only be judged by it.
+  EXPECT_THAT(Of(R"({"enum":[{"x":1}],"properties":{"x":{"$dynamicRef":"a#m"}},"$defs":{
+                     "a":{"$id":"a","$dynamicAnchor":"m","type":"string"},"b":{"$id":"b","$dynamicAnchor":"m","type":"null"}}})")
+                  .refusal,
+              HasSubstr("no finite value"));
+  EXPECT_THAT(Of(R"({"enum":[{"x":1}],"properties":{"x":{"$recursiveRef":"#"}}})").refusal, HasSubstr("no finite value"));
   CheckRefused(R"({"$dynamicRef":"#nowhere"})", "#/$dynamicRef", "no one place");
 }
 
@@ -161,6 +167,16 @@ TEST(Multiples, OfDecimalNumbers) {
     EXPECT_THAT(Of(schema).refusal, HasSubstr("/multipleOf`")) << schema;
   }
   EXPECT_NE(Of(R"({"type":"number","multipleOf":0.1,"minimum":0.01,"maximum":0.09})").refusal, "");
+}
+
+// A state for each rest of a division: bounds leave fewer.
+TEST(Multiples, LargeOnesNeedBounds) {
+  for (const char* schema : {R"({"type":"number","multipleOf":1000})", R"({"type":"number","multipleOf":0.997})",
+                             R"({"type":"number","multipleOf":0.000000000000997})"}) {
+    EXPECT_THAT(Of(schema).refusal, testing::AllOf(HasSubstr("`#/multipleOf`"), HasSubstr("bounds"))) << schema;
+  }
+  Check(R"({"type":"number","multipleOf":1000,"minimum":0,"maximum":1000000})", {"0", "1000", "999000", "1000000"},
+        {"1", "500", "1001000"});
 }
 
 }  // namespace

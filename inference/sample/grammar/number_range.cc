@@ -136,6 +136,7 @@ class Reading {
     const auto [it, fresh] = states_.try_emplace(key, 0);
     if (!fresh) return it->second;
     const StateId state = it->second = g_.Forward();
+    if (g_.too_large()) return state;  // and refused
     if (key.at == length_) {
       std::vector<StateId> options;
       const Key fraction{0, key.free_low, key.free_high, key.rest, true};
@@ -160,6 +161,7 @@ class Reading {
     const auto [it, fresh] = states_.try_emplace(key, 0);
     if (!fresh) return it->second;
     const StateId state = it->second = g_.Forward();
+    if (g_.too_large()) return state;  // and refused
     std::vector<Edge> edges;
     const size_t most = multiple_ ? static_cast<size_t>(multiple_->decimals) : kDigits;
     for (char c = '0'; c <= '9' && key.at < most && length_ + key.at < kDigits; ++c) {

@@ -225,6 +225,7 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
   NumberRange range;
   range.whole = whole;
   std::vector<double> excluded;
+  const Leaf* divided = nullptr;
   const auto tighten = [](std::optional<Bound>& bound, Bound with, bool lower) {
     const bool tighter = !bound || (lower ? with.value > bound->value : with.value < bound->value) ||
                          (with.value == bound->value && with.exclusive);
@@ -250,6 +251,7 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
       tighten(lower ? range.low : range.high, {number, exclusive}, lower);
     }
     if (const json::value* multiple = Find(*leaf.schema, "multipleOf")) {
+      divided = &leaf;
       const auto own = MultipleFrom(*multiple);
       range.multiple_of = own && range.multiple_of ? Common(*range.multiple_of, *own) : own;
       if (!range.multiple_of || range.multiple_of->units > kMaxMultiple) {
@@ -286,6 +288,10 @@ Result<StateId> SchemaCompiler::Number(const Alternative& leaves, bool whole, St
     auto state = NumberIn(g_, part, next);
     if (!state) return At(leaves.front().path, state.error().message);
     options.push_back(state.value());
+    if (divided != nullptr && g_.too_large()) {
+      return At(divided->path + "/multipleOf",
+                "it needs more than 200,000 states; narrower bounds (`minimum`, `maximum`) leave fewer");
+    }
     if (std::isfinite(value)) tighten(from, {value, true}, true);
   }
   return g_.Split(std::move(options));

@@ -139,6 +139,7 @@ Verdict SchemaCompiler::JudgeKeyword(const json::value& value, std::string_view 
     const auto target = Resolve(schema, "#");
     return target ? Judge(value, *target.value(), depth) : std::nullopt;
   }
+  if (keyword == "$dynamicRef" || keyword == "$recursiveRef") return std::nullopt;  // no one place is meant
   if (keyword == "not") return Not(Judge(value, said, depth));
   if (keyword == "if") {
     const auto branch = [&](const char* name) {
