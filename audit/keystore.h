@@ -108,6 +108,9 @@ class KeyStore : public SubjectKeySource {
   Result<void> CancelRotation();
   Result<bool> RotateNext();
   Result<bool> Rotating();                 // a rotation is noted and not over
+  // All of it under another K_store, and a rotation noted that the next start tells and carries on: when that is over, an
+  // old copy opens nothing, with whatever K_store. Durable; after an error open the store again, under either.
+  Result<void> ChangeRoot(certs::SecretBytes root);
   uint64_t generation() const { return generation_; }  // grows with every Rekey
 
  private:

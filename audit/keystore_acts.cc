@@ -236,6 +236,15 @@ Result<void> KeyStore::NoteRotation() {
 
 Result<void> KeyStore::CancelRotation() { return Delete("meta", kRotatingId); }
 
+Result<void> KeyStore::ChangeRoot(certs::SecretBytes root) {
+  if (auto noted = NoteRotation(); !noted) {
+    Rollback();
+    return noted;
+  }
+  root_key_ = std::move(root);
+  return Rekey();
+}
+
 Result<bool> KeyStore::Rotating() {
   const auto row = Load("meta", kRotatingId);
   if (!row && row.error().code != Code::kNotFound) return row.error();

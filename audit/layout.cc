@@ -2,6 +2,10 @@
 
 #include <sodium.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
 #include "audit/daykey.h"
 #include "audit/file.h"
 #include "audit/merkle.h"
@@ -13,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxKeyText = 4096;
 constexpr const char* kStoreKeyType = "audit-store";
+constexpr const char* kStoreKeyName = "store.key";
 constexpr const char* kAuditorType = "x25519";
 constexpr const char* kAuditorPublicType = "x25519-public";
 
@@ -20,6 +25,12 @@ Result<void> NewKey(const std::filesystem::path& path, const char* type) {
   const certs::SecretBytes key = certs::SecretBytes::Random(32);
   if (auto done = certs::WriteKeyFile(path, type, key.bytes()); !done) return FromCerts(done.error());
   return Ok();
+}
+
+Result<certs::SecretBytes> ReadStoreKey(const std::filesystem::path& path) {
+  auto key = certs::ReadKeyFile(path, kStoreKeyType, kKeySize);
+  if (!key) return FromCerts(key.error());
+  return std::move(key.value());
 }
 
 constexpr std::string_view kAuditorsHeader = "portcullis audit auditors v2\n";
@@ -55,8 +66,8 @@ Result<void> InitLog(const InitOptions& options) {
     BOOST_OUTCOME_TRY(MakeFolder(folder));
   }
   BOOST_OUTCOME_TRY(NewKey(keys.log_key(), "ed25519-seed"));
-  if (!certs::CredentialPath("store.key")) {
-    BOOST_OUTCOME_TRY(NewKey(options.keys_folder / "store.key", kStoreKeyType));
+  if (!certs::CredentialPath(kStoreKeyName)) {
+    BOOST_OUTCOME_TRY(NewKey(options.keys_folder / kStoreKeyName, kStoreKeyType));
   }
   BOOST_OUTCOME_TRY(CopyVerifierKeys(options.officers, keys.officers()));
   BOOST_OUTCOME_TRY(CopyVerifierKeys(options.witnesses, keys.witnesses()));
@@ -147,9 +158,34 @@ std::filesystem::path KeyStorePath(const std::filesystem::path& keys_folder) { r
 
 Result<std::unique_ptr<KeyStore>> OpenKeyStore(const std::filesystem::path& keys_folder,
                                                KeyStore::Mode mode) {
-  auto key = certs::ReadKeyFile(certs::FindKey(keys_folder, "store.key"), kStoreKeyType, kKeySize);
-  if (!key) return FromCerts(key.error());
-  return KeyStore::Open(KeyStorePath(keys_folder), std::move(key.value()), mode);
+  BOOST_OUTCOME_TRY(auto key, ReadStoreKey(certs::FindKey(keys_folder, kStoreKeyName)));
+  return KeyStore::Open(KeyStorePath(keys_folder), std::move(key), mode);
+}
+
+Result<bool> ChangeStoreKey(const std::filesystem::path& keys_folder, const std::filesystem::path& new_key) {
+  std::error_code ignored;
+  const bool made = std::filesystem::symlink_status(new_key, ignored).type() == std::filesystem::file_type::not_found;
+  if (made) {
+    BOOST_OUTCOME_TRY(NewKey(new_key, kStoreKeyType));
+    BOOST_OUTCOME_TRY(SyncFolder(std::filesystem::absolute(new_key).parent_path()));
+  }
+  BOOST_OUTCOME_TRY(auto key, ReadStoreKey(new_key));
+  const auto open = OpenKeyStore(keys_folder, KeyStore::Mode::kReadWrite);
+  if (open) {
+    BOOST_OUTCOME_TRY(open.value()->ChangeRoot(std::move(key)));
+  } else if (const auto done = KeyStore::Open(KeyStorePath(keys_folder), std::move(key), KeyStore::Mode::kReadWrite); !done) {
+    if (made) std::filesystem::remove(new_key, ignored);
+    return open.error();
+  }
+  // From here on only the new one opens it; what opened it goes, as far as the file system lets one.
+  if (certs::CredentialPath(kStoreKeyName)) return false;
+  const auto place = keys_folder / kStoreKeyName;
+  if (const auto size = std::filesystem::file_size(place, ignored); !ignored) (void)OverwriteFile(place, size);
+  if (::rename(new_key.c_str(), place.c_str()) != 0) {
+    return ErrnoError("the key store is under the new key, which could not be put into", place, errno);
+  }
+  BOOST_OUTCOME_TRY(SyncFolder(keys_folder));
+  return true;
 }
 
 Result<AuditorKey> ReadAuditorPublic(const std::filesystem::path& path) {

@@ -77,6 +77,10 @@ Result<std::vector<VerifierKey>> ReadVerifierKeys(const std::filesystem::path& p
 std::filesystem::path KeyStorePath(const std::filesystem::path& keys_folder);
 Result<std::unique_ptr<KeyStore>> OpenKeyStore(const std::filesystem::path& keys_folder,
                                                KeyStore::Mode mode);
+// Puts the key store under the K_store in the file `new_key`, which is made where it is not there, and that file in the
+// place of the folder's `store.key`: true; false where K_store is a credential, which is the caller's to replace.
+// With auditd stopped. What was cut off is finished by a call with the same file.
+Result<bool> ChangeStoreKey(const std::filesystem::path& keys_folder, const std::filesystem::path& new_key);
 
 // The auditors in force, as the log key signed them.
 struct SignedAuditors {

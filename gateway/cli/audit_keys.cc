@@ -1,5 +1,5 @@
 // `portcullis audit keys`: the log's keys and auditors, rotation of the key store, the end of a year's tag key, and,
-// with auditd stopped, other auditors. Recorded by auditd before anything takes effect.
+// with auditd stopped, other auditors and another key over the key store. Recorded by auditd before anything takes effect.
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
@@ -21,7 +21,7 @@ namespace {
 namespace json = boost::json;
 
 struct KeyArguments {
-  std::string socket, reason, log, keys, set_auditors, year;
+  std::string socket, reason, log, keys, set_auditors, new_store_key, year;
   bool rotate = false;
 };
 
@@ -38,6 +38,25 @@ void SetAuditors(Context& context, const KeyArguments& arguments) {
   if (!put) return Fail(context, kUsage, put.error().message);
   Answer(context, "portcullis.audit.set-auditors/1", {{"auditors", policy.value().auditors.size()}},
          "in force with auditd's next start, whose BOOT record names the new policy's hash");
+}
+
+void NewStoreKey(Context& context, const KeyArguments& arguments) {
+  if (arguments.log.empty() || arguments.keys.empty()) {
+    return Fail(context, kUsage, "--new-store-key needs --log and --keys, and auditd stopped");
+  }
+  const auto key = audit::ReadLogKey(arguments.log);
+  if (!key) return Fail(context, kUsage, key.error().message);
+  const auto lock = audit::LockFile(audit::LogLayout(arguments.log).lock());
+  if (!lock) return Fail(context, kUsage, lock.error().message);
+  if (auto own = audit::CheckKeysAreOf(arguments.keys, key.value()); !own) return Fail(context, kUsage, own.error().message);
+  const auto changed = audit::ChangeStoreKey(arguments.keys, arguments.new_store_key);
+  if (!changed) return Fail(context, kUsage, changed.error().message);
+  Answer(context, "portcullis.audit.new-store-key/1", {{"in_place", changed.value()}},
+         (changed.value() ? "the key store is under a new key, which is in the place of the old one"
+                          : "the key store is under the key in `" + arguments.new_store_key +
+                                "`: seal it as the credential store.key, then destroy that file and the old credential") +
+             std::string("; auditd's next start records it and renews all that is in it.\n"
+                         "Copies of the keys folder and the old key still open what the key store held when they were made: destroy those"));
 }
 
 void DestroyYear(Context& context, const KeyArguments& arguments) {
@@ -92,6 +111,7 @@ void PrintKeys(const json::object& keys) {
 
 void Keys(Context& context, const KeyArguments& arguments) {
   if (!arguments.set_auditors.empty()) return SetAuditors(context, arguments);
+  if (!arguments.new_store_key.empty()) return NewStoreKey(context, arguments);
   if (arguments.socket.empty()) return Fail(context, kUsage, "keys needs --socket");
   if (!arguments.year.empty()) return DestroyYear(context, arguments);
   const auto done = AskAuditd(arguments.socket, arguments.rotate ? "rotate" : "keys", {});
@@ -115,8 +135,10 @@ void AddAuditKeys(CLI::App& noun, Context& context) {
   keys->add_option("--destroy-year", arguments->year, "destroy the key of a past year's blind tags: nobody is found by name in its records again");
   keys->add_option("--reason", arguments->reason, "why, for the record, for --destroy-year");
   keys->add_option("--set-auditors", arguments->set_auditors, "file with the auditors from now on");
-  keys->add_option("--log", arguments->log, "folder of the log, for --set-auditors");
-  keys->add_option("--keys", arguments->keys, "folder of the keys, for --set-auditors");
+  keys->add_option("--new-store-key", arguments->new_store_key,
+                   "put the key store under another store.key, made in this file (or the one that a call cut off made)");
+  keys->add_option("--log", arguments->log, "folder of the log, for --set-auditors and --new-store-key");
+  keys->add_option("--keys", arguments->keys, "folder of the keys, for the same");
   keys->callback([&context, arguments] {
     certs::InitSodium();
     Keys(context, *arguments);

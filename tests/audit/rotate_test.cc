@@ -218,6 +218,55 @@ TEST_F(RotateTest, ARotationThatCouldNotBeRecordedIsNotBegun) {
   EXPECT_EQ(Store()->generation(), generation);
 }
 
+// Who has the old K_store is shut out, of all that an old copy of the key store could open too, once a start was there.
+TEST_F(RotateTest, AnotherStoreKeyIsInForceAndRecordedByTheNextStart) {
+  const std::string old_key = Slurp(keys() / "store.key"), old_salt = Slurp(keys() / "store.salt");
+  const auto subjects = Sealed("subject_key"), buckets = Sealed("bucket");
+  const uint64_t generation = Store()->generation();
+  const auto fresh = dir_.path() / "fresh.key";
+  const auto changed = ChangeStoreKey(keys(), fresh);
+  ASSERT_TRUE(changed) << changed.error().message;
+  EXPECT_TRUE(changed.value());
+  EXPECT_FALSE(std::filesystem::exists(fresh));
+  const std::string new_key = Slurp(keys() / "store.key"), new_salt = Slurp(keys() / "store.salt");
+  EXPECT_NE(new_key, old_key);
+  EXPECT_EQ(Store()->generation(), generation + 1);
+  for (const std::string& salt : {old_salt, new_salt}) {
+    Spill(keys() / "store.key", old_key);
+    Spill(keys() / "store.salt", salt);
+    EXPECT_EQ(OpenKeyStore(keys(), KeyStore::Mode::kReadWrite).error().code, Code::kTampered);
+  }
+  // As where the call was cut off before the key was put in its place: it is finished with the same file.
+  Spill(fresh, new_key);
+  std::filesystem::permissions(fresh, std::filesystem::perms(0600));
+  ASSERT_TRUE(ChangeStoreKey(keys(), fresh));
+  EXPECT_EQ(Slurp(keys() / "store.key"), new_key);
+  EXPECT_EQ(Store()->generation(), generation + 1);
+  ExpectAllKeys(*Store());
+  const auto writer = StartWriter();
+  ASSERT_NE(writer, nullptr);
+  while (Rotating()) std::this_thread::yield();
+  ASSERT_TRUE(writer->Stop());
+  EXPECT_EQ(Count(Kind::kConfig, 0), 1u);
+  ExpectAllKeys(*Store());
+  for (const auto& [table, before] : {std::pair("subject_key", subjects), std::pair("bucket", buckets)}) {
+    const auto after = Sealed(table);
+    for (const auto& [id, sealed] : before) EXPECT_NE(after.at(id), sealed) << table << " " << id;
+  }
+  EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
+}
+
+TEST_F(RotateTest, AStoreKeyThatOpensNothingChangesNothing) {
+  const std::string key = Slurp(keys() / "store.key");
+  Spill(keys() / "store.key", Slurp(keys() / "log.key"));
+  const auto fresh = dir_.path() / "fresh.key";
+  EXPECT_FALSE(ChangeStoreKey(keys(), fresh));
+  EXPECT_FALSE(std::filesystem::exists(fresh));  // nobody is to take it for the one in force
+  Spill(keys() / "store.key", key);
+  ExpectAllKeys(*Store());
+  EXPECT_FALSE(Store()->Rotating().value());
+}
+
 TEST_F(RotateTest, AnErasureInTheMiddleOfARotationDestroysItsKey) {
   const auto store = Store();
   Begin(*store);

@@ -224,3 +224,28 @@ test('a year that does not exist is refused, naming option and value', {skip}, (
   assert.equal(status, 3, stderr);
   assert.match(stderr, /no tag key of 2024/);
 });
+
+test('another store key: refused beside auditd, in force with its next start, which records it', {skip}, async () => {
+  const own = new Log(join(dir, 'rekeyed'), 'rekeyed.example/audit');
+  const change = (...more) => spawnSync(join(bin, 'portcullis'), ['--json', 'audit', 'keys', '--new-store-key', 'fresh.key', '--log', 'audit', '--keys', 'keys', ...more],
+    {cwd: own.folder, encoding: 'utf8', timeout: 60_000});
+  const to = await own.start();
+  const {seqs: [first]} = await to.append({kind: 5, subject: 'alice', parts: [[2, 'before']]});
+  const beside = change();
+  assert.equal(beside.status, 1, beside.stderr);
+  assert.match(beside.stderr, /lock/);
+  await own.end();
+  const before = readFileSync(own.path('keys/store.key'), 'utf8');
+  const {status, stdout, stderr} = change();
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), {schema: 'portcullis.audit.new-store-key/1', in_place: true});
+  assert.notEqual(readFileSync(own.path('keys/store.key'), 'utf8'), before);
+  assert.ok(!readdirSync(own.folder).includes('fresh.key'));
+  const again = await own.start();
+  const {seqs: [last]} = await again.append({kind: 5, subject: 'alice', parts: [[2, 'after']]});
+  await own.end();
+  for (const [seq, text] of [[first, 'before'], [last, 'after']]) {
+    assert.match(own.cli('audit', 'show', String(seq), '--log', 'audit', '--keys', 'keys', '--auditor-key', 'auditor.key'), new RegExp(text));
+  }
+  assert.ok(own.cli('audit', 'export', '--log', 'audit').includes('"kind":"CONFIG"'));
+});
