@@ -142,6 +142,11 @@ Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t of
   return content;
 }
 
+bool OnOneDisk(const std::filesystem::path& one, const std::filesystem::path& other) {
+  struct stat first {}, second {};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev;
+}
+
 Result<void> OverwriteFile(const std::filesystem::path& path, size_t size) {
   const Fd fd(OpenPath(path, O_WRONLY | O_NOFOLLOW));
   if (!fd.valid()) return ErrnoError("cannot open", path, errno);

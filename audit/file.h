@@ -67,6 +67,8 @@ Result<void> ReplaceFile(const std::filesystem::path& path, std::string_view con
 // `size` bytes from `offset` on; fewer where the file ends. `reused` gives its memory, not its content.
 Result<std::string> ReadFileRange(const std::filesystem::path& path, uint64_t offset, size_t size,
                                   std::string reused = {});
+// Both exist, on one file system.
+bool OnOneDisk(const std::filesystem::path& one, const std::filesystem::path& other);
 // Zeros over the first `size` bytes, synced: for a secret that is about to be unlinked.
 Result<void> OverwriteFile(const std::filesystem::path& path, size_t size);
 

@@ -164,10 +164,22 @@ Result<std::unique_ptr<KeyStore>> OpenKeyStore(const std::filesystem::path& keys
 
 Result<bool> ChangeStoreKey(const std::filesystem::path& keys_folder, const std::filesystem::path& new_key) {
   std::error_code ignored;
+  const auto folder = std::filesystem::absolute(new_key).parent_path();
+  const bool in_place = !certs::CredentialPath(kStoreKeyName);
+  const auto current = certs::FindKey(keys_folder, kStoreKeyName);
+  // The old key is overwritten in the end: by another name it would be the only one.
+  if (std::filesystem::equivalent(new_key, current, ignored) ||
+      (std::filesystem::equivalent(folder, keys_folder, ignored) && new_key.filename() == kStoreKeyName)) {
+    return Error{Code::kInvalidArgument, "`" + new_key.string() + "` is the key in force; name another file for the new one"};
+  }
+  if (in_place && !OnOneDisk(folder, keys_folder)) {
+    return Error{Code::kInvalidArgument, "`" + new_key.string() + "` is to take the place of `" + current.string() +
+                                             "`: name a file on the same file system"};
+  }
   const bool made = std::filesystem::symlink_status(new_key, ignored).type() == std::filesystem::file_type::not_found;
   if (made) {
     BOOST_OUTCOME_TRY(NewKey(new_key, kStoreKeyType));
-    BOOST_OUTCOME_TRY(SyncFolder(std::filesystem::absolute(new_key).parent_path()));
+    BOOST_OUTCOME_TRY(SyncFolder(folder));
   }
   BOOST_OUTCOME_TRY(auto key, ReadStoreKey(new_key));
   const auto open = OpenKeyStore(keys_folder, KeyStore::Mode::kReadWrite);
@@ -178,11 +190,10 @@ Result<bool> ChangeStoreKey(const std::filesystem::path& keys_folder, const std:
     return open.error();
   }
   // From here on only the new one opens it; what opened it goes, as far as the file system lets one.
-  if (certs::CredentialPath(kStoreKeyName)) return false;
-  const auto place = keys_folder / kStoreKeyName;
-  if (const auto size = std::filesystem::file_size(place, ignored); !ignored) (void)OverwriteFile(place, size);
-  if (::rename(new_key.c_str(), place.c_str()) != 0) {
-    return ErrnoError("the key store is under the new key, which could not be put into", place, errno);
+  if (!in_place) return false;
+  if (const auto size = std::filesystem::file_size(current, ignored); !ignored) (void)OverwriteFile(current, size);
+  if (::rename(new_key.c_str(), current.c_str()) != 0) {
+    return ErrnoError("the key store is under the new key, which could not be put into", current, errno);
   }
   BOOST_OUTCOME_TRY(SyncFolder(keys_folder));
   return true;

@@ -3,8 +3,6 @@
 // filled again when there is room. STOP has a file of its own. While that of the acts is not whole, requests
 // stay refused: the room that was given back is not for them.
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "audit/layout.h"
@@ -17,11 +15,6 @@ namespace {
 constexpr uint64_t kRoomForActs = 256 << 10;
 constexpr uint64_t kRoomForHeartbeat = 16 << 10;
 constexpr uint64_t kLeftFree = 48 << 10;  // besides the reserve, when it takes back what was not needed
-
-bool OnOneDisk(const std::filesystem::path& one, const std::filesystem::path& other) {
-  struct stat first {}, second {};
-  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev;
-}
 
 }  // namespace
 

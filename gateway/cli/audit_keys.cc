@@ -1,5 +1,6 @@
 // `portcullis audit keys`: the log's keys and auditors, rotation of the key store, the end of a year's tag key, and,
-// with auditd stopped, other auditors and another key over the key store. Recorded by auditd before anything takes effect.
+// with auditd stopped, other auditors and another key over the key store, which its next start records. All else is recorded
+// before it takes effect.
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
@@ -7,7 +8,6 @@
 
 #include "audit/count.h"
 #include "audit/file.h"
-#include "audit/key_folder.h"
 #include "audit/layout.h"
 #include "certs/secret.h"
 #include "gateway/cli/answer.h"
@@ -48,7 +48,9 @@ void NewStoreKey(Context& context, const KeyArguments& arguments) {
   if (!key) return Fail(context, kUsage, key.error().message);
   const auto lock = audit::LockFile(audit::LogLayout(arguments.log).lock());
   if (!lock) return Fail(context, kUsage, lock.error().message);
-  if (auto own = audit::CheckKeysAreOf(arguments.keys, key.value()); !own) return Fail(context, kUsage, own.error().message);
+  // Of this log, and not of one that was set aside: beside a working auditd's folder that lock is free.
+  const auto own = audit::LoadAuditors(arguments.keys, key.value());
+  if (!own) return Fail(context, kUsage, "`" + arguments.keys + "` holds not the keys of this log: " + own.error().message);
   const auto changed = audit::ChangeStoreKey(arguments.keys, arguments.new_store_key);
   if (!changed) return Fail(context, kUsage, changed.error().message);
   Answer(context, "portcullis.audit.new-store-key/1", {{"in_place", changed.value()}},

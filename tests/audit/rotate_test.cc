@@ -256,6 +256,25 @@ TEST_F(RotateTest, AnotherStoreKeyIsInForceAndRecordedByTheNextStart) {
   EXPECT_TRUE(IsValid(Verify(true).verdict)) << ReportText(Verify(true));
 }
 
+// The old key is overwritten: under whatever name it is given for the new one, it would be lost with all that it opens.
+TEST_F(RotateTest, TheStoreKeyInForceIsNoNewOne) {
+  const std::string key = Slurp(keys() / "store.key");
+  const auto hard = dir_.path() / "hard.key", soft = dir_.path() / "soft.key";
+  std::filesystem::create_hard_link(keys() / "store.key", hard);
+  std::filesystem::create_symlink(keys() / "store.key", soft);
+  for (const auto& same : {keys() / "store.key", keys() / ".." / "keys" / "store.key", hard, soft}) {
+    const auto refused = ChangeStoreKey(keys(), same);
+    ASSERT_FALSE(refused) << same;
+    EXPECT_EQ(refused.error().code, Code::kInvalidArgument) << refused.error().message;
+    ASSERT_EQ(Slurp(keys() / "store.key"), key) << same;
+  }
+  ExpectAllKeys(*Store());
+  if (!OnOneDisk("/dev/shm", keys())) {
+    EXPECT_EQ(ChangeStoreKey(keys(), "/dev/shm/portcullis-rotate-test.key").error().code, Code::kInvalidArgument);
+    EXPECT_FALSE(std::filesystem::exists("/dev/shm/portcullis-rotate-test.key"));
+  }
+}
+
 TEST_F(RotateTest, AStoreKeyThatOpensNothingChangesNothing) {
   const std::string key = Slurp(keys() / "store.key");
   Spill(keys() / "store.key", Slurp(keys() / "log.key"));
