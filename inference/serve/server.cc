@@ -5,10 +5,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <charconv>
 #include <ctime>
 #include <utility>
 
+#include "inference/percent.h"
 #include "inference/serve/answering.h"
 #include "inference/serve/caller.h"
 #include "inference/serve/embedding.h"
@@ -33,23 +33,6 @@ std::string CleanId(std::string_view id) {
                c == '-' || c == '_' || c == '.';
       });
   return good ? std::string(id) : std::string();
-}
-
-// With the bytes that a URL writes as %XX; what is not well written stays as it is.
-std::string Decoded(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    unsigned value = 0;
-    const char* digits = text.data() + at + 1;
-    if (text[at] == '%' && text.size() - at > 2 &&
-        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
-      out += static_cast<char>(value);
-      at += 2;
-    } else {
-      out += text[at];
-    }
-  }
-  return out;
 }
 
 ApiError Stopping() { return ToApiError({Code::kShuttingDown, "the engine is stopping"}); }
@@ -196,7 +179,7 @@ net::awaitable<bool> Server::Models(std::shared_ptr<Connection> c, HttpRequest&)
 net::awaitable<bool> Server::OneModel(std::shared_ptr<Connection> c, HttpRequest& request) {
   const std::string_view target = request.target();
   const std::string_view path = target.substr(0, target.find('?'));
-  if (Decoded(path.substr(kOneModel.size())) != engine_.name()) {
+  if (PercentDecoded(path.substr(kOneModel.size())) != engine_.name()) {
     const ApiError error = WrongModel();
     const bool keep = co_await c->SendError(error, true);
     co_return keep;

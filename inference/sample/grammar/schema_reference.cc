@@ -4,7 +4,6 @@
 #include "inference/sample/grammar/schema_reference.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <map>
 #include <set>
@@ -12,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "inference/percent.h"
 #include "inference/sample/grammar/schema_compiler.h"
 
 namespace portcullis::inference::grammar {
@@ -128,23 +128,6 @@ std::string Absolute(std::string_view base_text, std::string_view reference_text
   return text;
 }
 
-// With the bytes that a URI writes as %XX.
-std::string Decoded(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    unsigned value = 0;
-    const char* digits = text.data() + at + 1;
-    if (text[at] == '%' && text.size() - at > 2 &&
-        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
-      out += static_cast<char>(value);
-      at += 2;
-    } else {
-      out += text[at];
-    }
-  }
-  return out;
-}
-
 class References {
  public:
   explicit References(int64_t& effort) : effort_(effort) {}
@@ -245,7 +228,7 @@ class References {
     const size_t hash = reference.find('#');
     const std::string_view uri = reference.substr(0, hash);
     const std::string fragment =
-        hash == std::string_view::npos ? "" : Decoded(reference.substr(hash + 1));
+        hash == std::string_view::npos ? "" : PercentDecoded(reference.substr(hash + 1));
     std::string full = uri.empty() ? std::string(base) : Absolute(base, uri);
     const bool anchor = !fragment.empty() && !fragment.starts_with('/');
     if (anchor) full += "#" + fragment;
