@@ -85,6 +85,15 @@ class FullDiskTest : public LogTest {
     const std::string block(4096, 'f');
     while (filler.write(block.data(), 4096).flush()) continue;
   }
+  static void EndInOrder(Auditd& auditd) {
+    auditd.Kill(SIGTERM);
+    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  }
+  void StartAndEnd() const {
+    Auditd auditd = Start();
+    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
+    EndInOrder(auditd);
+  }
   Auditd Start() const { return Auditd(mounted(), {"--min-free-bytes", "0", "--heartbeat", "0"}); }
   Report VerifyMounted() const {
     VerifyOptions options;
@@ -150,8 +159,7 @@ TEST_F(FullDiskTest, Case31ActsAreRecordedOutOfTheReserve) {
     const auto none = client.value().Act("hold", {{"subject", "alice"}, {"reason", "x"}});
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, Code::kDiskLow) << none.error().message;
-    auditd.Kill(SIGTERM);
-    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+    EndInOrder(auditd);
   }
   EXPECT_EQ(VerifyMounted().verdict, Verdict::kValidSelfAttested) << ReportText(VerifyMounted());
   std::filesystem::remove(mounted() / "filler");
@@ -166,8 +174,7 @@ TEST_F(FullDiskTest, Case31ActsAreRecordedOutOfTheReserve) {
     EXPECT_TRUE(client.value().Append(RequestEvents(3, "alice", "p")));  // goes on by itself
     EXPECT_EQ(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
     EXPECT_EQ(client.value().Act("holds", {}).value().find("alice"), std::string::npos);
-    auditd.Kill(SIGTERM);
-    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+    EndInOrder(auditd);
   }
   const Report report = VerifyMounted();
   EXPECT_EQ(report.verdict, Verdict::kValidSelfAttested) << ReportText(report);
@@ -189,8 +196,7 @@ TEST_F(FullDiskTest, AnActThatBeginsInTheKeyStoreHasTheReserveFromTheFirst) {
   Fill();
   const auto erased = client.value().Act("erase", {{"subject", "alice"}, {"reason", "article 17"}});
   EXPECT_TRUE(erased) << erased.error().message;
-  auditd.Kill(SIGTERM);
-  EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  EndInOrder(auditd);
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 
@@ -218,8 +224,7 @@ TEST_F(FullDiskTest, WhatTheReserveCannotReencryptIsRefusedAndAuditdGoesOn) {
   auto client = again.Connect();
   const auto erased = client.value().Act("erase", {{"subject", "alice"}, {"reason", "article 17"}});
   EXPECT_TRUE(erased) << erased.error().message;
-  again.Kill(SIGTERM);
-  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  EndInOrder(again);
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 
@@ -244,20 +249,14 @@ TEST_F(FullDiskTest, AKeysFolderOnADiskOfItsOwnIsAskedForItsOwnRoom) {
   Fill();
   const auto erased = client.value().Act("erase", {{"subject", "bob"}, {"reason", "article 17"}});
   EXPECT_TRUE(erased) << erased.error().message;
-  auditd.Kill(SIGTERM);
-  EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
+  EndInOrder(auditd);
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 
 // Such a start is tried again and again: none of them may use up anything.
 TEST_F(FullDiskTest, AStartThatCannotEndAnErasureWritesNothing) {
   ASSERT_NO_FATAL_FAILURE(GrowKeyStore());
-  {
-    Auditd auditd = Start();
-    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
-    auditd.Kill(SIGTERM);
-    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
-  }
+  ASSERT_NO_FATAL_FAILURE(StartAndEnd());
   ASSERT_NO_FATAL_FAILURE(BeginErasure());
   Fill();
   const auto before = Sizes();
@@ -268,22 +267,14 @@ TEST_F(FullDiskTest, AStartThatCannotEndAnErasureWritesNothing) {
     EXPECT_EQ(Sizes(), before);
   }
   std::filesystem::remove(mounted() / "filler");
-  Auditd again = Start();
-  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
-  again.Kill(SIGTERM);
-  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  ASSERT_NO_FATAL_FAILURE(StartAndEnd());
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 
 // Where the keys are elsewhere the log's reserve is no help against their full disk, and stays.
 TEST_F(FullDiskTest, AStartThatTheKeysDiskRefusesLeavesTheLogsReserve) {
   ASSERT_NO_FATAL_FAILURE(MountKeys());
-  {
-    Auditd auditd = Start();
-    ASSERT_TRUE(auditd.Ready()) << Slurp(auditd.words());
-    auditd.Kill(SIGTERM);
-    EXPECT_EQ(auditd.Wait(), 0) << Slurp(auditd.words());
-  }
+  ASSERT_NO_FATAL_FAILURE(StartAndEnd());
   ASSERT_NO_FATAL_FAILURE(BeginErasure());
   Fill();
   Fill("keys");
@@ -298,10 +289,7 @@ TEST_F(FullDiskTest, AStartThatTheKeysDiskRefusesLeavesTheLogsReserve) {
 TEST_F(FullDiskTest, AStartHasTheReserveForAllRequestsThatACrashLeftOpen) {
   ASSERT_NO_FATAL_FAILURE(LeaveOpen(1800));
   Fill();
-  Auditd again = Start();
-  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
-  again.Kill(SIGTERM);
-  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  ASSERT_NO_FATAL_FAILURE(StartAndEnd());
   const Report report = VerifyMounted();
   EXPECT_TRUE(IsValid(report.verdict)) << ReportText(report);
   EXPECT_EQ(report.open_requests, 0u);
@@ -318,10 +306,7 @@ TEST_F(FullDiskTest, AStartWhoseRecordsTheReserveCannotTakeUsesNothingUp) {
     EXPECT_EQ(Sizes(), before);
   }
   std::filesystem::remove(mounted() / "filler");
-  Auditd again = Start();
-  ASSERT_TRUE(again.Ready()) << Slurp(again.words());
-  again.Kill(SIGTERM);
-  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  ASSERT_NO_FATAL_FAILURE(StartAndEnd());
   EXPECT_EQ(VerifyMounted().open_requests, 0u);
 }
 
@@ -339,8 +324,7 @@ TEST_F(FullDiskTest, AStartAfterACrashUsesTheReserve) {
   Auditd again = Start();
   ASSERT_TRUE(again.Ready()) << Slurp(again.words());
   EXPECT_LT(std::filesystem::file_size(reserve()), uint64_t{1} << 20);
-  again.Kill(SIGTERM);
-  EXPECT_EQ(again.Wait(), 0) << Slurp(again.words());
+  EndInOrder(again);
   EXPECT_TRUE(IsValid(VerifyMounted().verdict)) << ReportText(VerifyMounted());
 }
 

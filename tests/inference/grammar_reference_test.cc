@@ -4,36 +4,12 @@
 
 #include <boost/json/parse.hpp>
 
-#include "inference/sample/grammar/matcher.h"
-#include "inference/sample/grammar/schema.h"
+#include "tests/inference/compiled_schema.h"
 
 namespace portcullis::inference {
 namespace {
 
 using testing::HasSubstr;
-
-struct Compiled {
-  grammar::Grammar grammar;
-  int64_t effort = grammar::kSchemaEffort;
-  std::string refusal;
-
-  explicit Compiled(const boost::json::value& schema) {
-    const auto root = grammar::CompileSchema(grammar, schema, grammar::Grammar::kReturn, effort);
-    if (!root) {
-      refusal = root.error().message;
-      return;
-    }
-    grammar.set_root(root.value());
-    const auto finished = grammar.Finish();
-    if (!finished) refusal = finished.error().message;
-  }
-
-  bool Takes(std::string_view text) const {
-    grammar::Matcher matcher(grammar);
-    const grammar::SetId end = matcher.Walk(matcher.Start(), text);
-    return end != grammar::kDead && matcher.Ends(end);
-  }
-};
 
 Compiled Of(std::string_view schema) { return Compiled(boost::json::parse(schema)); }
 
