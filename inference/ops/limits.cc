@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "inference/ops/cpu.h"
+#include "inference/ops/kernels/ask_for.h"
 #include "inference/ops/kernels/tile_config.h"
 
 namespace portcullis::inference {
@@ -21,7 +23,8 @@ namespace {
 constexpr int kRuns = 7;
 constexpr int kSums = 12;
 constexpr int64_t kLoops = 1 << 21;
-constexpr size_t kReadBytes = size_t{256} << 20;
+constexpr size_t kLeastReadBytes = size_t{256} << 20, kMostReadBytes = size_t{1} << 30;
+constexpr size_t kReadAhead = 2048;
 
 using Loop = void (*)(int64_t loops);
 
@@ -133,16 +136,16 @@ double Rate(Workers& workers, Loop loop, int64_t loops, double operations_a_loop
   return operations_a_loop * static_cast<double>(loops) * workers.threads() / seconds;
 }
 
+// Line by line, each with its request for one that comes: a loop that only reads is a fifth slower.
 __attribute__((target("avx2"))) uint64_t SumAvx2(const std::byte* data, size_t bytes) {
-  __m256i sums[4] = {};
-  for (size_t i = 0; i + 128 <= bytes; i += 128) {
-    for (size_t k = 0; k < 4; ++k) {
-      const auto* at = reinterpret_cast<const __m256i*>(data + i + 32 * k);
-      sums[k] = _mm256_xor_si256(sums[k], _mm256_load_si256(at));
-    }
+  __m256i sums[2] = {};
+  for (size_t i = 0; i + kLineBytes <= bytes; i += kLineBytes) {
+    const auto* at = reinterpret_cast<const __m256i*>(data + i);
+    sums[0] = _mm256_xor_si256(sums[0], _mm256_load_si256(at));
+    AskFor(data + i + kReadAhead);
+    sums[1] = _mm256_xor_si256(sums[1], _mm256_load_si256(at + 1));
   }
-  const __m256i all = _mm256_xor_si256(_mm256_xor_si256(sums[0], sums[1]),
-                                       _mm256_xor_si256(sums[2], sums[3]));
+  const __m256i all = _mm256_xor_si256(sums[0], sums[1]);
   return static_cast<uint64_t>(_mm256_extract_epi64(all, 0));
 }
 
@@ -156,20 +159,27 @@ uint64_t SumPortable(const std::byte* data, size_t bytes) {
   return sum;
 }
 
+// Twice the last-level cache, as far as it is known.
+size_t ReadBytes() {
+  const auto cache = static_cast<size_t>(std::max(0l, sysconf(_SC_LEVEL3_CACHE_SIZE)));
+  return std::clamp(2 * cache, kLeastReadBytes, kMostReadBytes);
+}
+
 double ReadRate(Workers& workers) {
-  void* memory = mmap(nullptr, kReadBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+  const size_t bytes = ReadBytes();
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                       0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  madvise(memory, kReadBytes, MADV_HUGEPAGE);
+  madvise(memory, bytes, MADV_HUGEPAGE);
   auto* data = static_cast<std::byte*>(memory);
-  const size_t part = kReadBytes / static_cast<size_t>(workers.threads()) / 128 * 128;
+  const size_t part = bytes / static_cast<size_t>(workers.threads()) / kLineBytes * kLineBytes;
   std::atomic<uint64_t> sum{0};
   const auto begin = [&](int64_t index) { return data + static_cast<size_t>(index) * part; };
   workers.Run(workers.threads(), true, [&](int64_t i, int) { std::memset(begin(i), 1, part); });
   const double seconds = SecondsOf(workers, [&](int64_t index, int) {
     sum += HasAvx2() ? SumAvx2(begin(index), part) : SumPortable(begin(index), part);
   });
-  munmap(memory, kReadBytes);
+  munmap(memory, bytes);
   return static_cast<double>(part) * workers.threads() / seconds;
 }
 

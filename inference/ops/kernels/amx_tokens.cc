@@ -2,9 +2,11 @@
 // 32 bits, 4096 to 8192 an instruction. A packed group of 32 columns already lies as TDPBSSD wants
 // its second factor: a step is a tile's row. What is done with the sums is, operation for operation,
 // what packed_tile.h does, so the bits are those of all other levels.
-// Tile loads do not receive what is still on its way to the cache. Unpacking, multiplying and summing
-// therefore work on three neighbouring chunks of groups, each one step behind the one before.
+// Tile loads do not receive what is still on its way to the cache. Each group is therefore unpacked two
+// steps before it is multiplied, and its sums are added two steps after they were stored; four products are
+// on their way at once, so that a store waits for none.
 #include <cstring>
+#include <utility>
 
 #include "inference/ops/kernels/amx.h"
 #include "inference/ops/kernels/packed_tile.h"
@@ -14,8 +16,13 @@
 namespace portcullis::inference::amx {
 namespace {
 
-constexpr int64_t kChunk = 4;  // groups
 constexpr int64_t kLine = 64;
+constexpr int kInFlight = 4;          // products: tiles of sums
+constexpr int64_t kUnpackAhead = 2;   // groups
+constexpr int64_t kAddBehind = 2;     // products
+constexpr int64_t kRing = 8;          // groups and products whose memory is not yet used again
+constexpr int64_t kAskAhead = 6144;   // bytes: as packed_tile.h does it, and the fastest here
+static_assert(kUnpackAhead + 1 < kRing && kAddBehind + 1 < kRing);
 
 // One affine transformation of bits takes a nibble out, flips its top bit and copies that bit
 // upwards: nibble - 8.
@@ -51,7 +58,7 @@ void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) 
   using Reader = TileReader<
       std::conditional_t<kType == DataType::kQ4_0, TileBytesLess8, Simd512>, kType>;
   __m512i w[8];
-  Reader::Values(at.block, layout, at.g, 0, w);
+  Reader::template Values<false>(at.block, layout, at.g, 0, w);
   for (int s = 0; s < 8; ++s) {
     if constexpr (kType == DataType::kQ6_K) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(32));
     if constexpr (kType == DataType::kQ5_0) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(16));
@@ -59,155 +66,205 @@ void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) 
   }
 }
 
-// The products of a chunk, in the order of groups; of Q6_K each half of a group is one, because it has
-// a scale of its own. Tiles 0-3 are sums, 4 and 5 inputs, 6 and 7 weights: four products in flight.
-template <DataType kType, int kRows>
-struct Products {
-  static constexpr int64_t kOfGroup = kType == DataType::kQ6_K ? 2 : 1;
-  static constexpr int64_t kDepth = kGroup / kOfGroup;
-  static constexpr int64_t kSums = kRows * kTileRows;  // of a product
-  static constexpr TileConfig MakeConfig() {
-    TileConfig config;
-    for (const int tile : {0, 1, 2, 3}) config.Set(tile, kRows, kLine);
-    for (const int tile : {4, 5}) config.Set(tile, kRows, kDepth);
-    for (const int tile : {6, 7}) config.Set(tile, kDepth / 4, kLine);
-    return config;
-  }
-  static constexpr TileConfig kConfig = MakeConfig();
+// A product is what one instruction multiplies: a group; of Q6_K half a group, because it has a scale of its
+// own.
+template <DataType kType>
+constexpr int64_t kProductsOfGroup = kType == DataType::kQ6_K ? 2 : 1;
 
-  static const int8_t* Inputs(const QuantizedBlock* x, int64_t product) {
-    return x[product / kOfGroup].values[0] + product % kOfGroup * kDepth;
-  }
-  static const std::byte* Weights(const std::byte* weights, int64_t product) {
-    return weights + product * kDepth * kTileRows;
-  }
+// Tiles 0-3 are sums, 4 and 5 inputs, 6 and 7 weights.
+template <DataType kType, int kRows>
+constexpr TileConfig MakeConfig() {
+  constexpr int64_t kDepth = kGroup / kProductsOfGroup<kType>;
+  TileConfig config;
+  for (const int tile : {0, 1, 2, 3}) config.Set(tile, kRows, kLine);
+  for (const int tile : {4, 5}) config.Set(tile, kRows, kDepth);
+  for (const int tile : {6, 7}) config.Set(tile, kDepth / 4, kLine);
+  return config;
+}
+template <DataType kType, int kRows>
+constexpr TileConfig kConfig = MakeConfig<kType, kRows>();
 
 // The intrinsics want literal register numbers.
-#define START_PRODUCT(SUMS, INPUTS, WEIGHTS, INDEX)      \
-  _tile_zero(SUMS);                                      \
-  _tile_loadd(INPUTS, Inputs(x, INDEX), kGroup);         \
-  _tile_loadd(WEIGHTS, Weights(weights, INDEX), kLine);  \
-  if constexpr (kUnsigned<kType>) {                      \
-    _tile_dpbsud(SUMS, INPUTS, WEIGHTS);                 \
-  } else {                                               \
-    _tile_dpbssd(SUMS, INPUTS, WEIGHTS);                 \
+template <int kSums, bool kUnsignedWeights>
+void StartProduct(const int8_t* inputs, const std::byte* weights) {
+#define START_PRODUCT(SUMS, INPUTS, WEIGHTS)      \
+  if constexpr (kSums == (SUMS)) {                \
+    _tile_zero(SUMS);                             \
+    _tile_loadd(WEIGHTS, weights, kLine);         \
+    _tile_loadd(INPUTS, inputs, kGroup);          \
+    if constexpr (kUnsignedWeights) {             \
+      _tile_dpbsud(SUMS, INPUTS, WEIGHTS);        \
+    } else {                                      \
+      _tile_dpbssd(SUMS, INPUTS, WEIGHTS);        \
+    }                                             \
   }
-  static void Multiply(const QuantizedBlock* x, const std::byte* weights, int64_t groups,
-                       int32_t* sums) {
-    const int64_t count = groups * kOfGroup;
-    int64_t i = 0;
-    for (; i + 4 <= count; i += 4, sums += 4 * kSums) {
-      START_PRODUCT(0, 4, 6, i)
-      START_PRODUCT(1, 5, 7, i + 1)
-      START_PRODUCT(2, 4, 6, i + 2)
-      START_PRODUCT(3, 5, 7, i + 3)
-      _tile_stored(0, sums, kLine);
-      _tile_stored(1, sums + kSums, kLine);
-      _tile_stored(2, sums + 2 * kSums, kLine);
-      _tile_stored(3, sums + 3 * kSums, kLine);
-    }
-    for (; i < count; ++i, sums += kSums) {
-      START_PRODUCT(0, 4, 6, i)
-      _tile_stored(0, sums, kLine);
-    }
-  }
+  START_PRODUCT(0, 4, 6)
+  START_PRODUCT(1, 5, 7)
+  START_PRODUCT(2, 4, 6)
+  START_PRODUCT(3, 5, 7)
 #undef START_PRODUCT
+}
+
+template <int kSums>
+void StoreProduct(int32_t* sums) {
+  if constexpr (kSums == 0) _tile_stored(0, sums, kLine);
+  if constexpr (kSums == 1) _tile_stored(1, sums, kLine);
+  if constexpr (kSums == 2) _tile_stored(2, sums, kLine);
+  if constexpr (kSums == 3) _tile_stored(3, sums, kLine);
+}
+
+// The part of a tile that goes by with one product, of which the lines are asked for one by one between the
+// rows. Of the K types all parts of a block pass together; of others values only, while high bits and scales, which
+// lie together, are asked for a tile ahead.
+template <DataType kType>
+struct Share {
+  static constexpr int kHighBytes = BitsOf(kType) == 5 ? 64 : kType == DataType::kQ6_K ? 128 : 0;
+  static constexpr int kValueBytes = kLinesOfGroup<kType> * static_cast<int>(kLine);
+  static constexpr int kBytes =
+      IsSuperBlock(kType) ? (kValueBytes + kHighBytes + static_cast<int>(ScaleBytes(kType)) + 8) /
+                                static_cast<int>(kProductsOfGroup<kType>)
+                          : kValueBytes;
+  static constexpr int kLines = (kBytes + static_cast<int>(kLine) - 1) / static_cast<int>(kLine);
+
+  const std::byte* from;
+  // Asks for a line of what comes kAskAhead later, at every kEvery-th row.
+  template <int kRow, int kEvery>
+  [[gnu::always_inline]] void AskAtRow() const {
+    constexpr int kNumber = kRow / kEvery;
+    if constexpr (kRow % kEvery == 0 && kNumber < kLines) {
+      AskFor(from + kAskAhead + kNumber * kLine);
+    }
+  }
 };
 
-__m512 SumsOf(const int32_t* sums) {
-  return _mm512_cvtepi32_ps(_mm512_load_si512(sums));
-}
-
-// The scales of a group as FORMAT.md has them, and the sums of one group added to those before.
-template <DataType kType, int kRows>
-void AddGroup(const Place<kType>& at, const PackedLayout& layout, const QuantizedBlock& x,
-              const int32_t* sums, __m512* totals) {
+// The scales of a product as FORMAT.md has them.
+struct Scale {
+  __m512 scale;
+  __m512 minimum;  // of types that have minima
+};
+template <DataType kType>
+Scale ScaleOf(const Place<kType>& at, int64_t half, const PackedLayout& layout) {
   const std::byte* scales = at.block + layout.scales + at.g * ScaleBytes(kType);
-  if constexpr (!IsSuperBlock(kType)) {
-    const __m512 scale = Simd512::Halves(scales);
-    for (int r = 0; r < kRows; ++r) {
-      const __m512 step = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale[r]));
-      totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), step, totals[r]);
-    }
-    if constexpr (HasMinima(kType)) {
-      const __m512 minimum = Simd512::Halves(scales + 2 * kTileRows);
-      for (int r = 0; r < kRows; ++r) {
-        totals[r] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(x.scaled_sum[r]), totals[r]);
-      }
-    }
+  if constexpr (HasMinima(kType)) {
+    return {Simd512::Halves(scales), Simd512::Halves(scales + 2 * kTileRows)};
+  } else if constexpr (!IsSuperBlock(kType)) {
+    return {Simd512::Halves(scales), _mm512_setzero_ps()};
   } else if constexpr (kType == DataType::kQ6_K) {
     const __m512 super = Simd512::Halves(at.block);
-    const __m512 first = _mm512_mul_ps(super, Simd512::SignedBytes(scales));
-    const __m512 second = _mm512_mul_ps(super, Simd512::SignedBytes(scales + kTileRows));
-    const int32_t* others = sums + kRows * kTileRows;
-    for (int r = 0; r < kRows; ++r) {
-      const __m512 factor = _mm512_set1_ps(x.scale[r]);
-      totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), _mm512_mul_ps(first, factor),
-                                  totals[r]);
-      totals[r] = _mm512_fmadd_ps(SumsOf(others + r * kTileRows), _mm512_mul_ps(second, factor),
-                                  totals[r]);
-    }
+    return {_mm512_mul_ps(super, Simd512::SignedBytes(scales + half * kTileRows)),
+            _mm512_setzero_ps()};
   } else {
-    const __m512 scale = _mm512_mul_ps(Simd512::Halves(at.block), Simd512::UnsignedBytes(scales));
-    const __m512 minimum = _mm512_mul_ps(Simd512::Halves(at.block + 2 * kTileRows),
-                                         Simd512::UnsignedBytes(scales + kTileRows));
-    for (int r = 0; r < kRows; ++r) {
-      const __m512 step = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale[r]));
-      totals[r] = _mm512_fmadd_ps(SumsOf(sums + r * kTileRows), step, totals[r]);
-      totals[r] = _mm512_fnmadd_ps(minimum, _mm512_set1_ps(x.scaled_sum[r]), totals[r]);
-    }
+    return {_mm512_mul_ps(Simd512::Halves(at.block), Simd512::UnsignedBytes(scales)),
+            _mm512_mul_ps(Simd512::Halves(at.block + 2 * kTileRows),
+                          Simd512::UnsignedBytes(scales + kTileRows))};
   }
 }
+
+// Everything from here to MultiplyBlock has to become one function, in which the totals stay in registers: rows
+// are numbers that the compiler knows.
+template <DataType kType, int kRow>
+[[gnu::always_inline]] inline void AddRow(const Scale& scale, const QuantizedBlock& x,
+                                          const int32_t* sums, __m512& total) {
+  const __m512 step = _mm512_mul_ps(scale.scale, _mm512_set1_ps(x.scale[kRow]));
+  const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums + kRow * kTileRows));
+  total = _mm512_fmadd_ps(sum, step, total);
+  if constexpr (HasMinima(kType)) {
+    total = _mm512_fmadd_ps(scale.minimum, _mm512_set1_ps(x.scaled_sum[kRow]), total);
+  } else if constexpr (IsSuperBlock(kType) && kType != DataType::kQ6_K) {
+    total = _mm512_fnmadd_ps(scale.minimum, _mm512_set1_ps(x.scaled_sum[kRow]), total);
+  }
+}
+
+template <DataType kType, int... kRow>
+[[gnu::always_inline]] inline void AddRows(const Scale& scale, const QuantizedBlock& x,
+                                           const int32_t* sums, const Share<kType>& share,
+                                           __m512* totals,
+                                           std::integer_sequence<int, kRow...>) {
+  constexpr int kEvery = static_cast<int>(sizeof...(kRow)) / Share<kType>::kLines;
+  ((share.template AskAtRow<kRow, kEvery>(),
+    AddRow<kType, kRow>(scale, x, sums, totals[kRow])),
+   ...);
+}
+
+// One tile of weights times kRows rows of inputs, product by product.
+template <DataType kType, int kRows>
+struct Block {
+  static constexpr bool kPackedBytes = kType == DataType::kQ8_0;  // need no unpacking
+  static constexpr int64_t kGroupBytes = kGroup * kTileRows;
+  static constexpr int64_t kOfGroup = kProductsOfGroup<kType>;
+
+  const std::byte* tile;
+  PackedLayout layout;
+  const QuantizedBlock* x;
+  int64_t groups, products;
+  alignas(64) std::byte weights[kRing][kGroupBytes];
+  alignas(64) int32_t sums[kRing][kRows * kTileRows];
+
+  void UnpackGroup(int64_t group) {
+    if constexpr (!kPackedBytes) {
+      if (group < groups) Unpack<kType>({tile, layout, group}, layout, weights[group % kRing]);
+    }
+  }
+  [[gnu::always_inline]] void Add(int64_t product, __m512* totals) const {
+    const int64_t group = product / kOfGroup;
+    const Share<kType> share{tile + (IsSuperBlock(kType) ? 0 : layout.values) +
+                             product * Share<kType>::kBytes};
+    AddRows<kType>(ScaleOf<kType>({tile, layout, group}, product % kOfGroup, layout), x[group],
+                   sums[product % kRing], share, totals,
+                   std::make_integer_sequence<int, kRows>());
+    if constexpr (!IsSuperBlock(kType)) {
+      AskFor(tile + layout.scales + group * ScaleBytes(kType) + layout.block_bytes);
+      if constexpr (BitsOf(kType) == 5) {
+        AskFor(tile + layout.high_bits + group * kLine + layout.block_bytes);
+      }
+    }
+  }
+  // Starts a product, stores the oldest one and adds one stored before: those of them that exist.
+  template <int kSums>
+  [[gnu::always_inline]] void Step(int64_t product, __m512* totals) {
+    const int64_t stored = product - (kInFlight - 1), added = stored - kAddBehind;
+    if (stored >= 0 && stored < products) {
+      StoreProduct<(kSums + 1) % kInFlight>(sums[stored % kRing]);
+    }
+    if (product < products) {
+      const int64_t group = product / kOfGroup, half = product % kOfGroup;
+      if (half == 0) UnpackGroup(group + kUnpackAhead);
+      const std::byte* values =
+          kPackedBytes ? tile + layout.values + group * kGroupBytes : weights[group % kRing];
+      FinishStores();
+      StartProduct<kSums, kUnsigned<kType>>(x[group].values[0] + half * (kGroup / kOfGroup),
+                                            values + half * (kGroupBytes / kOfGroup));
+    }
+    if (added >= 0 && added < products) Add(added, totals);
+  }
+  [[gnu::always_inline]] void Run(__m512* totals) {
+    for (int64_t group = 0; group < kUnpackAhead; ++group) UnpackGroup(group);
+    for (int64_t i = 0; i < products + kInFlight - 1 + kAddBehind; i += kInFlight) {
+      Step<0>(i, totals);
+      Step<1>(i + 1, totals);
+      Step<2>(i + 2, totals);
+      Step<3>(i + 3, totals);
+    }
+  }
+};
 
 // `rows` of the kRows are real.
 template <DataType kType, int kRows>
 void MultiplyBlock(const std::byte* tile, int64_t columns, const QuantizedBlock* x, int64_t rows,
                    float* y) {
-  using Own = Products<kType, kRows>;
-  constexpr bool kPackedBytes = kType == DataType::kQ8_0;  // need no unpacking
-  constexpr int64_t kGroupBytes = kGroup * kTileRows;
-  const PackedLayout layout = PackedLayoutOf(kType, columns);
-  const int64_t groups = columns / kGroup;
-  alignas(64) std::byte weights[2][kChunk * kGroupBytes];
-  constexpr int64_t kGroupSums = Own::kOfGroup * Own::kSums;
-  alignas(64) int32_t sums[2][kChunk * kGroupSums];
-  __m512 totals[kRows];
-  for (int r = 0; r < kRows; ++r) totals[r] = _mm512_setzero_ps();
-  _tile_loadconfig(&Own::kConfig);
-  const auto end_of = [groups](int64_t chunk) {
-    return groups < (chunk + 1) * kChunk ? groups : (chunk + 1) * kChunk;
-  };
-  const int64_t chunks = (groups + kChunk - 1) / kChunk;
-  for (int64_t chunk = 0; chunk < chunks + 2; ++chunk) {
-    if (chunk >= 2) {
-      const int32_t* from = sums[(chunk - 1) % 2];
-      for (int64_t group = (chunk - 2) * kChunk; group < end_of(chunk - 2); ++group) {
-        AddGroup<kType, kRows>({tile, layout, group}, layout, x[group], from, totals);
-        from += kGroupSums;
-      }
-    }
-    if (chunk >= 1 && chunk <= chunks) {
-      const int64_t first = (chunk - 1) * kChunk, count = end_of(chunk - 1) - first;
-      const std::byte* from = weights[(chunk - 1) % 2];
-      if constexpr (kPackedBytes) {
-        from = tile + layout.values + first * kGroupBytes;
-        for (int64_t g = 0; g < count; ++g) PrefetchGroup<kType>(from + g * kGroupBytes);
-      }
-      FinishStores();
-      Own::Multiply(x + first, from, count, sums[chunk % 2]);
-    }
-    if constexpr (!kPackedBytes) {
-      std::byte* to = weights[chunk % 2];
-      for (int64_t group = chunk * kChunk; group < end_of(chunk); ++group) {
-        Unpack<kType>({tile, layout, group}, layout, to);
-        to += kGroupBytes;
-      }
-    }
-  }
+  __attribute__((uninitialized)) Block<kType, kRows> block;
+  block.tile = tile;
+  block.layout = PackedLayoutOf(kType, columns);
+  block.x = x;
+  block.groups = columns / kGroup;
+  block.products = block.groups * block.kOfGroup;
+  __m512 totals[kRows] = {};
+  _tile_loadconfig(&kConfig<kType, kRows>);
+  block.Run(totals);
   _tile_release();
-  for (int r = 0; r < kRows; ++r) {
-    if (r < rows) _mm512_storeu_ps(y + r * kTileRows, totals[r]);
-  }
+  [&]<int... kRow>(std::integer_sequence<int, kRow...>) __attribute__((always_inline)) {
+    ((kRow < rows ? _mm512_storeu_ps(y + kRow * kTileRows, totals[kRow]) : void()), ...);
+  }(std::make_integer_sequence<int, kRows>());
 }
 
 template <DataType kType>

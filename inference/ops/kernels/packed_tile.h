@@ -6,30 +6,40 @@
 //   step = scale · x.scale;  y = fma(sum, step, y);  with minima  y = fma(min, x.scaled_sum, y),
 // where the K types subtract theirs.
 // Simd gives kLanes, kBytes, kMaxRows, the types Bytes, Ints, Floats and the functions used below.
-// Simd::Dot is where saturation must be impossible: see the proofs there.
+// Simd::Dot is where saturation must be impossible: see the proofs there; it calls `ask` with the number of
+// each step before it.
 #pragma once
 
 #include <cstring>
 #include <utility>
 
 #include "inference/ops/kernels.h"
+#include "inference/ops/kernels/ask_for.h"
 #include "inference/ops/pack.h"
 
 namespace portcullis::inference {
 
-// How far ahead, the fastest of 512 to 16384. One row of 8-bit weights has nothing to do but wait for them.
-constexpr int64_t kPrefetchBytes = 4096;
-constexpr int64_t kPrefetchBytesWaiting = 1024;
-
 // Tiles follow one another: what comes is asked for across the borders of tiles and of pages, where
-// the processor's own guess ends.
-template <DataType kType, int64_t kAhead = kPrefetchBytes>
-void PrefetchGroup(const std::byte* values) {
-  constexpr int64_t kGroupBytes = kType == DataType::kQ8_0 ? 512 : 256;
-  for (int64_t line = 0; line < kGroupBytes; line += 64) {
-    __builtin_prefetch(values + line + kAhead);
+// the processor's own guess ends. How far ahead: the fastest of 1024 to 20480.
+constexpr int64_t kAheadBytes = 12288;
+
+template <DataType kType>
+constexpr int kLinesOfGroup = kType == DataType::kQ8_0 ? 8 : 4;
+
+// Asks for the lines of a coming group, evenly between the eight steps of kRows rows. Those of 8-bit weights are
+// asked for where this group's are loaded: they wait for memory more than for arithmetic.
+template <DataType kType, int kRows>
+struct AskBetweenSteps {
+  static constexpr int kEvery = 8 * kRows / kLinesOfGroup<kType>;
+  const std::byte* lines;
+  int first;
+
+  void operator()(int step) const {
+    if constexpr (kType == DataType::kQ8_0) return;
+    const int at = first + step;
+    if (at % kEvery == 0) AskFor(lines + at / kEvery * kLineBytes);
   }
-}
+};
 
 template <class Simd, DataType kType>
 struct TileReader {
@@ -40,14 +50,18 @@ struct TileReader {
     ((w[kSteps] = Simd::template Insert<4 - kBits * kSteps, kMask>(high, w[kSteps])), ...);
   }
 
-  // The eight steps of group `g`, lanes of register `part`.
-  template <int64_t kAhead = kPrefetchBytes>
+  // The eight steps of group `g`, lanes of register `part`. Asks for what AskBetweenSteps does not, unless
+  // told not to.
+  template <bool kAsk>
   static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
                      Bytes* w) {
     const std::byte* at = block + part * Simd::kBytes;
-    PrefetchGroup<kType, kAhead>(at + layout.values + g * (kType == DataType::kQ8_0 ? 512 : 256));
     if constexpr (kType == DataType::kQ8_0) {
-      for (int s = 0; s < 8; ++s) w[s] = Simd::LoadSigned(at + layout.values + g * 512 + 64 * s);
+      for (int s = 0; s < 8; ++s) {
+        const std::byte* line = at + layout.values + g * 512 + s * kLineBytes;
+        if constexpr (kAsk) AskFor(line + kAheadBytes);
+        w[s] = Simd::LoadSigned(line);
+      }
       return;
     }
     for (int j = 0; j < 4; ++j) {
@@ -55,13 +69,17 @@ struct TileReader {
       w[j] = Simd::LowNibbles(pair);
       w[4 + j] = Simd::HighNibbles(pair);
     }
+    [[maybe_unused]] const int64_t ahead = IsSuperBlock(kType) ? kAheadBytes : layout.block_bytes;
     if constexpr (BitsOf(kType) == 5) {
+      if constexpr (kAsk) AskFor(at + layout.high_bits + g * 64 + ahead);
       InsertHigh<0x10, 1>(Simd::Load(at + layout.high_bits + g * 64), w,
                           std::make_integer_sequence<int, 8>());
     }
     if constexpr (kType == DataType::kQ6_K) {
       const std::byte* high = at + layout.high_bits + g * 128;
+      if constexpr (kAsk) AskFor(high + ahead);
       InsertHigh<0x30, 2>(Simd::Load(high), w, std::make_integer_sequence<int, 4>());
+      if constexpr (kAsk) AskFor(high + kLineBytes + ahead);
       InsertHigh<0x30, 2>(Simd::Load(high + 64), w + 4, std::make_integer_sequence<int, 4>());
     }
   }
@@ -72,8 +90,7 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
   using Floats = typename Simd::Floats;
   using Ints = typename Simd::Ints;
   constexpr int kBits = BitsOf(kType);
-  constexpr bool kWaits = kRows == 1 && kType == DataType::kQ8_0;
-  constexpr int64_t kAhead = kWaits ? kPrefetchBytesWaiting : kPrefetchBytes;
+  using Ask = AskBetweenSteps<kType, kRows>;
   const PackedLayout layout = PackedLayoutOf(kType, columns);
   const int64_t groups = columns / kGroup;
   for (int part = 0; part < kTileRows / Simd::kLanes; ++part) {
@@ -88,11 +105,13 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
         super_minimum = Simd::Halves(block + 2 * kTileRows + part * 2 * Simd::kLanes);
       }
       for (int64_t g = 0; g < layout.block_groups; ++g, scales += ScaleBytes(kType)) {
-        typename Simd::Bytes w[8];
-        TileReader<Simd, kType>::template Values<kAhead>(block, layout, g, part, w);
-        // Scales lie together, so those of the next tile are asked for while this one is read.
-        if constexpr (kWaits) {
-          if (g * ScaleBytes(kType) % 64 == 0) __builtin_prefetch(scales + layout.block_bytes);
+        // Compilers that are told to clear variables would clear these for each group.
+        __attribute__((uninitialized)) typename Simd::Bytes w[8];
+        TileReader<Simd, kType>::template Values<true>(block, layout, g, part, w);
+        const std::byte* ahead = block + layout.values + g * kLinesOfGroup<kType> * kLineBytes + kAheadBytes;
+        // Scales that lie together are a stream of their own: those of the next tile.
+        if constexpr (!IsSuperBlock(kType)) {
+          if (g * ScaleBytes(kType) % kLineBytes == 0) AskFor(scales + layout.block_bytes);
         }
         const QuantizedGroup* in = x + begin + g;
         const std::byte* own = scales + part * Simd::kLanes;
@@ -102,9 +121,9 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           for (int r = 0; r < kRows; ++r, in += groups) {
             const Ints half = Simd::template Offset<32>(in->negative_half);
             const Ints whole = Simd::template Offset<32>(in->negative_sum);
-            const Ints a = Simd::template Dot<kBits, 4>(w, in->values, half);
-            const Ints b = Simd::template Dot<kBits, 4>(w + 4, in->values + 16,
-                                                        Simd::Sub(whole, half));
+            const Ints a = Simd::template Dot<kBits, 4>(w, in->values, half, Ask{ahead, 8 * r});
+            const Ints b = Simd::template Dot<kBits, 4>(w + 4, in->values + 16, Simd::Sub(whole, half),
+                                                        Ask{ahead, 8 * r + 4});
             const Floats factor = Simd::Splat(in->scale);
             sums[r] = Simd::Fma(Simd::ToFloats(a), Simd::Mul(first, factor), sums[r]);
             sums[r] = Simd::Fma(Simd::ToFloats(b), Simd::Mul(second, factor), sums[r]);
@@ -113,7 +132,8 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           const Floats scale = Simd::Mul(super_scale, Simd::UnsignedBytes(own));
           const Floats minimum = Simd::Mul(super_minimum, Simd::UnsignedBytes(own + kTileRows));
           for (int r = 0; r < kRows; ++r, in += groups) {
-            const Ints sum = Simd::template Dot<kBits, 8>(w, in->values, Simd::ZeroInts());
+            const Ints sum =
+                Simd::template Dot<kBits, 8>(w, in->values, Simd::ZeroInts(), Ask{ahead, 8 * r});
             sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
                                 sums[r]);
             sums[r] = Simd::Fnma(minimum, Simd::Splat(in->scaled_sum), sums[r]);
@@ -130,7 +150,7 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           }
           for (int r = 0; r < kRows; ++r, in += groups) {
             const Ints sum = Simd::template Dot<kBits, 8>(
-                w, in->values, Simd::template Offset<kZero>(in->negative_sum));
+                w, in->values, Simd::template Offset<kZero>(in->negative_sum), Ask{ahead, 8 * r});
             sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
                                 sums[r]);
             if constexpr (HasMinima(kType)) {
