@@ -1,23 +1,12 @@
 #include "inference/percent.h"
 
-#include <charconv>
+#include <boost/url/pct_string_view.hpp>
 
 namespace portcullis::inference {
 
 std::string PercentDecoded(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    unsigned value = 0;
-    const char* digits = text.data() + at + 1;
-    if (text[at] == '%' && text.size() - at > 2 &&
-        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
-      out += static_cast<char>(value);
-      at += 2;
-    } else {
-      out += text[at];
-    }
-  }
-  return out;
+  const auto encoded = boost::urls::make_pct_string_view(text);
+  return encoded ? encoded->decode() : std::string(text);
 }
 
 }  // namespace portcullis::inference

@@ -6,7 +6,7 @@
 
 namespace portcullis::inference {
 
-// With the bytes that `text` writes as %XX; what is not well written stays as it is. No longer than `text`.
+// With the bytes that `text` writes as %XX; a text with one that is not well written stays as it is. No longer than `text`.
 std::string PercentDecoded(std::string_view text);
 
 }  // namespace portcullis::inference
