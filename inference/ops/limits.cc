@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "inference/ops/cpu.h"
-#include "inference/ops/kernels/ask_for.h"
+#include "inference/ops/kernels/prefetch.h"
 #include "inference/ops/kernels/tile_config.h"
 
 namespace portcullis::inference {
@@ -24,7 +24,7 @@ constexpr int kRuns = 7;
 constexpr int kSums = 12;
 constexpr int64_t kLoops = 1 << 21;
 constexpr size_t kLeastReadBytes = size_t{256} << 20, kMostReadBytes = size_t{1} << 30;
-constexpr size_t kReadAhead = 2048;
+constexpr int64_t kReadAhead = 2048;
 
 using Loop = void (*)(int64_t loops);
 
@@ -142,7 +142,7 @@ __attribute__((target("avx2"))) uint64_t SumAvx2(const std::byte* data, size_t b
   for (size_t i = 0; i + kLineBytes <= bytes; i += kLineBytes) {
     const auto* at = reinterpret_cast<const __m256i*>(data + i);
     sums[0] = _mm256_xor_si256(sums[0], _mm256_load_si256(at));
-    AskFor(data + i + kReadAhead);
+    PrefetchApart(data + i, kReadAhead);
     sums[1] = _mm256_xor_si256(sums[1], _mm256_load_si256(at + 1));
   }
   const __m256i all = _mm256_xor_si256(sums[0], sums[1]);

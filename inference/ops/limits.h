@@ -1,6 +1,6 @@
 // What this machine can do at most with the threads of a Workers, measured now: the figures by
 // which a benchmark says how much of the machine it used. Takes about two seconds and twice the last-level cache
-// (256 MiB to 1 GiB). A multiplication with an addition counts as two operations.
+// (256 MiB to 1 GiB, above the least an eighth of the memory at most). A multiplication with an addition counts as two operations.
 #pragma once
 
 #include "inference/ops/workers.h"

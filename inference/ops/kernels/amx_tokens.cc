@@ -21,7 +21,7 @@ constexpr int kInFlight = 4;          // products: tiles of sums
 constexpr int64_t kUnpackAhead = 2;   // groups
 constexpr int64_t kAddBehind = 2;     // products
 constexpr int64_t kRing = 8;          // groups and products whose memory is not yet used again
-constexpr int64_t kAskAhead = 6144;   // bytes: as packed_tile.h does it, and the fastest here
+constexpr int64_t kPrefetchAhead = 6144;   // bytes: as packed_tile.h does it, and the fastest here
 static_assert(kUnpackAhead + 1 < kRing && kAddBehind + 1 < kRing);
 
 // One affine transformation of bits takes a nibble out, flips its top bit and copies that bit
@@ -113,26 +113,27 @@ void StoreProduct(int32_t* sums) {
   if constexpr (kSums == 3) _tile_stored(3, sums, kLine);
 }
 
-// The part of a tile that goes by with one product, of which the lines are asked for one by one between the
+// The part of a tile that goes by with one product, of which the lines are prefetched one by one between the
 // rows. Of the K types all parts of a block pass together; of others values only, while high bits and scales, which
-// lie together, are asked for a tile ahead.
+// lie together, are prefetched a tile ahead.
 template <DataType kType>
 struct Share {
   static constexpr int kHighBytes = BitsOf(kType) == 5 ? 64 : kType == DataType::kQ6_K ? 128 : 0;
+  static constexpr int kHeadBytes = kType == DataType::kQ6_K ? 4 : 8;  // an eighth of a block's
   static constexpr int kValueBytes = kLinesOfGroup<kType> * static_cast<int>(kLine);
   static constexpr int kBytes =
-      IsSuperBlock(kType) ? (kValueBytes + kHighBytes + static_cast<int>(ScaleBytes(kType)) + 8) /
+      IsSuperBlock(kType) ? (kValueBytes + kHighBytes + static_cast<int>(ScaleBytes(kType)) + kHeadBytes) /
                                 static_cast<int>(kProductsOfGroup<kType>)
                           : kValueBytes;
   static constexpr int kLines = (kBytes + static_cast<int>(kLine) - 1) / static_cast<int>(kLine);
 
   const std::byte* from;
-  // Asks for a line of what comes kAskAhead later, at every kEvery-th row.
+  // Prefetches a line of what comes kPrefetchAhead later, at every kEvery-th row.
   template <int kRow, int kEvery>
-  [[gnu::always_inline]] void AskAtRow() const {
+  [[gnu::always_inline]] void PrefetchAtRow() const {
     constexpr int kNumber = kRow / kEvery;
     if constexpr (kRow % kEvery == 0 && kNumber < kLines) {
-      AskFor(from + kAskAhead + kNumber * kLine);
+      PrefetchApart(from, kPrefetchAhead + kNumber * kLine);
     }
   }
 };
@@ -181,7 +182,7 @@ template <DataType kType, int... kRow>
                                            __m512* totals,
                                            std::integer_sequence<int, kRow...>) {
   constexpr int kEvery = static_cast<int>(sizeof...(kRow)) / Share<kType>::kLines;
-  ((share.template AskAtRow<kRow, kEvery>(),
+  ((share.template PrefetchAtRow<kRow, kEvery>(),
     AddRow<kType, kRow>(scale, x, sums, totals[kRow])),
    ...);
 }
@@ -213,9 +214,9 @@ struct Block {
                    sums[product % kRing], share, totals,
                    std::make_integer_sequence<int, kRows>());
     if constexpr (!IsSuperBlock(kType)) {
-      AskFor(tile + layout.scales + group * ScaleBytes(kType) + layout.block_bytes);
+      PrefetchApart(tile + layout.scales + group * ScaleBytes(kType), layout.block_bytes);
       if constexpr (BitsOf(kType) == 5) {
-        AskFor(tile + layout.high_bits + group * kLine + layout.block_bytes);
+        PrefetchApart(tile + layout.high_bits + group * kLine, layout.block_bytes);
       }
     }
   }

@@ -17,14 +17,14 @@ struct Avx512 : Simd512 {
 
   static Bytes LoadSigned(const std::byte* from) { return Load(from); }
 
-  template <int kBits, int kSteps, class Ask>
-  static Ints Dot(const Bytes* w, const int8_t* x, Ints start, Ask ask) {
+  template <int kBits, int kSteps, class Prefetches>
+  static Ints Dot(const Bytes* w, const int8_t* x, Ints start, Prefetches prefetch) {
     constexpr int kPairs = kBits == 4 ? 8 : kBits == 5 ? 4 : kBits == 6 ? 2 : 1;
     const __m512i ones = _mm512_set1_epi16(1);
     Ints total = start;
     Ints pairs = _mm512_setzero_si512();
     for (int s = 0; s < kSteps; ++s) {
-      ask(s);
+      prefetch(s);
       Ints four = Four(x + 4 * s);
       Bytes weights = w[s];
       if constexpr (kBits == 8) {

@@ -14,10 +14,10 @@ struct Avx512Vnni : Simd512 {
     return _mm512_xor_si512(Load(from), _mm512_set1_epi8(-128));
   }
 
-  template <int, int kSteps, class Ask>
-  static Ints Dot(const Bytes* w, const int8_t* x, Ints start, Ask ask) {
+  template <int, int kSteps, class Prefetches>
+  static Ints Dot(const Bytes* w, const int8_t* x, Ints start, Prefetches prefetch) {
     for (int s = 0; s < kSteps; ++s) {
-      ask(s);
+      prefetch(s);
       start = _mm512_dpbusd_epi32(start, w[s], Four(x + 4 * s));
     }
     return start;

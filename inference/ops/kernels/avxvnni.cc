@@ -12,10 +12,10 @@ struct AvxVnni : Simd256 {
     return _mm256_xor_si256(Load(from), _mm256_set1_epi8(-128));
   }
 
-  template <int, int kSteps, class Ask>
-  static Ints Dot(const Bytes* w, const int8_t* x, Ints start, Ask ask) {
+  template <int, int kSteps, class Prefetches>
+  static Ints Dot(const Bytes* w, const int8_t* x, Ints start, Prefetches prefetch) {
     for (int s = 0; s < kSteps; ++s) {
-      ask(s);
+      prefetch(s);
       start = _mm256_dpbusd_avx_epi32(start, w[s], Four(x + 4 * s));
     }
     return start;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "inference/ops/kernels/packed_tile.h"
+#include "inference/ops/kernels/prefetch.h"
 
 namespace portcullis::inference {
 
@@ -38,17 +39,12 @@ struct DotBlock {
       for (int j = 0; j < kX; ++j) sums[i][j] = Simd::Fma(weights, inputs[j], sums[i][j]);
     }
   }
-  // The address is a number: it may lie behind the end of the weights, where no pointer may point.
-  static void Ask(const std::byte* from, int64_t bytes) {
-    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) +
-                                                     static_cast<uintptr_t>(bytes)));
-  }
   // `ahead`: bytes from the weights of a step to those that are asked for beside it.
   void Run(const std::byte* w, int64_t w_stride, float factor, int64_t count, const float* x,
            int64_t x_stride, int64_t ahead) {
     int64_t k = 0;
     for (; k + kLanes <= count; k += kLanes) {
-      for (int i = 0; i < kW; ++i) Ask(w, i * w_stride + k * kBytes + ahead);
+      for (int i = 0; i < kW; ++i) Prefetch(w, i * w_stride + k * kBytes + ahead);
       Add(w + k * kBytes, w_stride, factor, x + k, x_stride);
     }
     if (k == count) return;

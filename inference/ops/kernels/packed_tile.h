@@ -6,7 +6,7 @@
 //   step = scale · x.scale;  y = fma(sum, step, y);  with minima  y = fma(min, x.scaled_sum, y),
 // where the K types subtract theirs.
 // Simd gives kLanes, kBytes, kMaxRows, the types Bytes, Ints, Floats and the functions used below.
-// Simd::Dot is where saturation must be impossible: see the proofs there; it calls `ask` with the number of
+// Simd::Dot is where saturation must be impossible: see the proofs there; it calls `prefetch` with the number of
 // each step before it.
 #pragma once
 
@@ -14,22 +14,22 @@
 #include <utility>
 
 #include "inference/ops/kernels.h"
-#include "inference/ops/kernels/ask_for.h"
+#include "inference/ops/kernels/prefetch.h"
 #include "inference/ops/pack.h"
 
 namespace portcullis::inference {
 
 // Tiles follow one another: what comes is asked for across the borders of tiles and of pages, where
 // the processor's own guess ends. How far ahead: the fastest of 1024 to 20480.
-constexpr int64_t kAheadBytes = 12288;
+constexpr int64_t kPrefetchBytes = 12288;
 
 template <DataType kType>
 constexpr int kLinesOfGroup = kType == DataType::kQ8_0 ? 8 : 4;
 
-// Asks for the lines of a coming group, evenly between the eight steps of kRows rows. Those of 8-bit weights are
-// asked for where this group's are loaded: they wait for memory more than for arithmetic.
+// Prefetches for a coming group the lines that are `lines` now, evenly between the eight steps of kRows rows. Those of
+// 8-bit weights are prefetched where this group's are loaded: they wait for memory more than for arithmetic.
 template <DataType kType, int kRows>
-struct AskBetweenSteps {
+struct PrefetchBetweenSteps {
   static constexpr int kEvery = 8 * kRows / kLinesOfGroup<kType>;
   const std::byte* lines;
   int first;
@@ -37,7 +37,7 @@ struct AskBetweenSteps {
   void operator()(int step) const {
     if constexpr (kType == DataType::kQ8_0) return;
     const int at = first + step;
-    if (at % kEvery == 0) AskFor(lines + at / kEvery * kLineBytes);
+    if (at % kEvery == 0) PrefetchApart(lines, kPrefetchBytes + at / kEvery * kLineBytes);
   }
 };
 
@@ -50,16 +50,16 @@ struct TileReader {
     ((w[kSteps] = Simd::template Insert<4 - kBits * kSteps, kMask>(high, w[kSteps])), ...);
   }
 
-  // The eight steps of group `g`, lanes of register `part`. Asks for what AskBetweenSteps does not, unless
+  // The eight steps of group `g`, lanes of register `part`. Prefetches what PrefetchBetweenSteps does not, unless
   // told not to.
-  template <bool kAsk>
+  template <bool kPrefetch>
   static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
                      Bytes* w) {
     const std::byte* at = block + part * Simd::kBytes;
     if constexpr (kType == DataType::kQ8_0) {
       for (int s = 0; s < 8; ++s) {
         const std::byte* line = at + layout.values + g * 512 + s * kLineBytes;
-        if constexpr (kAsk) AskFor(line + kAheadBytes);
+        if constexpr (kPrefetch) PrefetchApart(line, kPrefetchBytes);
         w[s] = Simd::LoadSigned(line);
       }
       return;
@@ -69,17 +69,17 @@ struct TileReader {
       w[j] = Simd::LowNibbles(pair);
       w[4 + j] = Simd::HighNibbles(pair);
     }
-    [[maybe_unused]] const int64_t ahead = IsSuperBlock(kType) ? kAheadBytes : layout.block_bytes;
+    [[maybe_unused]] const int64_t ahead = IsSuperBlock(kType) ? kPrefetchBytes : layout.block_bytes;
     if constexpr (BitsOf(kType) == 5) {
-      if constexpr (kAsk) AskFor(at + layout.high_bits + g * 64 + ahead);
+      if constexpr (kPrefetch) PrefetchApart(at + layout.high_bits + g * 64, ahead);
       InsertHigh<0x10, 1>(Simd::Load(at + layout.high_bits + g * 64), w,
                           std::make_integer_sequence<int, 8>());
     }
     if constexpr (kType == DataType::kQ6_K) {
       const std::byte* high = at + layout.high_bits + g * 128;
-      if constexpr (kAsk) AskFor(high + ahead);
+      if constexpr (kPrefetch) PrefetchApart(high, ahead);
       InsertHigh<0x30, 2>(Simd::Load(high), w, std::make_integer_sequence<int, 4>());
-      if constexpr (kAsk) AskFor(high + kLineBytes + ahead);
+      if constexpr (kPrefetch) PrefetchApart(high + kLineBytes, ahead);
       InsertHigh<0x30, 2>(Simd::Load(high + 64), w + 4, std::make_integer_sequence<int, 4>());
     }
   }
@@ -90,7 +90,7 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
   using Floats = typename Simd::Floats;
   using Ints = typename Simd::Ints;
   constexpr int kBits = BitsOf(kType);
-  using Ask = AskBetweenSteps<kType, kRows>;
+  using Ahead = PrefetchBetweenSteps<kType, kRows>;
   const PackedLayout layout = PackedLayoutOf(kType, columns);
   const int64_t groups = columns / kGroup;
   for (int part = 0; part < kTileRows / Simd::kLanes; ++part) {
@@ -108,10 +108,10 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
         // Compilers that are told to clear variables would clear these for each group.
         __attribute__((uninitialized)) typename Simd::Bytes w[8];
         TileReader<Simd, kType>::template Values<true>(block, layout, g, part, w);
-        const std::byte* ahead = block + layout.values + g * kLinesOfGroup<kType> * kLineBytes + kAheadBytes;
+        const std::byte* lines = block + layout.values + g * kLinesOfGroup<kType> * kLineBytes;
         // Scales that lie together are a stream of their own: those of the next tile.
         if constexpr (!IsSuperBlock(kType)) {
-          if (g * ScaleBytes(kType) % kLineBytes == 0) AskFor(scales + layout.block_bytes);
+          if (g * ScaleBytes(kType) % kLineBytes == 0) PrefetchApart(scales, layout.block_bytes);
         }
         const QuantizedGroup* in = x + begin + g;
         const std::byte* own = scales + part * Simd::kLanes;
@@ -121,9 +121,9 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           for (int r = 0; r < kRows; ++r, in += groups) {
             const Ints half = Simd::template Offset<32>(in->negative_half);
             const Ints whole = Simd::template Offset<32>(in->negative_sum);
-            const Ints a = Simd::template Dot<kBits, 4>(w, in->values, half, Ask{ahead, 8 * r});
+            const Ints a = Simd::template Dot<kBits, 4>(w, in->values, half, Ahead{lines, 8 * r});
             const Ints b = Simd::template Dot<kBits, 4>(w + 4, in->values + 16, Simd::Sub(whole, half),
-                                                        Ask{ahead, 8 * r + 4});
+                                                        Ahead{lines, 8 * r + 4});
             const Floats factor = Simd::Splat(in->scale);
             sums[r] = Simd::Fma(Simd::ToFloats(a), Simd::Mul(first, factor), sums[r]);
             sums[r] = Simd::Fma(Simd::ToFloats(b), Simd::Mul(second, factor), sums[r]);
@@ -133,7 +133,7 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           const Floats minimum = Simd::Mul(super_minimum, Simd::UnsignedBytes(own + kTileRows));
           for (int r = 0; r < kRows; ++r, in += groups) {
             const Ints sum =
-                Simd::template Dot<kBits, 8>(w, in->values, Simd::ZeroInts(), Ask{ahead, 8 * r});
+                Simd::template Dot<kBits, 8>(w, in->values, Simd::ZeroInts(), Ahead{lines, 8 * r});
             sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
                                 sums[r]);
             sums[r] = Simd::Fnma(minimum, Simd::Splat(in->scaled_sum), sums[r]);
@@ -150,7 +150,7 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           }
           for (int r = 0; r < kRows; ++r, in += groups) {
             const Ints sum = Simd::template Dot<kBits, 8>(
-                w, in->values, Simd::template Offset<kZero>(in->negative_sum), Ask{ahead, 8 * r});
+                w, in->values, Simd::template Offset<kZero>(in->negative_sum), Ahead{lines, 8 * r});
             sums[r] = Simd::Fma(Simd::ToFloats(sum), Simd::Mul(scale, Simd::Splat(in->scale)),
                                 sums[r]);
             if constexpr (HasMinima(kType)) {
