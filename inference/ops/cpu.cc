@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 
 namespace portcullis::inference {
 namespace {
@@ -53,7 +54,18 @@ bool Usable(Isa isa) {
   return false;
 }
 
+bool IsFromAmd() {
+  unsigned eax = 0, vendor[3] = {};
+  return __get_cpuid(0, &eax, &vendor[0], &vendor[2], &vendor[1]) != 0 &&
+         std::memcmp(vendor, "AuthenticAMD", sizeof vendor) == 0;
+}
+
 }  // namespace
+
+CacheLevel PrefetchLevel() {
+  static const CacheLevel level = IsFromAmd() ? CacheLevel::kSecond : CacheLevel::kFirst;
+  return level;
+}
 
 const std::vector<Isa>& UsableIsas() {
   static const std::vector<Isa> usable = [] {

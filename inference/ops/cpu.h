@@ -23,4 +23,9 @@ inline bool HasAvx2() {
   return has;
 }
 
+// The cache into which weights are prefetched from memory. AMD's processors wait less with the second: a
+// request for the first keeps one of few places there until its line has come.
+enum class CacheLevel : uint8_t { kFirst, kSecond };
+CacheLevel PrefetchLevel();
+
 }  // namespace portcullis::inference

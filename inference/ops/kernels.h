@@ -49,13 +49,13 @@ struct Kernels {
 inline TileKernel TileKernelOf(const Kernels& kernels, DataType type) {
   return kernels.tiles[PackedIndex(type)];
 }
-// `isa` is one of UsableIsas().
-const Kernels& KernelsFor(Isa isa);
+// `isa` is one of UsableIsas(). Levels that processors of one vendor alone have know one cache.
+const Kernels& KernelsFor(Isa isa, CacheLevel prefetch = PrefetchLevel());
 
 extern const Kernels kScalarKernels;
-extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx2Kernels, kAvx2SecondLevelKernels;
 extern const Kernels kAvxVnniKernels;
 extern const Kernels kAvx512Kernels;
-extern const Kernels kAvx512VnniKernels;
+extern const Kernels kAvx512VnniKernels, kAvx512VnniSecondLevelKernels;
 
 }  // namespace portcullis::inference

@@ -46,11 +46,11 @@ std::vector<float> RunBlocks(DataType type, const std::byte* tile, int64_t colum
 }
 
 std::vector<float> RunTile(Isa isa, DataType type, const std::byte* tile, int64_t columns,
-                           const std::vector<QuantizedGroup>& x) {
+                           const std::vector<QuantizedGroup>& x, CacheLevel prefetch = PrefetchLevel()) {
   if (isa == Isa::kAmx) return RunBlocks(type, tile, columns, x);
   const int64_t m = static_cast<int64_t>(x.size()) / (columns / kGroup);
   std::vector<float> y(static_cast<size_t>(m * kTileRows));
-  TileKernelOf(KernelsFor(isa), type)(tile, columns, x.data(), m, y.data());
+  TileKernelOf(KernelsFor(isa, prefetch), type)(tile, columns, x.data(), m, y.data());
   return y;
 }
 
@@ -109,11 +109,37 @@ TEST(PackedKernels, AllLevelsGiveTheSameBitsOnRandomData) {
           const std::byte* at = packed.data() + tile * PackedTileBytes(type, columns);
           const auto plain = RunTile(Isa::kScalar, type, at, columns, quantized);
           for (const Isa isa : UsableIsas()) {
-            EXPECT_EQ(plain, RunTile(isa, type, at, columns, quantized))
-                << NameOf(type) << " " << NameOf(isa) << " " << m;
+            for (const CacheLevel prefetch : {CacheLevel::kFirst, CacheLevel::kSecond}) {
+              EXPECT_EQ(plain, RunTile(isa, type, at, columns, quantized, prefetch))
+                  << NameOf(type) << " " << NameOf(isa) << " " << m;
+            }
           }
         }
       }
+    }
+  }
+}
+
+TEST(FloatKernels, WhereLinesArePrefetchedToChangesNoBits) {
+  constexpr int64_t kRows = 7, kColumns = 1300, kInputs = 6;
+  const auto x = RandomFloats(kInputs * kColumns, 14);
+  for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kF8E4M3}) {
+    const RandomMatrix random(type, kRows, kColumns, 13);
+    const FloatRows rows{random.matrix.row(0), random.matrix.row_bytes(), kRows, kColumns, nullptr};
+    for (const Isa isa : UsableIsas()) {
+      std::vector<float> y[2];
+      for (const CacheLevel prefetch : {CacheLevel::kFirst, CacheLevel::kSecond}) {
+        auto& out = y[static_cast<size_t>(prefetch)];
+        out.resize(kInputs * kRows);
+        const Kernels& kernels = KernelsFor(isa, prefetch);
+        const DotKernel dots = type == DataType::kF32    ? kernels.f32
+                               : type == DataType::kF16  ? kernels.f16
+                               : type == DataType::kBF16 ? kernels.bf16
+                                                         : kernels.f8;
+        dots(rows, x.data(), kColumns, kInputs, out.data(), kRows);
+      }
+      EXPECT_EQ(y[0], y[1]) << NameOf(type) << " " << NameOf(isa);
+      EXPECT_NE(y[0], std::vector<float>(kInputs * kRows)) << NameOf(type) << " " << NameOf(isa);
     }
   }
 }

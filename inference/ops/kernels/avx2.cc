@@ -6,7 +6,9 @@
 namespace portcullis::inference {
 namespace {
 
+template <CacheLevel kLevel>
 struct Avx2 : Simd256 {
+  static constexpr CacheLevel kPrefetchInto = kLevel;
   static constexpr int kSignedOffset = 0;
 
   static Bytes LoadSigned(const std::byte* from) { return Load(from); }
@@ -37,6 +39,7 @@ struct Avx2 : Simd256 {
 
 }  // namespace
 
-const Kernels kAvx2Kernels = MakeKernels<Avx2>();
+const Kernels kAvx2Kernels = MakeKernels<Avx2<CacheLevel::kFirst>>();
+const Kernels kAvx2SecondLevelKernels = MakeKernels<Avx2<CacheLevel::kSecond>>();
 
 }  // namespace portcullis::inference

@@ -7,7 +7,9 @@
 namespace portcullis::inference {
 namespace {
 
+template <CacheLevel kLevel>
 struct Avx512Vnni : Simd512 {
+  static constexpr CacheLevel kPrefetchInto = kLevel;
   static constexpr int kSignedOffset = 128;
 
   static Bytes LoadSigned(const std::byte* from) {
@@ -26,6 +28,7 @@ struct Avx512Vnni : Simd512 {
 
 }  // namespace
 
-const Kernels kAvx512VnniKernels = MakeKernels<Avx512Vnni>();
+const Kernels kAvx512VnniKernels = MakeKernels<Avx512Vnni<CacheLevel::kFirst>>();
+const Kernels kAvx512VnniSecondLevelKernels = MakeKernels<Avx512Vnni<CacheLevel::kSecond>>();
 
 }  // namespace portcullis::inference

@@ -13,7 +13,8 @@
 
 namespace portcullis::inference {
 
-constexpr int64_t kDotAheadBytes = 1024;
+template <CacheLevel kLevel>
+constexpr int64_t kDotAheadBytes = kLevel == CacheLevel::kFirst ? 1024 : 2048;
 constexpr int64_t kDotPart = 256;  // columns for which one decides what is asked for
 
 template <class Simd, DataType kType, int kW, int kX>
@@ -44,7 +45,7 @@ struct DotBlock {
            int64_t x_stride, int64_t ahead) {
     int64_t k = 0;
     for (; k + kLanes <= count; k += kLanes) {
-      for (int i = 0; i < kW; ++i) Prefetch(w, i * w_stride + k * kBytes + ahead);
+      for (int i = 0; i < kW; ++i) Prefetch<Simd::kPrefetchInto>(w, i * w_stride + k * kBytes + ahead);
       Add(w + k * kBytes, w_stride, factor, x + k, x_stride);
     }
     if (k == count) return;
@@ -68,14 +69,15 @@ void DotSome(const FloatRows& w, int64_t first, const float* x, int64_t x_stride
   DotBlock<Simd, kType, kW, kX> block;
   const std::byte* rows = w.data + first * w.stride;
   block.Clear();
+  constexpr int64_t kAhead = kDotAheadBytes<Simd::kPrefetchInto>;
   constexpr int64_t kStep = kType == DataType::kF8E4M3 ? kScaleBlock : kDotPart;
   for (int64_t k = 0; k < w.columns; k += kStep) {
     const int64_t count = w.columns - k < kStep ? w.columns - k : kStep;
     const float factor = w.factors == nullptr ? 256.0f : 256.0f * w.factors[k / kScaleBlock];
     const int64_t at = k * block.kBytes;
-    const bool ends = at + kDotAheadBytes >= w.stride;
+    const bool ends = at + kAhead >= w.stride;
     block.Run(rows + at, w.stride, factor, count, x + k, x_stride,
-              kDotAheadBytes + (ends ? (kW - 1) * w.stride : 0));
+              kAhead + (ends ? (kW - 1) * w.stride : 0));
   }
   for (int i = 0; i < kW; ++i) {
     for (int j = 0; j < kX; ++j) y[j * y_stride + first + i] = Simd::Sum(block.sums[i][j]);

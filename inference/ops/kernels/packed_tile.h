@@ -5,7 +5,7 @@
 // Integer sums are exact; what is rounded is, per group and in this order:
 //   step = scale · x.scale;  y = fma(sum, step, y);  with minima  y = fma(min, x.scaled_sum, y),
 // where the K types subtract theirs.
-// Simd gives kLanes, kBytes, kMaxRows, the types Bytes, Ints, Floats and the functions used below.
+// Simd gives kLanes, kBytes, kMaxRows, kPrefetchInto, the types Bytes, Ints, Floats and the functions used below.
 // Simd::Dot is where saturation must be impossible: see the proofs there; it calls `prefetch` with the number of
 // each step before it.
 #pragma once
@@ -28,7 +28,7 @@ constexpr int kLinesOfGroup = kType == DataType::kQ8_0 ? 8 : 4;
 
 // Prefetches for a coming group the lines that are `lines` now, evenly between the eight steps of kRows rows. Those of
 // 8-bit weights are prefetched where this group's are loaded: they wait for memory more than for arithmetic.
-template <DataType kType, int kRows>
+template <DataType kType, int kRows, CacheLevel kLevel>
 struct PrefetchBetweenSteps {
   static constexpr int kEvery = 8 * kRows / kLinesOfGroup<kType>;
   const std::byte* lines;
@@ -37,7 +37,7 @@ struct PrefetchBetweenSteps {
   void operator()(int step) const {
     if constexpr (kType == DataType::kQ8_0) return;
     const int at = first + step;
-    if (at % kEvery == 0) PrefetchApart(lines, kPrefetchBytes + at / kEvery * kLineBytes);
+    if (at % kEvery == 0) PrefetchApart<kLevel>(lines, kPrefetchBytes + at / kEvery * kLineBytes);
   }
 };
 
@@ -50,6 +50,11 @@ struct TileReader {
     ((w[kSteps] = Simd::template Insert<4 - kBits * kSteps, kMask>(high, w[kSteps])), ...);
   }
 
+  template <bool kPrefetch>
+  static void Prefetch(const std::byte* from, int64_t ahead) {
+    if constexpr (kPrefetch) PrefetchApart<Simd::kPrefetchInto>(from, ahead);
+  }
+
   // The eight steps of group `g`, lanes of register `part`. Prefetches what PrefetchBetweenSteps does not, unless
   // told not to.
   template <bool kPrefetch>
@@ -59,7 +64,7 @@ struct TileReader {
     if constexpr (kType == DataType::kQ8_0) {
       for (int s = 0; s < 8; ++s) {
         const std::byte* line = at + layout.values + g * 512 + s * kLineBytes;
-        if constexpr (kPrefetch) PrefetchApart(line, kPrefetchBytes);
+        Prefetch<kPrefetch>(line, kPrefetchBytes);
         w[s] = Simd::LoadSigned(line);
       }
       return;
@@ -71,15 +76,15 @@ struct TileReader {
     }
     [[maybe_unused]] const int64_t ahead = IsSuperBlock(kType) ? kPrefetchBytes : layout.block_bytes;
     if constexpr (BitsOf(kType) == 5) {
-      if constexpr (kPrefetch) PrefetchApart(at + layout.high_bits + g * 64, ahead);
+      Prefetch<kPrefetch>(at + layout.high_bits + g * 64, ahead);
       InsertHigh<0x10, 1>(Simd::Load(at + layout.high_bits + g * 64), w,
                           std::make_integer_sequence<int, 8>());
     }
     if constexpr (kType == DataType::kQ6_K) {
       const std::byte* high = at + layout.high_bits + g * 128;
-      if constexpr (kPrefetch) PrefetchApart(high, ahead);
+      Prefetch<kPrefetch>(high, ahead);
       InsertHigh<0x30, 2>(Simd::Load(high), w, std::make_integer_sequence<int, 4>());
-      if constexpr (kPrefetch) PrefetchApart(high + kLineBytes, ahead);
+      Prefetch<kPrefetch>(high + kLineBytes, ahead);
       InsertHigh<0x30, 2>(Simd::Load(high + 64), w + 4, std::make_integer_sequence<int, 4>());
     }
   }
@@ -90,7 +95,8 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
   using Floats = typename Simd::Floats;
   using Ints = typename Simd::Ints;
   constexpr int kBits = BitsOf(kType);
-  using Ahead = PrefetchBetweenSteps<kType, kRows>;
+  using Ahead = PrefetchBetweenSteps<kType, kRows, Simd::kPrefetchInto>;
+  constexpr auto prefetch = PrefetchApart<Simd::kPrefetchInto>;
   const PackedLayout layout = PackedLayoutOf(kType, columns);
   const int64_t groups = columns / kGroup;
   for (int part = 0; part < kTileRows / Simd::kLanes; ++part) {
@@ -109,9 +115,12 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
         __attribute__((uninitialized)) typename Simd::Bytes w[8];
         TileReader<Simd, kType>::template Values<true>(block, layout, g, part, w);
         const std::byte* lines = block + layout.values + g * kLinesOfGroup<kType> * kLineBytes;
-        // Scales that lie together are a stream of their own: those of the next tile.
+        // Scales that lie together are a stream of their own: those of the next tile. Those of a block come
+        // with it, before its values.
         if constexpr (!IsSuperBlock(kType)) {
-          if (g * ScaleBytes(kType) % kLineBytes == 0) PrefetchApart(scales, layout.block_bytes);
+          if (g * ScaleBytes(kType) % kLineBytes == 0) prefetch(scales, layout.block_bytes);
+        } else if (g * kLineBytes < layout.values) {
+          prefetch(block, kPrefetchBytes + g * kLineBytes);
         }
         const QuantizedGroup* in = x + begin + g;
         const std::byte* own = scales + part * Simd::kLanes;

@@ -16,6 +16,7 @@ struct Simd256 {
   using Floats = __m256;
   static constexpr int kLanes = 8;
   static constexpr int kBytes = 32;
+  static constexpr CacheLevel kPrefetchInto = CacheLevel::kFirst;
   static constexpr int kMaxRows = 4;
 
   static Bytes Load(const std::byte* from) {

@@ -16,6 +16,7 @@ struct Simd512 {
   using Floats = __m512;
   static constexpr int kLanes = 16;
   static constexpr int kBytes = 64;
+  static constexpr CacheLevel kPrefetchInto = CacheLevel::kFirst;
   static constexpr int kMaxRows = 8;
 
   static Bytes Load(const std::byte* from) { return _mm512_loadu_si512(from); }
