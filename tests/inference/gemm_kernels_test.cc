@@ -2,6 +2,7 @@
 // and on all extremes, where integer arithmetic would first saturate or wrap.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -140,6 +141,30 @@ TEST(FloatKernels, WhereLinesArePrefetchedToChangesNoBits) {
       }
       EXPECT_EQ(y[0], y[1]) << NameOf(type) << " " << NameOf(isa);
       EXPECT_NE(y[0], std::vector<float>(kInputs * kRows)) << NameOf(type) << " " << NameOf(isa);
+    }
+  }
+}
+
+TEST(FloatKernels, EveryEightBitFloatIsWidenedExactly) {
+  // A row for each byte, at a place of its own among zeros: in the first 128 columns, where registers are widened
+  // four at once, or behind them.
+  constexpr int64_t kColumns = 150, kBytes = 256;
+  std::string bytes(kBytes * kColumns, '\0');
+  for (int64_t i = 0; i < kBytes; ++i) bytes[i * kColumns + i * 7 % kColumns] = static_cast<char>(i);
+  const Matrix matrix{DataType::kF8E4M3, kBytes, kColumns, reinterpret_cast<const std::byte*>(bytes.data())};
+  const FloatRows rows{matrix.row(0), matrix.row_bytes(), kBytes, kColumns, nullptr};
+  const std::vector<float> ones(kColumns, 1.0f);
+  for (const Isa isa : UsableIsas()) {
+    std::vector<float> y(kBytes);
+    KernelsFor(isa).f8(rows, ones.data(), kColumns, 1, y.data(), kBytes);
+    for (int i = 0; i < kBytes; ++i) {
+      const int exponent = i >> 3 & 15, mantissa = i & 7;
+      const double magnitude = exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
+      if ((i & 127) == 127) {
+        EXPECT_TRUE(std::isnan(y[i])) << NameOf(isa) << " " << i;
+      } else {
+        EXPECT_EQ(y[i], i < 128 ? magnitude : -magnitude) << NameOf(isa) << " " << i;
+      }
     }
   }
 }

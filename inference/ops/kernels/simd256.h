@@ -94,6 +94,22 @@ struct Simd256 {
     }
   }
 
+  // As in simd512.h.
+  static void WidenFour(const std::byte* from, Floats* out) {
+    const __m256i magnitudes = _mm256_and_si256(Load(from), _mm256_set1_epi8(0x7f));
+    const __m256i nan = _mm256_cmpeq_epi8(magnitudes, _mm256_set1_epi8(0x7f));
+    if (_mm256_testz_si256(nan, nan) == 0) [[unlikely]] {
+      for (int i = 0; i < 4; ++i) out[i] = Widen<DataType::kF8E4M3>(from + i * kLanes);
+      return;
+    }
+    for (int half = 0; half < 2; ++half) {
+      const __m256i wide = _mm256_slli_epi16(_mm256_cvtepi8_epi16(Load128(from + 16 * half)), 7);
+      const __m256i bits = _mm256_and_si256(wide, _mm256_set1_epi16(static_cast<int16_t>(0xbf80)));
+      out[2 * half] = _mm256_cvtph_ps(_mm256_castsi256_si128(bits));
+      out[2 * half + 1] = _mm256_cvtph_ps(_mm256_extracti128_si256(bits, 1));
+    }
+  }
+
   static uint32_t Largest(__m256i v) {
     __m128i four = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));

@@ -93,6 +93,21 @@ struct Simd512 {
     }
   }
 
+  // 64 8-bit floats. Sign-extended and moved, their bits are those of f16 but for one; NaN alone is different.
+  static void WidenFour(const std::byte* from, Floats* out) {
+    const __m512i magnitudes = _mm512_and_si512(Load(from), _mm512_set1_epi8(0x7f));
+    if (_mm512_cmpeq_epi8_mask(magnitudes, _mm512_set1_epi8(0x7f)) != 0) [[unlikely]] {
+      for (int i = 0; i < 4; ++i) out[i] = Widen<DataType::kF8E4M3>(from + i * kLanes);
+      return;
+    }
+    for (int half = 0; half < 2; ++half) {
+      const __m512i wide = _mm512_slli_epi16(_mm512_cvtepi8_epi16(Load256(from + 32 * half)), 7);
+      const __m512i bits = _mm512_and_si512(wide, _mm512_set1_epi16(static_cast<int16_t>(0xbf80)));
+      out[2 * half] = _mm512_cvtph_ps(_mm512_castsi512_si256(bits));
+      out[2 * half + 1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(bits, 1));
+    }
+  }
+
   static void Quantize(const float* x, int64_t columns, QuantizedGroup* out) {
     for (int64_t k = 0; k < columns; k += kGroup, ++out) {
       const __m512 a = _mm512_loadu_ps(x + k), b = _mm512_loadu_ps(x + k + 16);
