@@ -23,8 +23,8 @@ inline bool HasAvx2() {
   return has;
 }
 
-// The cache into which weights are prefetched from memory. AMD's processors wait less with the second: a
-// request for the first keeps one of few places there until its line has come.
+// The cache into which weights are prefetched from memory. AMD's processors (Zen 4) read more of them a second
+// with the second.
 enum class CacheLevel : uint8_t { kFirst, kSecond };
 CacheLevel PrefetchLevel();
 

@@ -49,7 +49,8 @@ struct Kernels {
 inline TileKernel TileKernelOf(const Kernels& kernels, DataType type) {
   return kernels.tiles[PackedIndex(type)];
 }
-// `isa` is one of UsableIsas(). Levels that processors of one vendor alone have know one cache.
+// `isa` is one of UsableIsas(). Of levels that are the best of no AMD processor there is one set, whatever
+// `prefetch` says.
 const Kernels& KernelsFor(Isa isa, CacheLevel prefetch = PrefetchLevel());
 
 extern const Kernels kScalarKernels;
