@@ -21,7 +21,7 @@ constexpr int kInFlight = 4;          // products: tiles of sums
 constexpr int64_t kUnpackAhead = 2;   // groups
 constexpr int64_t kAddBehind = 2;     // products
 constexpr int64_t kRing = 8;          // groups and products whose memory is not yet used again
-constexpr int64_t kPrefetchAhead = 6144;   // bytes: as packed_tile.h does it, and the fastest here
+constexpr int64_t kPrefetchAhead = 6144;  // bytes: as packed_tile.h does it, and the fastest here
 static_assert(kUnpackAhead + 1 < kRing && kAddBehind + 1 < kRing);
 
 // One affine transformation of bits takes a nibble out, flips its top bit and copies that bit
