@@ -9,6 +9,7 @@ import {mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync} from 'node:
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Appliance, until} from '../e2e/appliance.mjs';
+import {halfSaid} from './half_said.mjs';
 
 const post = async (box, content) => {
   const begun = performance.now();
@@ -98,23 +99,14 @@ onItsOwnDisk('the disk of the log does not answer', (box, freeze, thaw) => refus
 
 onItsOwnDisk('what was delivered before a disk that does not answer stands in the log', async (box, freeze, thaw) => {
   await answers(box);
-  const stream = await box.client().chat.completions.create(box.endless(60));
-  const iterator = stream[Symbol.asyncIterator]();
-  const said = {answer: '', reasoning: ''};
-  const next = async () => {
-    const {done, value} = await iterator.next();
-    said.answer += value?.choices[0]?.delta?.content ?? '';
-    said.reasoning += value?.choices[0]?.delta?.reasoning_content ?? '';
-    return !done;
-  };
-  await next();
   // The rest of the answer comes when auditd takes no records any more.
-  box.kill('engine', 'SIGSTOP');
+  const [said] = await halfSaid(box);
   freeze();
   const refused = await every(box, 4, 'while it hangs');
   assert.ok(refused.every(({status}) => status === 503), JSON.stringify(refused));
   box.kill('engine', 'SIGCONT');
-  await assert.rejects(async () => { while (await next()); }, 'an end that is not in the log is not given');
+  const {error, finish} = await said.rest();
+  assert.ok(error, `an end that is not in the log is not given (${finish})`);
   assert.ok(said.answer.length + said.reasoning.length > 0);
   thaw();
   await answers(box);
@@ -122,7 +114,7 @@ onItsOwnDisk('what was delivered before a disk that does not answer stands in th
   const ends = (await box.records()).filter(({kind}) => kind === 'ABORT' || kind === 'RESP');
   const kept = await Promise.all(ends.map(async ({seq}) => (await box.record(seq)).parts));
   assert.ok(kept.some(({answer = '', reasoning = ''}) => answer === said.answer && reasoning === said.reasoning),
-    `${JSON.stringify(said)} is not among ${JSON.stringify(kept)}`);
+    `${JSON.stringify([said.answer, said.reasoning])} is not among ${JSON.stringify(kept)}`);
   const {code, report} = await box.verify();
   assert.equal(code, 0, JSON.stringify(report));
   assert.equal(report.recoveries, 0);
@@ -131,19 +123,11 @@ onItsOwnDisk('what was delivered before a disk that does not answer stands in th
 test('the log stops while an answer is on its way', async () => {
   const box = await Appliance.start();
   try {
-    const stream = await box.client().chat.completions.create(box.endless(60));
-    const iterator = stream[Symbol.asyncIterator]();
-    await iterator.next();
+    const [said] = await halfSaid(box);
     box.kill('auditd', 'SIGSTOP');
+    box.kill('engine', 'SIGCONT');
     const begun = performance.now();
-    let finish, error;
-    try {
-      for (;;) {
-        const {done, value} = await iterator.next();
-        if (done) break;
-        finish = value.choices[0]?.finish_reason ?? finish;
-      }
-    } catch (thrown) { error = thrown; }
+    const {error, finish} = await said.rest();
     assert.ok(error, `an end that is not in the log is not given (${finish})`);
     assert.ok(performance.now() - begun < 20_000);
     assert.equal((await post(box, 'meanwhile')).status, 503);

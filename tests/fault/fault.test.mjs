@@ -7,6 +7,7 @@ import {appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync} from 'node:
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Appliance, until} from '../e2e/appliance.mjs';
+import {halfSaid} from './half_said.mjs';
 
 const isRoot = process.getuid() === 0;
 const works = (box) => until(async () => {
@@ -14,24 +15,6 @@ const works = (box) => until(async () => {
     return (await box.request('POST', '/v1/chat/completions', {body: JSON.stringify(box.chat('Hello', {max_tokens: 2}))})).status === 200;
   } catch { return false; }
 }, {seconds: 60, what: 'the appliance answers again'});
-
-// A stream that is sure to be running when this returns; `done` tells how it ended.
-async function running(box) {
-  const stream = await box.client().chat.completions.create(box.endless());
-  const iterator = stream[Symbol.asyncIterator]();
-  await iterator.next();
-  await iterator.next();
-  const done = (async () => {
-    try {
-      for (;;) {
-        const {done, value} = await iterator.next();
-        if (done) return {ended: 'stream'};
-        if (value.choices[0]?.finish_reason) return {ended: value.choices[0].finish_reason};
-      }
-    } catch (error) { return {error}; }
-  })();
-  return {done};
-}
 
 async function verified(box, pattern) {
   const {code, report} = await box.verify();
@@ -65,9 +48,9 @@ async function kept(box, receipts) {
 test('the engine is killed in the middle of a stream', async () => {
   const box = await Appliance.start();
   try {
-    const stream = await running(box);
+    const [said] = await halfSaid(box);
     box.kill('engine');
-    const {error} = await stream.done;
+    const {error} = await said.rest();
     assert.ok(error, 'an end is never invented');
     await works(box);
     const kinds = (await box.records()).map((record) => record.kind);
@@ -80,9 +63,10 @@ test('auditd is killed in the middle of streams', async () => {
   const box = await Appliance.start();
   try {
     const before = await acknowledged(box, 5);
-    const streams = await Promise.all([running(box), running(box)]);
+    const said = await halfSaid(box, 2);
     box.kill('auditd');
-    const ends = await Promise.all(streams.map(({done}) => done));
+    box.kill('engine', 'SIGCONT');
+    const ends = await Promise.all(said.map((answer) => answer.rest()));
     const ended = ends.filter(({error}) => !error).length;
     const responses = async () => (await box.records()).filter((record) => record.kind === 'RESP').length;
     assert.equal(await responses(), before.length + ended, 'a stream ends only with a durable RESP');
@@ -99,9 +83,10 @@ test('the gateway is killed in the middle of a stream', async () => {
   const box = await Appliance.start();
   try {
     const receipts = await acknowledged(box, 3);
-    const stream = await running(box);
+    const [said] = await halfSaid(box);
     box.kill('gateway');
-    assert.ok((await stream.done).error);
+    box.kill('engine', 'SIGCONT');
+    assert.ok((await said.rest()).error);
     await works(box);
     await verified(box, /^VALID/);
     await box.stop();
@@ -127,17 +112,11 @@ test('all three are killed at once; keys, log and state survive', async () => {
 test('an orderly stop lets a running stream end', async () => {
   const box = await Appliance.start();
   try {
-    const stream = await box.client().chat.completions.create(box.endless(200));
-    const iterator = stream[Symbol.asyncIterator]();
-    await iterator.next();
+    const [said] = await halfSaid(box);
     const stopped = box.stop();
-    let finish;
-    for (;;) {
-      const {done, value} = await iterator.next();
-      if (done) break;
-      finish = value.choices[0]?.finish_reason ?? finish;
-    }
-    assert.ok(['stop', 'length'].includes(finish));
+    box.kill('engine', 'SIGCONT');
+    const {error, finish} = await said.rest();
+    assert.ok(['stop', 'length'].includes(finish), String(error));
     await stopped;
     const report = await verified(box, /^VALID-SELF-ATTESTED$/);
     assert.equal(report.open_requests, 0);
