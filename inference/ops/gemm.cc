@@ -227,8 +227,7 @@ void Gemm::RunTiles(Range outputs, const PreparedRows& rows, float* y, int64_t y
       const int64_t at = block * step * amx::kBlock;
       if (packed_ != nullptr) {
         const int64_t tile_bytes = PackedTileBytes(weights_.type, weights_.columns);
-        amx::ExpandTile(weights_.type, packed_ + first / kTileRows * tile_bytes, weights_.columns,
-                        k, count, high + at);
+        amx::ExpandTile(weights_.type, packed_ + first / kTileRows * tile_bytes, k, count, high + at);
       } else {
         amx::ExpandRows(weights_, first, k, count, high + at, low == nullptr ? nullptr : low + at);
       }

@@ -16,7 +16,7 @@ namespace portcullis::inference {
 namespace {
 
 constexpr char kMagic[8] = {'P', 'O', 'R', 'T', 'P', 'A', 'C', 'K'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint64_t kPage = 4096;                // matrices begin at multiples of it
 constexpr uint64_t kMaxEntries = 1 << 20;
 constexpr int64_t kMaxSide = int64_t{1} << 31;  // rows, columns

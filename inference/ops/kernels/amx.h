@@ -35,8 +35,7 @@ void LayOutInputs(const float* x, int64_t x_stride, int64_t rows, int64_t column
                   uint16_t* low);
 
 // Lays out depth blocks [begin, begin + count) of a packed tile of 16 outputs.
-void ExpandTile(DataType type, const std::byte* tile, int64_t columns, int64_t begin,
-                int64_t count, uint16_t* high);
+void ExpandTile(DataType type, const std::byte* tile, int64_t begin, int64_t count, uint16_t* high);
 // The same of up to 16 rows of a float matrix. `low` is null where weights are not split.
 void ExpandRows(const Matrix& matrix, int64_t row, int64_t begin, int64_t count, uint16_t* high,
                 uint16_t* low);

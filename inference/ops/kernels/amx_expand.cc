@@ -52,7 +52,7 @@ struct Affine {
   __m512 offset[2];
 };
 
-Affine AffineOf(DataType type, const std::byte* block, const std::byte* scales) {
+Affine AffineOf(DataType type, const std::byte* head, const std::byte* scales) {
   const __m512 minus = _mm512_set1_ps(-0.0f);
   switch (type) {
     case DataType::kQ8_0: {
@@ -73,15 +73,15 @@ Affine AffineOf(DataType type, const std::byte* block, const std::byte* scales) 
       return {{scale, scale}, {offset, offset}};
     }
     case DataType::kQ6_K: {
-      const __m512 super = Halves(block), zero = _mm512_set1_ps(-32);
+      const __m512 super = Halves(head), zero = _mm512_set1_ps(-32);
       const __m512 first = _mm512_mul_ps(super, SignedBytes(scales));
       const __m512 second = _mm512_mul_ps(super, SignedBytes(scales + kTileRows));
       return {{first, second}, {_mm512_mul_ps(first, zero), _mm512_mul_ps(second, zero)}};
     }
     default: {
-      const __m512 scale = _mm512_mul_ps(Halves(block), UnsignedBytes(scales));
+      const __m512 scale = _mm512_mul_ps(Halves(head), UnsignedBytes(scales));
       const __m512 minimum =
-          _mm512_mul_ps(Halves(block + 2 * kTileRows), UnsignedBytes(scales + kTileRows));
+          _mm512_mul_ps(Halves(head + 2 * kTileRows), UnsignedBytes(scales + kTileRows));
       const __m512 offset = _mm512_xor_ps(minimum, minus);
       return {{scale, scale}, {offset, offset}};
     }
@@ -89,24 +89,22 @@ Affine AffineOf(DataType type, const std::byte* block, const std::byte* scales) 
 }
 
 // Step `s` of a group as unsigned bytes.
-__m512i StepBytes(DataType type, const std::byte* block, const PackedLayout& layout, int64_t g,
-                  int64_t s) {
-  const std::byte* values = block + layout.values;
+__m512i StepBytes(DataType type, const std::byte* tile, const GroupPlace& place, int64_t s) {
+  const std::byte* values = tile + place.values;
   if (type == DataType::kQ8_0) {
-    return _mm512_xor_si512(_mm512_loadu_si512(values + g * 512 + s * 64), _mm512_set1_epi8(-128));
+    return _mm512_xor_si512(_mm512_loadu_si512(values + s * 64), _mm512_set1_epi8(-128));
   }
-  const __m512i pair = _mm512_loadu_si512(values + g * 256 + s % 4 * 64);
+  const __m512i pair = _mm512_loadu_si512(values + s % 4 * 64);
   const __m512i low = _mm512_and_si512(s < 4 ? pair : _mm512_srli_epi16(pair, 4),
                                        _mm512_set1_epi8(15));
-  const std::byte* high = block + layout.high_bits;
+  const std::byte* high = tile + place.high_bits;
   if (BitsOf(type) == 5) {
-    const __m512i bits = _mm512_srl_epi16(_mm512_loadu_si512(high + g * 64),
-                                          _mm_cvtsi64_si128(s));
+    const __m512i bits = _mm512_srl_epi16(_mm512_loadu_si512(high), _mm_cvtsi64_si128(s));
     const __m512i fifth = _mm512_and_si512(bits, _mm512_set1_epi8(1));
     return _mm512_or_si512(low, _mm512_slli_epi16(fifth, 4));
   }
   if (type == DataType::kQ6_K) {
-    const __m512i bits = _mm512_srl_epi16(_mm512_loadu_si512(high + g * 128 + s / 4 * 64),
+    const __m512i bits = _mm512_srl_epi16(_mm512_loadu_si512(high + s / 4 * 64),
                                           _mm_cvtsi64_si128(s % 4 * 2));
     const __m512i top = _mm512_and_si512(bits, _mm512_set1_epi8(3));
     return _mm512_or_si512(low, _mm512_slli_epi16(top, 4));
@@ -115,15 +113,12 @@ __m512i StepBytes(DataType type, const std::byte* block, const PackedLayout& lay
 }
 
 template <DataType kType>
-void ExpandGroups(const std::byte* tile, int64_t columns, int64_t begin, int64_t count,
-                  uint16_t* out) {
-  const PackedLayout layout = PackedLayoutOf(kType, columns);
+void ExpandGroups(const std::byte* tile, int64_t begin, int64_t count, uint16_t* out) {
   for (int64_t group = begin; group < begin + count; ++group, out += kBlock) {
-    const std::byte* block = tile + group / layout.block_groups * layout.block_bytes;
-    const int64_t g = group % layout.block_groups;
-    const auto [scale, offset] = AffineOf(kType, block, block + layout.scales + g * ScaleBytes(kType));
+    const GroupPlace place = PlaceOf(kType, group);
+    const auto [scale, offset] = AffineOf(kType, tile + place.head, tile + place.scales);
     for (int64_t s = 0; s < 8; ++s) {
-      PutStep(StepBytes(kType, block, layout, g, s), scale[s / 4], offset[s / 4], out + 64 * s);
+      PutStep(StepBytes(kType, tile, place, s), scale[s / 4], offset[s / 4], out + 64 * s);
     }
   }
 }
@@ -255,24 +250,23 @@ void LayOutInputs(const float* x, int64_t x_stride, int64_t rows, int64_t column
   }
 }
 
-void ExpandTile(DataType type, const std::byte* tile, int64_t columns, int64_t begin,
-                int64_t count, uint16_t* high) {
+void ExpandTile(DataType type, const std::byte* tile, int64_t begin, int64_t count, uint16_t* high) {
   switch (type) {
     case DataType::kQ8_0:
-      return ExpandGroups<DataType::kQ8_0>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ8_0>(tile, begin, count, high);
     case DataType::kQ4_0:
-      return ExpandGroups<DataType::kQ4_0>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ4_0>(tile, begin, count, high);
     case DataType::kQ4_1:
-      return ExpandGroups<DataType::kQ4_1>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ4_1>(tile, begin, count, high);
     case DataType::kQ5_0:
-      return ExpandGroups<DataType::kQ5_0>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ5_0>(tile, begin, count, high);
     case DataType::kQ5_1:
-      return ExpandGroups<DataType::kQ5_1>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ5_1>(tile, begin, count, high);
     case DataType::kQ4_K:
-      return ExpandGroups<DataType::kQ4_K>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ4_K>(tile, begin, count, high);
     case DataType::kQ5_K:
-      return ExpandGroups<DataType::kQ5_K>(tile, columns, begin, count, high);
-    default: return ExpandGroups<DataType::kQ6_K>(tile, columns, begin, count, high);
+      return ExpandGroups<DataType::kQ5_K>(tile, begin, count, high);
+    default: return ExpandGroups<DataType::kQ6_K>(tile, begin, count, high);
   }
 }
 

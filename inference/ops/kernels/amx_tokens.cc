@@ -41,24 +41,11 @@ constexpr bool kUnsigned =
     HasMinima(kType) || kType == DataType::kQ4_K || kType == DataType::kQ5_K;
 
 template <DataType kType>
-struct Place {  // of a group
-  const std::byte* block;
-  int64_t g;
-
-  Place(const std::byte* tile, const PackedLayout& layout, int64_t group) : block(tile), g(group) {
-    if constexpr (IsSuperBlock(kType)) {
-      block += group / kSuperGroups * layout.block_bytes;
-      g = group % kSuperGroups;
-    }
-  }
-};
-
-template <DataType kType>
-void Unpack(const Place<kType>& at, const PackedLayout& layout, std::byte* out) {
+void Unpack(const std::byte* group, std::byte* out) {
   using Reader = TileReader<
       std::conditional_t<kType == DataType::kQ4_0, TileBytesLess8, Simd512>, kType>;
   __m512i w[8];
-  Reader::template Values<false>(at.block, layout, at.g, 0, w);
+  Reader::template Values<false>(group, 0, w);
   for (int s = 0; s < 8; ++s) {
     if constexpr (kType == DataType::kQ6_K) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(32));
     if constexpr (kType == DataType::kQ5_0) w[s] = _mm512_sub_epi8(w[s], _mm512_set1_epi8(16));
@@ -114,26 +101,19 @@ void StoreProduct(int32_t* sums) {
 }
 
 // The part of a tile that goes by with one product, of which the lines are prefetched one by one between the
-// rows. Of the K types all parts of a block pass together; of others values only, while high bits and scales, which
-// lie together, are prefetched a tile ahead.
+// rows.
 template <DataType kType>
 struct Share {
-  static constexpr int kHighBytes = BitsOf(kType) == 5 ? 64 : kType == DataType::kQ6_K ? 128 : 0;
-  static constexpr int kHeadBytes = kType == DataType::kQ6_K ? 4 : 8;  // an eighth of a block's
-  static constexpr int kValueBytes = kLinesOfGroup<kType> * static_cast<int>(kLine);
-  static constexpr int kBytes =
-      IsSuperBlock(kType) ? (kValueBytes + kHighBytes + static_cast<int>(ScaleBytes(kType)) + kHeadBytes) /
-                                static_cast<int>(kProductsOfGroup<kType>)
-                          : kValueBytes;
-  static constexpr int kLines = (kBytes + static_cast<int>(kLine) - 1) / static_cast<int>(kLine);
+  static constexpr int64_t kBytes =
+      (IsSuperBlock(kType) ? SuperBytes(kType) / kSuperGroups : PairBytes(kType) / 2) / kProductsOfGroup<kType>;
+  static constexpr int kLines = static_cast<int>((kBytes + kLine - 1) / kLine);
 
   const std::byte* from;
-  // Prefetches a line of what comes kPrefetchAhead later, at every kEvery-th row.
-  template <int kRow, int kEvery>
+  // Prefetches what belongs to this of kRows rows, of what comes kPrefetchAhead later.
+  template <int kRow, int kRows>
   [[gnu::always_inline]] void PrefetchAtRow() const {
-    constexpr int kNumber = kRow / kEvery;
-    if constexpr (kRow % kEvery == 0 && kNumber < kLines) {
-      PrefetchApart(from, kPrefetchAhead + kNumber * kLine);
+    for (int line = kRow * kLines / kRows; line < (kRow + 1) * kLines / kRows; ++line) {
+      PrefetchApart(from, kPrefetchAhead + line * kLine);
     }
   }
 };
@@ -144,19 +124,21 @@ struct Scale {
   __m512 minimum;  // of types that have minima
 };
 template <DataType kType>
-Scale ScaleOf(const Place<kType>& at, int64_t half, const PackedLayout& layout) {
-  const std::byte* scales = at.block + layout.scales + at.g * ScaleBytes(kType);
+Scale ScaleOf(const std::byte* tile, int64_t group, int64_t half) {
+  const GroupPlace place = PlaceOf(kType, group);
+  const std::byte* scales = tile + place.scales;
+  [[maybe_unused]] const std::byte* head = tile + place.head;
   if constexpr (HasMinima(kType)) {
     return {Simd512::Halves(scales), Simd512::Halves(scales + 2 * kTileRows)};
   } else if constexpr (!IsSuperBlock(kType)) {
     return {Simd512::Halves(scales), _mm512_setzero_ps()};
   } else if constexpr (kType == DataType::kQ6_K) {
-    const __m512 super = Simd512::Halves(at.block);
+    const __m512 super = Simd512::Halves(head);
     return {_mm512_mul_ps(super, Simd512::SignedBytes(scales + half * kTileRows)),
             _mm512_setzero_ps()};
   } else {
-    return {_mm512_mul_ps(Simd512::Halves(at.block), Simd512::UnsignedBytes(scales)),
-            _mm512_mul_ps(Simd512::Halves(at.block + 2 * kTileRows),
+    return {_mm512_mul_ps(Simd512::Halves(head), Simd512::UnsignedBytes(scales)),
+            _mm512_mul_ps(Simd512::Halves(head + 2 * kTileRows),
                           Simd512::UnsignedBytes(scales + kTileRows))};
   }
 }
@@ -181,8 +163,8 @@ template <DataType kType, int... kRow>
                                            const int32_t* sums, const Share<kType>& share,
                                            __m512* totals,
                                            std::integer_sequence<int, kRow...>) {
-  constexpr int kEvery = static_cast<int>(sizeof...(kRow)) / Share<kType>::kLines;
-  ((share.template PrefetchAtRow<kRow, kEvery>(),
+  constexpr int kRows = static_cast<int>(sizeof...(kRow));
+  ((share.template PrefetchAtRow<kRow, kRows>(),
     AddRow<kType, kRow>(scale, x, sums, totals[kRow])),
    ...);
 }
@@ -195,7 +177,6 @@ struct Block {
   static constexpr int64_t kOfGroup = kProductsOfGroup<kType>;
 
   const std::byte* tile;
-  PackedLayout layout;
   const QuantizedBlock* x;
   int64_t groups, products;
   alignas(64) std::byte weights[kRing][kGroupBytes];
@@ -203,22 +184,14 @@ struct Block {
 
   void UnpackGroup(int64_t group) {
     if constexpr (!kPackedBytes) {
-      if (group < groups) Unpack<kType>({tile, layout, group}, layout, weights[group % kRing]);
+      if (group < groups) Unpack<kType>(tile + PlaceOf(kType, group).values, weights[group % kRing]);
     }
   }
   [[gnu::always_inline]] void Add(int64_t product, __m512* totals) const {
     const int64_t group = product / kOfGroup;
-    const Share<kType> share{tile + (IsSuperBlock(kType) ? 0 : layout.values) +
-                             product * Share<kType>::kBytes};
-    AddRows<kType>(ScaleOf<kType>({tile, layout, group}, product % kOfGroup, layout), x[group],
-                   sums[product % kRing], share, totals,
-                   std::make_integer_sequence<int, kRows>());
-    if constexpr (!IsSuperBlock(kType)) {
-      PrefetchApart(tile + layout.scales + group * ScaleBytes(kType), layout.block_bytes);
-      if constexpr (BitsOf(kType) == 5) {
-        PrefetchApart(tile + layout.high_bits + group * kLine, layout.block_bytes);
-      }
-    }
+    const Share<kType> share{tile + product * Share<kType>::kBytes};
+    AddRows<kType>(ScaleOf<kType>(tile, group, product % kOfGroup), x[group], sums[product % kRing], share,
+                   totals, std::make_integer_sequence<int, kRows>());
   }
   // Starts a product, stores the oldest one and adds one stored before: those of them that exist.
   template <int kSums>
@@ -231,7 +204,7 @@ struct Block {
       const int64_t group = product / kOfGroup, half = product % kOfGroup;
       if (half == 0) UnpackGroup(group + kUnpackAhead);
       const std::byte* values =
-          kPackedBytes ? tile + layout.values + group * kGroupBytes : weights[group % kRing];
+          kPackedBytes ? tile + PlaceOf(kType, group).values : weights[group % kRing];
       FinishStores();
       StartProduct<kSums, kUnsigned<kType>>(x[group].values[0] + half * (kGroup / kOfGroup),
                                             values + half * (kGroupBytes / kOfGroup));
@@ -255,7 +228,6 @@ void MultiplyBlock(const std::byte* tile, int64_t columns, const QuantizedBlock*
                    float* y) {
   __attribute__((uninitialized)) Block<kType, kRows> block;
   block.tile = tile;
-  block.layout = PackedLayoutOf(kType, columns);
   block.x = x;
   block.groups = columns / kGroup;
   block.products = block.groups * block.kOfGroup;

@@ -19,25 +19,32 @@
 
 namespace portcullis::inference {
 
-// Tiles follow one another: what comes is asked for across the borders of tiles and of pages, where
-// the processor's own guess ends. How far ahead: the fastest of 1024 to 20480.
+// Tiles follow one another: what comes is asked for across the borders of pages, where the processor's own guess
+// ends. How far ahead: the fastest of 1024 to 20480.
 constexpr int64_t kPrefetchBytes = 12288;
+
+// AMD's processors (Zen 4) read ahead by themselves what is used quickly enough, one row of inputs in registers of a
+// whole line: up to a fourth more a second than what they are asked for. Everything else is asked for.
+template <class Simd, int kRows>
+constexpr bool kPrefetches =
+    Simd::kPrefetchInto == CacheLevel::kFirst || kRows > 1 || Simd::kBytes < kLineBytes;
 
 template <DataType kType>
 constexpr int kLinesOfGroup = kType == DataType::kQ8_0 ? 8 : 4;
 
 // Prefetches for a coming group the lines that are `lines` now, evenly between the eight steps of kRows rows. Those of
 // 8-bit weights are prefetched where this group's are loaded: they wait for memory more than for arithmetic.
-template <DataType kType, int kRows, CacheLevel kLevel>
+template <class Simd, DataType kType, int kRows>
 struct PrefetchBetweenSteps {
   static constexpr int kEvery = 8 * kRows / kLinesOfGroup<kType>;
   const std::byte* lines;
   int first;
 
   void operator()(int step) const {
-    if constexpr (kType == DataType::kQ8_0) return;
-    const int at = first + step;
-    if (at % kEvery == 0) PrefetchApart<kLevel>(lines, kPrefetchBytes + at / kEvery * kLineBytes);
+    if constexpr (kPrefetches<Simd, kRows> && kType != DataType::kQ8_0) {
+      const int at = first + step;
+      if (at % kEvery == 0) PrefetchApart<Simd::kPrefetchInto>(lines, kPrefetchBytes + at / kEvery * kLineBytes);
+    }
   }
 };
 
@@ -51,41 +58,37 @@ struct TileReader {
   }
 
   template <bool kPrefetch>
-  static void Prefetch(const std::byte* from, int64_t ahead) {
-    if constexpr (kPrefetch) PrefetchApart<Simd::kPrefetchInto>(from, ahead);
+  static void Prefetch(const std::byte* from) {
+    if constexpr (kPrefetch) PrefetchApart<Simd::kPrefetchInto>(from, kPrefetchBytes);
   }
 
-  // The eight steps of group `g`, lanes of register `part`. Prefetches what PrefetchBetweenSteps does not, unless
-  // told not to.
+  // The eight steps of the group that begins here, lanes of register `part`. Prefetches what PrefetchBetweenSteps
+  // does not, unless told not to.
   template <bool kPrefetch>
-  static void Values(const std::byte* block, const PackedLayout& layout, int64_t g, int part,
-                     Bytes* w) {
-    const std::byte* at = block + part * Simd::kBytes;
+  static void Values(const std::byte* group, int part, Bytes* w) {
+    const std::byte* at = group + part * Simd::kBytes;
     if constexpr (kType == DataType::kQ8_0) {
       for (int s = 0; s < 8; ++s) {
-        const std::byte* line = at + layout.values + g * 512 + s * kLineBytes;
-        Prefetch<kPrefetch>(line, kPrefetchBytes);
-        w[s] = Simd::LoadSigned(line);
+        Prefetch<kPrefetch>(at + s * kLineBytes);
+        w[s] = Simd::LoadSigned(at + s * kLineBytes);
       }
       return;
     }
     for (int j = 0; j < 4; ++j) {
-      const Bytes pair = Simd::Load(at + layout.values + g * 256 + 64 * j);
+      const Bytes pair = Simd::Load(at + j * kLineBytes);
       w[j] = Simd::LowNibbles(pair);
       w[4 + j] = Simd::HighNibbles(pair);
     }
-    [[maybe_unused]] const int64_t ahead = IsSuperBlock(kType) ? kPrefetchBytes : layout.block_bytes;
+    const std::byte* high = at + ValueBytes(kType);
     if constexpr (BitsOf(kType) == 5) {
-      Prefetch<kPrefetch>(at + layout.high_bits + g * 64, ahead);
-      InsertHigh<0x10, 1>(Simd::Load(at + layout.high_bits + g * 64), w,
-                          std::make_integer_sequence<int, 8>());
+      Prefetch<kPrefetch>(high);
+      InsertHigh<0x10, 1>(Simd::Load(high), w, std::make_integer_sequence<int, 8>());
     }
     if constexpr (kType == DataType::kQ6_K) {
-      const std::byte* high = at + layout.high_bits + g * 128;
-      Prefetch<kPrefetch>(high, ahead);
+      Prefetch<kPrefetch>(high);
       InsertHigh<0x30, 2>(Simd::Load(high), w, std::make_integer_sequence<int, 4>());
-      Prefetch<kPrefetch>(high + kLineBytes, ahead);
-      InsertHigh<0x30, 2>(Simd::Load(high + 64), w + 4, std::make_integer_sequence<int, 4>());
+      Prefetch<kPrefetch>(high + kLineBytes);
+      InsertHigh<0x30, 2>(Simd::Load(high + kLineBytes), w + 4, std::make_integer_sequence<int, 4>());
     }
   }
 };
@@ -95,34 +98,36 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
   using Floats = typename Simd::Floats;
   using Ints = typename Simd::Ints;
   constexpr int kBits = BitsOf(kType);
-  using Ahead = PrefetchBetweenSteps<kType, kRows, Simd::kPrefetchInto>;
-  constexpr auto prefetch = PrefetchApart<Simd::kPrefetchInto>;
-  const PackedLayout layout = PackedLayoutOf(kType, columns);
+  constexpr bool kPrefetch = kPrefetches<Simd, kRows>;
+  using Reader = TileReader<Simd, kType>;
+  using Ahead = PrefetchBetweenSteps<Simd, kType, kRows>;
   const int64_t groups = columns / kGroup;
   for (int part = 0; part < kTileRows / Simd::kLanes; ++part) {
     Floats sums[kRows];
     for (int r = 0; r < kRows; ++r) sums[r] = Simd::Zero();
-    const std::byte* block = tile;
-    for (int64_t begin = 0; begin < groups; begin += layout.block_groups) {
-      const std::byte* scales = block + layout.scales;
-      Floats super_scale = Simd::Zero(), super_minimum = Simd::Zero();
+    [[maybe_unused]] Floats super_scale = Simd::Zero(), super_minimum = Simd::Zero();
+    const std::byte* at = tile;
+    for (int64_t pair = 0; pair < groups; pair += 2) {
       if constexpr (IsSuperBlock(kType)) {
-        super_scale = Simd::Halves(block + part * 2 * Simd::kLanes);
-        super_minimum = Simd::Halves(block + 2 * kTileRows + part * 2 * Simd::kLanes);
+        if (pair % kSuperGroups == 0) {
+          Reader::template Prefetch<kPrefetch>(at);
+          super_scale = Simd::Halves(at + part * 2 * Simd::kLanes);
+          super_minimum = Simd::Halves(at + 2 * kTileRows + part * 2 * Simd::kLanes);
+          at += HeadBytes(kType);
+        }
       }
-      for (int64_t g = 0; g < layout.block_groups; ++g, scales += ScaleBytes(kType)) {
+      const std::byte* scales = at;
+      for (int64_t line = 0; line < 2 * ScaleBytes(kType); line += kLineBytes) {
+        Reader::template Prefetch<kPrefetch>(at + line);
+      }
+      at += 2 * ScaleBytes(kType);
+      for (int64_t g = pair; g < pair + 2 && g < groups; ++g, scales += ScaleBytes(kType)) {
         // Compilers that are told to clear variables would clear these for each group.
         __attribute__((uninitialized)) typename Simd::Bytes w[8];
-        TileReader<Simd, kType>::template Values<true>(block, layout, g, part, w);
-        const std::byte* lines = block + layout.values + g * kLinesOfGroup<kType> * kLineBytes;
-        // Scales that lie together are a stream of their own: those of the next tile. Those of a block come
-        // with it, before its values.
-        if constexpr (!IsSuperBlock(kType)) {
-          if (g * ScaleBytes(kType) % kLineBytes == 0) prefetch(scales, layout.block_bytes);
-        } else if (g * kLineBytes < layout.values) {
-          prefetch(block, kPrefetchBytes + g * kLineBytes);
-        }
-        const QuantizedGroup* in = x + begin + g;
+        Reader::template Values<kPrefetch>(at, part, w);
+        const std::byte* lines = at;
+        at += GroupBytes(kType);
+        const QuantizedGroup* in = x + g;
         const std::byte* own = scales + part * Simd::kLanes;
         if constexpr (kType == DataType::kQ6_K) {
           const Floats first = Simd::Mul(super_scale, Simd::SignedBytes(own));
@@ -168,7 +173,6 @@ void TileRows(const std::byte* tile, int64_t columns, const QuantizedGroup* x, f
           }
         }
       }
-      block += layout.block_bytes;
     }
     for (int r = 0; r < kRows; ++r) Simd::Store(y + r * kTileRows + part * Simd::kLanes, sums[r]);
   }

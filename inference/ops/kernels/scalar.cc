@@ -17,27 +17,24 @@ float HalfAt(const std::byte* halves, int64_t index) {
   return HalfToFloat(bits);
 }
 
-// Column `k` of row `row` of group `g`, its offset subtracted.
-int32_t ValueAt(DataType type, const std::byte* block, const PackedLayout& layout, int64_t g,
-                int64_t row, int64_t k) {
+// Column `k` of row `row` of a group, its offset subtracted.
+int32_t ValueAt(DataType type, const std::byte* tile, const GroupPlace& place, int64_t row, int64_t k) {
   const int64_t step = k / 4, lane = row * 4 + k % 4;
-  const std::byte* values = block + layout.values;
-  if (type == DataType::kQ8_0) {
-    return static_cast<int8_t>(values[g * 512 + step * 64 + lane]);
-  }
-  const int pair = static_cast<int>(values[g * 256 + step % 4 * 64 + lane]);
+  const std::byte* values = tile + place.values;
+  if (type == DataType::kQ8_0) return static_cast<int8_t>(values[step * 64 + lane]);
+  const int pair = static_cast<int>(values[step % 4 * 64 + lane]);
   const int low = step < 4 ? pair & 15 : pair >> 4;
-  const std::byte* high = block + layout.high_bits;
+  const std::byte* high = tile + place.high_bits;
   switch (type) {
     case DataType::kQ4_0: return low - 8;
     case DataType::kQ5_0:
     case DataType::kQ5_1:
     case DataType::kQ5_K: {
-      const int fifth = static_cast<int>(high[g * 64 + lane]) >> step & 1;
+      const int fifth = static_cast<int>(high[lane]) >> step & 1;
       return (low | fifth << 4) - (type == DataType::kQ5_0 ? 16 : 0);
     }
     case DataType::kQ6_K: {
-      const int pairs = static_cast<int>(high[g * 128 + step / 4 * 64 + lane]);
+      const int pairs = static_cast<int>(high[step / 4 * 64 + lane]);
       return (low | (pairs >> 2 * (step % 4) & 3) << 4) - 32;
     }
     default: return low;
@@ -46,17 +43,16 @@ int32_t ValueAt(DataType type, const std::byte* block, const PackedLayout& layou
 
 template <DataType kType>
 float OneOutput(const std::byte* tile, int64_t columns, const QuantizedGroup* x, int64_t row) {
-  const PackedLayout layout = PackedLayoutOf(kType, columns);
   float sum = 0;
   for (int64_t group = 0; group < columns / kGroup; ++group) {
-    const std::byte* block = tile + group / layout.block_groups * layout.block_bytes;
-    const int64_t g = group % layout.block_groups;
+    const GroupPlace place = PlaceOf(kType, group);
     const QuantizedGroup& in = x[group];
     int32_t halves[2] = {};
     for (int64_t k = 0; k < kGroup; ++k) {
-      halves[k / 16] += ValueAt(kType, block, layout, g, row, k) * in.values[k];
+      halves[k / 16] += ValueAt(kType, tile, place, row, k) * in.values[k];
     }
-    const std::byte* scales = block + layout.scales + g * ScaleBytes(kType);
+    [[maybe_unused]] const std::byte* head = tile + place.head;
+    const std::byte* scales = tile + place.scales;
     const auto both = static_cast<float>(halves[0] + halves[1]);
     if constexpr (!IsSuperBlock(kType)) {
       sum = std::fma(both, HalfAt(scales, row) * in.scale, sum);
@@ -66,13 +62,13 @@ float OneOutput(const std::byte* tile, int64_t columns, const QuantizedGroup* x,
     } else if constexpr (kType == DataType::kQ6_K) {
       for (int64_t half = 0; half < 2; ++half) {
         const auto own = static_cast<float>(static_cast<int8_t>(scales[half * kTileRows + row]));
-        sum = std::fma(static_cast<float>(halves[half]), HalfAt(block, row) * own * in.scale, sum);
+        sum = std::fma(static_cast<float>(halves[half]), HalfAt(head, row) * own * in.scale, sum);
       }
     } else {
       const auto own = static_cast<float>(scales[row]);
       const auto minimum = static_cast<float>(scales[kTileRows + row]);
-      sum = std::fma(both, HalfAt(block, row) * own * in.scale, sum);
-      sum = std::fma(-(HalfAt(block, kTileRows + row) * minimum), in.scaled_sum, sum);
+      sum = std::fma(both, HalfAt(head, row) * own * in.scale, sum);
+      sum = std::fma(-(HalfAt(head, kTileRows + row) * minimum), in.scaled_sum, sum);
     }
   }
   return sum;
