@@ -97,9 +97,36 @@ TEST(PackedKernels, QuantisationIsTheSameEverywhere) {
   EXPECT_TRUE(std::isnan(plain[2].scale) && std::isnan(plain[3].scaled_sum));
 }
 
+TEST(PackedKernels, APackedTileIsReadFromItsFirstByteToItsLast) {
+  for (const DataType type : kPackedTypes) {
+    const int64_t step = LayoutOf(type).elements / kGroup;
+    for (int64_t groups = step; groups <= 5 * step; groups += step) {
+      int64_t end = 0;
+      for (int64_t g = 0; g < groups; ++g) {
+        const auto place = PlaceOf(type, g);
+        if (HeadBytes(type) > 0 && g % kSuperGroups == 0) {
+          EXPECT_EQ(place.head, end);
+          end += HeadBytes(type);
+        }
+        if (g % 2 == 0) {
+          EXPECT_EQ(place.scales, end);
+          EXPECT_EQ(PlaceOf(type, g + 1).scales, end + ScaleBytes(type));
+          end += 2 * ScaleBytes(type);
+        }
+        EXPECT_EQ(place.values, end) << NameOf(type) << " " << g;
+        EXPECT_EQ(place.values % 64, 0);
+        EXPECT_EQ(place.high_bits, end + ValueBytes(type));
+        end += GroupBytes(type);
+      }
+      EXPECT_EQ(PackedTileBytes(type, groups * kGroup), end) << NameOf(type);
+    }
+  }
+}
+
 TEST(PackedKernels, AllLevelsGiveTheSameBitsOnRandomData) {
   for (const DataType type : kPackedTypes) {
-    for (const int64_t columns : {256, 1280}) {
+    for (const int64_t columns : {32, 96, 256, 1280}) {
+      if (columns % LayoutOf(type).elements != 0) continue;
       const RandomMatrix random(type, 21, columns, 11);
       const auto packed = Packed(random.matrix);
       for (const int64_t m : {1, 2, 3, 7, 8, 21}) {
