@@ -1,7 +1,8 @@
-// The engine beside llama.cpp on the same model files, in the same run: rounds are interleaved, medians
-// compared. The peer's programs are given by path, options may follow it; of several builds and settings
-// (OpenBLAS, without AMX, "-fa off", "-ctk q8_0 -ctv q8_0") the fastest counts, row by row. Without a
-// peer: our figures beside the machine's limits alone.
+// The engine beside llama.cpp on the same model files, in the same run, round by round: the ratio is the median of
+// those of the rounds, the least and the largest stand beside it, because the rate of a shared machine's memory can
+// double from one round to the next. The peer's programs are given by path, options may follow it; of several builds
+// and settings (OpenBLAS, without AMX, "-fa off", "-ctk q8_0 -ctv q8_0") the fastest counts, row by row. Without a peer:
+// our figures beside the machine's limits alone.
 // Usage: node tests/bench/engine.mjs --model A.gguf[,B.gguf]
 //          [--peer "/path/llama-batched-bench[ -fa off][,/other]"]
 //          [--peer-model A2.gguf[,B2.gguf]] [--prompt 512] [--gen 64] [--batch 1,4,16] [--threads N]
@@ -75,20 +76,22 @@ for (const [index, model] of models.entries()) {
     const speed = median(mine.map((row) => row.tokens_per_second));
     const theirs = other.map((runs) => median(runs.map((rows) => rows[b][phase])));
     const best = theirs.length ? Math.max(...theirs) : null;
+    const ratios = theirs.length ? mine.map((row, round) => row.tokens_per_second / other[theirs.indexOf(best)][round][b][phase]) : null;
     const share = (name) => median(mine.map((row) => row[name] ?? 0));
-    const row = {phase, batch, tokens_per_second: speed, peer: best, peers: theirs, ratio: best && speed / best};
+    const row = {phase, batch, tokens_per_second: speed, peer: best, peers: theirs, ratio: ratios && median(ratios), ratios};
     if (phase === 'decode') return {...row, share_of_memory: share('share_of_memory')};
     return {...row, share_of_f32: share('share_of_f32'), share_of_bf16: share('share_of_bf16'), share_of_int8: share('share_of_int8')};
   }));
   const load = median(own.map((r) => r.load.seconds));
   report.models.push({model: basename(model), limits, load_seconds: load, memory: own[0].memory, rows});
   console.log(`\n${basename(model)}  load ${load.toFixed(2)} s  limits: ${Object.entries(limits).map(([k, v]) => `${k} ${Number(v).toFixed(0)}`).join(', ')}`);
-  console.log('phase    batch   tokens/s   llama.cpp   ratio   of the limit');
+  console.log('phase    batch   tokens/s   llama.cpp   ratio (from - to)     of the limit');
   for (const row of rows) {
     const limit = row.phase === 'decode' ? `${(100 * row.share_of_memory).toFixed(0)} % of memory`
       : `${(100 * row.share_of_f32).toFixed(0)} % of f32` + (row.share_of_bf16 ? `, ${(100 * row.share_of_bf16).toFixed(0)} % of bf16` : '');
+    const range = row.ratios ? `(${Math.min(...row.ratios).toFixed(2)} - ${Math.max(...row.ratios).toFixed(2)})` : '';
     console.log(`${row.phase.padEnd(8)} ${String(row.batch).padStart(5)} ${row.tokens_per_second.toFixed(1).padStart(10)} ` +
-      `${(row.peer?.toFixed(1) ?? '-').padStart(11)} ${(row.ratio?.toFixed(2) ?? '-').padStart(7)}   ${limit}`);
+      `${(row.peer?.toFixed(1) ?? '-').padStart(11)} ${(row.ratio?.toFixed(2) ?? '-').padStart(7)} ${range.padEnd(14)}  ${limit}`);
   }
 }
 const file = option('json');
