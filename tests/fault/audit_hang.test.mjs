@@ -1,8 +1,8 @@
 // A log that hangs, rather than fails: its process stopped, its disk frozen. The median refusal of a new call
 // takes less than 100 ms, or 400 where auditd first takes the disk for slow, up to its limit of 250 ms; once that is
-// over, refusals come at once. To each limit comes what two ordinary calls take just before, so that a machine with
-// other work is not taken for a fault. Answers in the making end without a false end and stand in the log
-// as delivered, nothing acknowledged is lost, and the appliance goes on by itself when the log does.
+// over, refusals come at once. Where ordinary calls just before take longer than on a machine without other work, each
+// limit grows by that, so that the machine is not taken for a fault. Answers in the making end without a false end
+// and stand in the log as delivered, nothing acknowledged is lost, and the appliance goes on by itself when the log does.
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import {execFileSync, spawnSync} from 'node:child_process';
@@ -20,6 +20,7 @@ const post = async (box, content) => {
 const every = (box, count, content) => Promise.all(Array.from({length: count}, () => post(box, content)));
 const answers = (box) => until(async () => (await every(box, 6, 'Hello')).every(({status}) => status === 200), {seconds: 60, what: 'every core answers'});
 const median = (times) => [...times].sort((a, b) => a - b)[times.length >> 1];
+const kOrdinary = 60;  // ms of an answered call, four at once, nothing else running: 40 to 45 on two cores
 const seqOf = (receipt) => Number(Buffer.from(receipt.slice(5), 'base64url').readBigUInt64BE(4));
 
 // `hang` and `release` make the log hang and go on.
@@ -42,7 +43,8 @@ async function refuses(box, hang, release, limit) {
     } finally { release(); }
   }
   await answers(box);
-  const within = (taken, most) => assert.ok(median(taken) < most + 2 * median(ordinary),
+  const busy = Math.max(0, median(ordinary) - kOrdinary);
+  const within = (taken, most) => assert.ok(median(taken) < most + busy,
     `refusals took ${taken.map(Math.round)} ms, ordinary calls ${ordinary.map(Math.round)} ms`);
   within(times, limit);
   within(later, 50);

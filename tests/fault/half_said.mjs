@@ -7,7 +7,7 @@ export async function halfSaid(box, count = 1) {
   for (let attempt = 0; attempt < 20; ++attempt) {
     const answers = await Promise.all(Array.from({length: count}, async () => {
       const answer = new Answer(await box.client().chat.completions.create(box.endless()));
-      await answer.next();
+      while (!answer.answer && !answer.reasoning && await answer.next());
       return answer;
     }));
     box.kill('engine', 'SIGSTOP');

@@ -61,6 +61,15 @@ std::vector<float> RandomFloats(int64_t count, uint32_t seed) {
   return values;
 }
 
+std::vector<std::byte> Packed(const Matrix& matrix) {
+  std::vector<std::byte> out(static_cast<size_t>(PackedBytes(matrix)));
+  const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
+  for (int64_t tile = 0; tile < PackedTiles(matrix.rows); ++tile) {
+    PackTile(matrix, tile, out.data() + tile * tile_bytes);
+  }
+  return out;
+}
+
 std::vector<float> PlainValues(const Matrix& matrix) {
   std::vector<float> values(static_cast<size_t>(matrix.rows * matrix.columns));
   for (int64_t row = 0; row < matrix.rows; ++row) {

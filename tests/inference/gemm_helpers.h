@@ -2,6 +2,7 @@
 // with.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct RandomMatrix {
 };
 
 std::vector<float> RandomFloats(int64_t count, uint32_t seed);
+
+// All tiles of a matrix whose type has a packed layout.
+std::vector<std::byte> Packed(const Matrix& matrix);
 
 // The matrix in f32, without any vector code.
 std::vector<float> PlainValues(const Matrix& matrix);

@@ -14,15 +14,6 @@
 namespace portcullis::inference {
 namespace {
 
-std::vector<std::byte> Packed(const Matrix& matrix) {
-  std::vector<std::byte> out(static_cast<size_t>(PackedBytes(matrix)));
-  const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
-  for (int64_t tile = 0; tile < PackedTiles(matrix.rows); ++tile) {
-    PackTile(matrix, tile, out.data() + tile * tile_bytes);
-  }
-  return out;
-}
-
 // On tile registers, sixteen rows at once.
 std::vector<float> RunBlocks(DataType type, const std::byte* tile, int64_t columns,
                              const std::vector<QuantizedGroup>& x) {

@@ -22,15 +22,6 @@ class TileRegisters : public testing::Test {
   }
 };
 
-std::vector<std::byte> Packed(const Matrix& matrix) {
-  std::vector<std::byte> out(static_cast<size_t>(PackedBytes(matrix)));
-  const int64_t tile_bytes = PackedTileBytes(matrix.type, matrix.columns);
-  for (int64_t tile = 0; tile < PackedTiles(matrix.rows); ++tile) {
-    PackTile(matrix, tile, out.data() + tile * tile_bytes);
-  }
-  return out;
-}
-
 TEST_F(TileRegisters, TokenRowsHaveTheBitsOfPlainCode) {
   for (const DataType type : kPackedTypes) {
     for (const int64_t columns : {32, 96, 256, 1280}) {

@@ -24,7 +24,7 @@ namespace portcullis::inference {
 constexpr int64_t kPrefetchBytes = 12288;
 
 // AMD's processors (Zen 4) read ahead by themselves what is used quickly enough, one row of inputs in registers of a
-// whole line: up to a fourth more a second than what they are asked for. Everything else is asked for.
+// whole line: a fifth more a second than what they are asked for. Everything else is asked for.
 template <class Simd, int kRows>
 constexpr bool kPrefetches =
     Simd::kPrefetchInto == CacheLevel::kFirst || kRows > 1 || Simd::kBytes < kLineBytes;
