@@ -44,7 +44,7 @@ struct Arguments {
   std::string log_format = "text";
   int threads = 0;
   int64_t kv_bytes = int64_t{1} << 30;
-  std::string kv_type = "f32";
+  std::string kv_type;
   std::string precision = "fast";
   size_t max_running = 32;
   size_t max_waiting = 128;
@@ -85,7 +85,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(0, 1024));
   app.add_option("--kv-bytes", arguments.kv_bytes, "memory for keys and values of all requests")
       ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 44));
-  app.add_option("--kv-type", arguments.kv_type, "how keys and values are kept: f32 or f16")
+  app.add_option("--kv-type", arguments.kv_type, "how keys and values are kept: f32 or f16 (f16; with --precision exact: f32)")
       ->check(CLI::IsMember({"f32", "f16"}));
   app.add_option("--precision", arguments.precision,
                  "exact: activations in f32 throughout; fast: as few bits as the weights deserve")
@@ -175,7 +175,7 @@ Result<int> Run(const Arguments& arguments, const std::shared_ptr<spdlog::logger
   LoadOptions load;
   load.threads = arguments.threads;
   load.kv_bytes = arguments.kv_bytes;
-  load.kv_type = arguments.kv_type == "f16" ? KvType::kF16 : KvType::kF32;
+  load.kv_type = KvTypeNamed(arguments.kv_type);
   load.precision = arguments.precision == "exact" ? Precision::kExact : Precision::kFast;
   load.pack_cache = PackCacheFolder(arguments);
   load.draft_head = arguments.speculate != "off";

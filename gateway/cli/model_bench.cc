@@ -36,7 +36,7 @@ struct BenchOptions : ModelOptions {
   int64_t chunk = 512;
   int repetitions = 3;
   double seconds = 20;  // a measurement is not repeated once it took that long
-  std::string kv_type = "f32";
+  std::string kv_type;  // empty: as in serving
   std::string precision = "fast";
   std::string pack_cache;
 };
@@ -263,7 +263,7 @@ Result<void> RunBench(const Context& context, const BenchOptions& options) {
   inference::LoadOptions load;
   load.threads = options.threads;
   load.hash = false;
-  load.kv_type = options.kv_type == "f16" ? inference::KvType::kF16 : inference::KvType::kF32;
+  load.kv_type = inference::KvTypeNamed(options.kv_type);
   load.precision = options.precision == "exact" ? inference::Precision::kExact
                                                 : inference::Precision::kFast;
   load.pack_cache = options.pack_cache;
@@ -299,7 +299,7 @@ Result<void> RunBench(const Context& context, const BenchOptions& options) {
   report["threads"] = workers.threads();
   report["isa"] = inference::NameOf(inference::BestIsa());
   report["precision"] = options.precision;
-  report["kv_type"] = options.kv_type;
+  report["kv_type"] = inference::NameOf(inference::KvTypeOf(load));
   report["prompt"] = options.prompt;
   report["generate"] = options.generate;
   report["limits"] = {{"memory_gb_per_second", limits.read_bytes_per_second / kGiga},
@@ -338,7 +338,7 @@ void AddModelBench(CLI::App& model, Context& context) {
       ->check(CLI::Range(1, 1000));
   app->add_option("--seconds", options->seconds, "stop repeating after (20)")
       ->check(CLI::Range(0.0, 1e6));
-  app->add_option("--kv-type", options->kv_type, "how keys and values are kept")
+  app->add_option("--kv-type", options->kv_type, "how keys and values are kept (f16; where exact: f32)")
       ->check(CLI::IsMember({"f32", "f16"}));
   app->add_option("--precision", options->precision, "fast as in serving, or exact")
       ->check(CLI::IsMember({"fast", "exact"}));

@@ -14,7 +14,7 @@ namespace portcullis::inference {
 
 KvShape Deepseek::CacheShape() const {
   return {1, config_.mla.kv_lora_rank + config_.mla.rope_dimensions, config_.mla.kv_lora_rank, true,
-          options_.kv_type};
+          KvTypeOf(options_)};
 }
 
 void Deepseek::RunLayers(Batch& batch) {

@@ -51,8 +51,7 @@ Result<void> Llama::LoadLayers() {
 }
 
 KvShape Llama::CacheShape() const {
-  return {config_.kv_heads, config_.head_dimensions, config_.head_dimensions, false,
-          options_.kv_type};
+  return {config_.kv_heads, config_.head_dimensions, config_.head_dimensions, false, KvTypeOf(options_)};
 }
 
 void Llama::RunLayers(Batch& batch) {

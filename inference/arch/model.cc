@@ -119,6 +119,11 @@ Result<std::unique_ptr<Transformer>> LoadTrusting(Trust trust, const std::filesy
 
 }  // namespace
 
+KvType KvTypeOf(const LoadOptions& options) {
+  return options.kv_type.value_or(options.precision == Precision::kFast ? KvType::kF16
+                                                                        : KvType::kF32);
+}
+
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder_or_gguf,
                                            const LoadOptions& options) {
   try {

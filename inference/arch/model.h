@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -62,13 +63,16 @@ struct LoadOptions {
   std::function<void(double fraction)> progress = {};  // called on the loading thread
   bool hash = true;
   int64_t kv_bytes = 0;  // for the keys and values of all sequences; 0: as the machine has
-  KvType kv_type = KvType::kF32;
+  // How keys and values are kept. Absent: f16 with Precision::kFast, f32 with kExact.
+  std::optional<KvType> kv_type = {};
   Precision precision = Precision::kExact;
   bool draft_head = false;  // load the multi-token prediction layer where the files have one
   // Folder for packed weights; one beside the model is used too. Empty: neither.
   std::filesystem::path pack_cache = {};
   PackSaving pack_saving = PackSaving::kWorthwhile;
 };
+
+KvType KvTypeOf(const LoadOptions& options);
 
 // What one conversation has computed so far. Made by Model::NewSequence. Its keys and values lie in
 // pages of the model's pool, so that room can be taken late and a prefix can be shared.

@@ -48,6 +48,15 @@ void Store(const KvShape& shape, T* block, int64_t slot, int64_t rows, const flo
 
 }  // namespace
 
+std::string_view NameOf(KvType type) { return type == KvType::kF32 ? "f32" : "f16"; }
+
+std::optional<KvType> KvTypeNamed(std::string_view name) {
+  for (const auto type : {KvType::kF32, KvType::kF16}) {
+    if (NameOf(type) == name) return type;
+  }
+  return std::nullopt;
+}
+
 void StoreKv(const KvShape& shape, std::byte* block, int64_t slot, int64_t rows, const float* keys,
              int64_t key_stride, const float* values, int64_t value_stride) {
   if (shape.type == KvType::kF32) {

@@ -8,10 +8,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace portcullis::inference {
 
 enum class KvType : uint8_t { kF32, kF16 };
+
+std::string_view NameOf(KvType type);                       // f32, f16
+std::optional<KvType> KvTypeNamed(std::string_view name);  // absent: there is no such type
 
 inline constexpr int64_t kKvBlock = 64;  // positions
 

@@ -74,5 +74,23 @@ TEST(Memory, DecodingAllocatesNothingInOtherArchitectures) {
   }
 }
 
+TEST(Memory, FastComputationKeepsKeysAndValuesInHalfTheMemory) {
+  const std::filesystem::path own = std::filesystem::path(PORTCULLIS_SOURCE_DIR) / "inference/nano/model";
+  const auto bytes = [&](Precision precision, std::optional<KvType> kv_type) {
+    LoadOptions options;
+    options.precision = precision;
+    options.kv_type = kv_type;
+    const auto model = LoadOrFail(own, options);
+    return model == nullptr ? 0 : model->SequenceBytes(model->page_tokens());
+  };
+  const int64_t f32 = bytes(Precision::kExact, KvType::kF32);
+  const int64_t f16 = bytes(Precision::kExact, KvType::kF16);
+  EXPECT_GT(f16, 0);
+  EXPECT_LT(f16, f32 * 6 / 10);  // pages begin at whole pages of the machine's
+  EXPECT_EQ(bytes(Precision::kExact, {}), f32);
+  EXPECT_EQ(bytes(Precision::kFast, {}), f16);
+  EXPECT_EQ(bytes(Precision::kFast, KvType::kF32), f32);
+}
+
 }  // namespace
 }  // namespace portcullis::inference
