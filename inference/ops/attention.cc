@@ -88,23 +88,33 @@ void Attention::RunSplit(const AttentionShape& shape, const Tile& tile, int64_t 
   const int64_t group = shape.heads / kv.heads;
   const int64_t stride = kv.row_stride();
   const int64_t bytes = kv.element_bytes();
+  const auto keys_at = [&](int64_t position) {
+    return tile.call->blocks[position / kKvBlock] + shape.offset +
+           (kv.latent ? 0 : tile.kv_head * kv.key_elements() * bytes);
+  };
+  const auto values_at = [&](int64_t position) {
+    return tile.call->blocks[position / kKvBlock] + shape.offset +
+           (kv.latent ? 0 : kv.heads * kv.key_elements() + tile.kv_head * kv.value_elements()) * bytes;
+  };
   std::fill_n(state.sums, tile.rows * state.value_stride, 0.0f);
   std::fill_n(state.largest, tile.rows, kLowest);
   std::fill_n(state.totals, tile.rows, 0.0f);
   for (int64_t span = begin; span < end; span += kSpan) {
     const int64_t count = std::min(kSpan, end - span);
     const int64_t padded = RoundUp(count, 16);
+    // Values follow the keys of the span, unless they are the same numbers.
+    const std::byte* next_span = span + kSpan < end ? keys_at(span + kSpan) : nullptr;
     for (int64_t first = 0; first < count; first += kKvBlock) {
-      const std::byte* block = tile.call->blocks[(span + first) / kKvBlock] + shape.offset;
+      const std::byte* next = kv.latent ? next_span : values_at(span);
+      if (first + kKvBlock < count) next = keys_at(span + first + kKvBlock);
+      const KvMatrix keys{keys_at(span + first), kv.latent ? stride : kKvBlock, kv.type, next};
+      const int64_t positions = std::min(kKvBlock, count - first);
       if (kv.latent) {
-        kernels_.multiply_transposed(tile.rows, RoundUp(std::min(kKvBlock, count - first), 4),
-                                     stride, state.queries, state.key_stride, block, stride,
-                                     kv.type, state.scores + first, kSpan);
+        kernels_.multiply_transposed(tile.rows, RoundUp(positions, 4), stride, state.queries,
+                                     state.key_stride, keys, state.scores + first, kSpan);
       } else {
-        kernels_.multiply(false, tile.rows, RoundUp(std::min(kKvBlock, count - first), 16),
-                          kv.key_size, state.queries, state.key_stride,
-                          block + tile.kv_head * kv.key_elements() * bytes, kKvBlock, kv.type,
-                          state.scores + first, kSpan);
+        kernels_.multiply(false, tile.rows, RoundUp(positions, 16), kv.key_size, state.queries,
+                          state.key_stride, keys, state.scores + first, kSpan);
       }
     }
     for (int64_t row = 0; row < tile.rows; ++row) {
@@ -126,13 +136,11 @@ void Attention::RunSplit(const AttentionShape& shape, const Tile& tile, int64_t 
       for (int64_t i = 0; i < state.value_stride; ++i) sums[i] *= rescale;
     }
     for (int64_t first = 0; first < count; first += kKvBlock) {
-      const std::byte* block = tile.call->blocks[(span + first) / kKvBlock] + shape.offset;
-      if (!kv.latent) {
-        block += (kv.heads * kv.key_elements() + tile.kv_head * kv.value_elements()) * bytes;
-      }
+      const std::byte* next = next_span;
+      if (first + kKvBlock < count) next = values_at(span + first + kKvBlock);
+      const KvMatrix values{values_at(span + first), stride, kv.type, kv.latent ? nullptr : next};
       kernels_.multiply(true, tile.rows, state.value_stride, std::min(kKvBlock, count - first),
-                        state.scores + first, kSpan, block, stride, kv.type, state.sums,
-                        state.value_stride);
+                        state.scores + first, kSpan, values, state.sums, state.value_stride);
     }
   }
 }

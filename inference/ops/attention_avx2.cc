@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "inference/ops/attention_kernels.h"
+#include "inference/ops/kernels/prefetch.h"
 #include "inference/ops/simd_exp.h"
 
 #define PORTCULLIS_AVX2 __attribute__((target("avx2,fma,f16c")))
@@ -17,11 +18,17 @@ PORTCULLIS_AVX2 inline __m256 Load(const uint16_t* source) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
 }
 
+// Asks for the line of what will be multiplied next.
+template <class T>
+PORTCULLIS_AVX2 inline void FetchNext(const T* line) {
+  Prefetch<CacheLevel::kSecond>(reinterpret_cast<const std::byte*>(line), 0);
+}
+
 // 16 columns.
 template <int rows, class T>
 PORTCULLIS_AVX2 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride, const T* b,
-                          int64_t b_stride, float* c, int64_t c_stride) {
-  __m256 sums[rows][2];
+                          int64_t b_stride, const T* next, float* c, int64_t c_stride) {
+  __attribute__((uninitialized)) __m256 sums[rows][2];
   for (int row = 0; row < rows; ++row) {
     for (int v = 0; v < 2; ++v) {
       sums[row][v] = keep ? _mm256_loadu_ps(c + row * c_stride + 8 * v) : _mm256_setzero_ps();
@@ -30,6 +37,7 @@ PORTCULLIS_AVX2 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride
   for (int64_t i = 0; i < k; ++i) {
     const __m256 left = Load(b + i * b_stride);
     const __m256 right = Load(b + i * b_stride + 8);
+    FetchNext(next + i * b_stride);
     for (int row = 0; row < rows; ++row) {
       const __m256 factor = _mm256_broadcast_ss(a + row * a_stride + i);
       sums[row][0] = _mm256_fmadd_ps(factor, left, sums[row][0]);
@@ -42,7 +50,7 @@ PORTCULLIS_AVX2 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride
 }
 
 template <class T>
-using TileFunction = void (*)(bool, int64_t, const float*, int64_t, const T*, int64_t, float*,
+using TileFunction = void (*)(bool, int64_t, const float*, int64_t, const T*, int64_t, const T*, float*,
                               int64_t);
 template <class T>
 constexpr TileFunction<T> kTiles[kRows] = {Tile<1, T>, Tile<2, T>, Tile<3, T>,
@@ -50,25 +58,23 @@ constexpr TileFunction<T> kTiles[kRows] = {Tile<1, T>, Tile<2, T>, Tile<3, T>,
 
 template <class T>
 void MultiplyAs(bool keep, int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                const T* b, int64_t b_stride, float* c, int64_t c_stride) {
+                const KvMatrix& matrix, float* c, int64_t c_stride) {
+  const T* b = reinterpret_cast<const T*>(matrix.data);
+  // What is in the cache already can be asked for again at no cost.
+  const T* next = matrix.next == nullptr ? b : reinterpret_cast<const T*>(matrix.next);
   for (int64_t column = 0; column < n; column += 16) {
     for (int64_t row = 0; row < rows; row += kRows) {
       kTiles<T>[std::min<int64_t>(kRows, rows - row) - 1](
-          keep, k, a + row * a_stride, a_stride, b + column, b_stride, c + row * c_stride + column,
-          c_stride);
+          keep, k, a + row * a_stride, a_stride, b + column, matrix.stride, (row == 0 ? next : b) + column,
+          c + row * c_stride + column, c_stride);
     }
   }
 }
 
 void Multiply(bool keep, int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-              const std::byte* b, int64_t b_stride, KvType type, float* c, int64_t c_stride) {
-  if (type == KvType::kF32) {
-    MultiplyAs(keep, rows, n, k, a, a_stride, reinterpret_cast<const float*>(b), b_stride, c,
-               c_stride);
-  } else {
-    MultiplyAs(keep, rows, n, k, a, a_stride, reinterpret_cast<const uint16_t*>(b), b_stride, c,
-               c_stride);
-  }
+              const KvMatrix& b, float* c, int64_t c_stride) {
+  if (b.type == KvType::kF32) return MultiplyAs<float>(keep, rows, n, k, a, a_stride, b, c, c_stride);
+  MultiplyAs<uint16_t>(keep, rows, n, k, a, a_stride, b, c, c_stride);
 }
 
 // The sums of four vectors' elements, each in the same order.
@@ -79,16 +85,18 @@ PORTCULLIS_AVX2 inline __m128 Sums(__m256 a, __m256 b, __m256 c, __m256 d) {
 
 template <int rows, class T>
 PORTCULLIS_AVX2 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stride, const T* b,
-                          int64_t b_stride, float* c, int64_t c_stride) {
+                          int64_t b_stride, const T* next, float* c, int64_t c_stride) {
   for (int64_t column = 0; column < n; column += 4) {
-    __m256 sums[rows][4];
+    __attribute__((uninitialized)) __m256 sums[rows][4];
     for (auto& line : sums) {
       for (auto& sum : line) sum = _mm256_setzero_ps();
     }
     const T* lines = b + column * b_stride;
+    const T* next_lines = next + column * b_stride;
     for (int64_t i = 0; i < k; i += 8) {
       __m256 values[4];
       for (int j = 0; j < 4; ++j) values[j] = Load(lines + j * b_stride + i);
+      for (int64_t v = 0; v < 32; v += kLineBytes / static_cast<int64_t>(sizeof(T))) FetchNext(next_lines + 4 * i + v);
       for (int row = 0; row < rows; ++row) {
         const __m256 factors = _mm256_loadu_ps(a + row * a_stride + i);
         for (int j = 0; j < 4; ++j) {
@@ -105,26 +113,20 @@ PORTCULLIS_AVX2 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stride
 
 template <class T>
 void MultiplyTransposedAs(int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                          const T* b, int64_t b_stride, float* c, int64_t c_stride) {
-  int64_t row = 0;
-  for (; row + 2 <= rows; row += 2) {
-    Dots<2>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
-  }
-  if (row < rows) {
-    Dots<1>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
+                          const KvMatrix& matrix, float* c, int64_t c_stride) {
+  const T* b = reinterpret_cast<const T*>(matrix.data);
+  const T* next = matrix.next == nullptr ? b : reinterpret_cast<const T*>(matrix.next);
+  for (int64_t row = 0; row < rows; row += 2) {
+    const auto dots = rows - row >= 2 ? Dots<2, T> : Dots<1, T>;
+    dots(n, k, a + row * a_stride, a_stride, b, matrix.stride, row == 0 ? next : b, c + row * c_stride,
+         c_stride);
   }
 }
 
 void MultiplyTransposed(int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                        const std::byte* b, int64_t b_stride, KvType type, float* c,
-                        int64_t c_stride) {
-  if (type == KvType::kF32) {
-    MultiplyTransposedAs(rows, n, k, a, a_stride, reinterpret_cast<const float*>(b), b_stride, c,
-                         c_stride);
-  } else {
-    MultiplyTransposedAs(rows, n, k, a, a_stride, reinterpret_cast<const uint16_t*>(b), b_stride, c,
-                         c_stride);
-  }
+                        const KvMatrix& b, float* c, int64_t c_stride) {
+  if (b.type == KvType::kF32) return MultiplyTransposedAs<float>(rows, n, k, a, a_stride, b, c, c_stride);
+  MultiplyTransposedAs<uint16_t>(rows, n, k, a, a_stride, b, c, c_stride);
 }
 
 PORTCULLIS_AVX2 float Largest(const float* values, int64_t count) {

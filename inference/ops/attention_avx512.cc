@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "inference/ops/attention_kernels.h"
+#include "inference/ops/kernels/prefetch.h"
 #include "inference/ops/simd_exp.h"
 
 #define PORTCULLIS_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")))
@@ -12,18 +13,31 @@
 namespace portcullis::inference {
 namespace {
 
-constexpr int kRows = 6;     // 6 × 4 sums and 4 columns of b fit the 32 registers
+// 6 × 4 sums and 4 columns of b fit the 32 registers. 7 or 8 rows, as heads often share a key-value head, are
+// computed at once too, so that what the memory gives is read and converted once.
+constexpr int kRows = 6;
 constexpr int kVectors = 4;
+constexpr int kGroupRows = 8;
+constexpr int kGroupVectors = 2;
 
 PORTCULLIS_AVX512 inline __m512 Load(const float* source) { return _mm512_loadu_ps(source); }
 PORTCULLIS_AVX512 inline __m512 Load(const uint16_t* source) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
 }
 
+template <class T>
+constexpr int kVectorsOfLine = static_cast<int>(4 / sizeof(T));
+
+// Asks for the line of what will be multiplied next.
+template <class T>
+PORTCULLIS_AVX512 inline void FetchNext(const T* line) {
+  Prefetch<CacheLevel::kSecond>(reinterpret_cast<const std::byte*>(line), 0);
+}
+
 template <int rows, int vectors, class T>
 PORTCULLIS_AVX512 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride, const T* b,
-                            int64_t b_stride, float* c, int64_t c_stride) {
-  __m512 sums[rows][vectors];
+                            int64_t b_stride, const T* next, float* c, int64_t c_stride) {
+  __attribute__((uninitialized)) __m512 sums[rows][vectors];
   for (int row = 0; row < rows; ++row) {
     for (int v = 0; v < vectors; ++v) {
       sums[row][v] = keep ? _mm512_loadu_ps(c + row * c_stride + 16 * v) : _mm512_setzero_ps();
@@ -32,6 +46,7 @@ PORTCULLIS_AVX512 void Tile(bool keep, int64_t k, const float* a, int64_t a_stri
   for (int64_t i = 0; i < k; ++i) {
     __m512 columns[vectors];
     for (int v = 0; v < vectors; ++v) columns[v] = Load(b + i * b_stride + 16 * v);
+    for (int v = 0; v < vectors; v += kVectorsOfLine<T>) FetchNext(next + i * b_stride + 16 * v);
     for (int row = 0; row < rows; ++row) {
       const __m512 factor = _mm512_set1_ps(a[row * a_stride + i]);
       for (int v = 0; v < vectors; ++v) {
@@ -45,39 +60,41 @@ PORTCULLIS_AVX512 void Tile(bool keep, int64_t k, const float* a, int64_t a_stri
 }
 
 template <class T>
-using TileFunction = void (*)(bool, int64_t, const float*, int64_t, const T*, int64_t, float*,
+using TileFunction = void (*)(bool, int64_t, const float*, int64_t, const T*, int64_t, const T*, float*,
                               int64_t);
 
 template <int rows, class T>
 constexpr TileFunction<T> kTilesOfRows[kVectors] = {Tile<rows, 1, T>, Tile<rows, 2, T>,
                                                     Tile<rows, 3, T>, Tile<rows, 4, T>};
+template <int rows, class T>
+constexpr TileFunction<T> kTilesOfGroup[kGroupVectors] = {Tile<rows, 1, T>, Tile<rows, 2, T>};
 template <class T>
-constexpr const TileFunction<T>* kTiles[kRows] = {kTilesOfRows<1, T>, kTilesOfRows<2, T>,
-                                                  kTilesOfRows<3, T>, kTilesOfRows<4, T>,
-                                                  kTilesOfRows<5, T>, kTilesOfRows<6, T>};
+constexpr const TileFunction<T>* kTiles[kGroupRows] = {
+    kTilesOfRows<1, T>, kTilesOfRows<2, T>, kTilesOfRows<3, T>,  kTilesOfRows<4, T>,
+    kTilesOfRows<5, T>, kTilesOfRows<6, T>, kTilesOfGroup<7, T>, kTilesOfGroup<8, T>};
 
 template <class T>
 void MultiplyAs(bool keep, int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                const T* b, int64_t b_stride, float* c, int64_t c_stride) {
-  for (int64_t column = 0; column < n; column += 16 * kVectors) {
-    const int64_t vectors = std::min<int64_t>(kVectors, (n - column) / 16);
-    for (int64_t row = 0; row < rows; row += kRows) {
-      const int64_t some = std::min<int64_t>(kRows, rows - row);
-      kTiles<T>[some - 1][vectors - 1](keep, k, a + row * a_stride, a_stride, b + column, b_stride,
-                                       c + row * c_stride + column, c_stride);
+                const KvMatrix& matrix, float* c, int64_t c_stride) {
+  const T* b = reinterpret_cast<const T*>(matrix.data);
+  // What is in the cache already can be asked for again at no cost.
+  const T* next = matrix.next == nullptr ? b : reinterpret_cast<const T*>(matrix.next);
+  const bool group = rows > kRows && rows <= kGroupRows;
+  const int64_t most_rows = group ? kGroupRows : kRows, most_vectors = group ? kGroupVectors : kVectors;
+  for (int64_t column = 0; column < n; column += 16 * most_vectors) {
+    const int64_t vectors = std::min(most_vectors, (n - column) / 16);
+    for (int64_t row = 0; row < rows; row += most_rows) {
+      const int64_t some = std::min(most_rows, rows - row);
+      kTiles<T>[some - 1][vectors - 1](keep, k, a + row * a_stride, a_stride, b + column, matrix.stride,
+                                       (row == 0 ? next : b) + column, c + row * c_stride + column, c_stride);
     }
   }
 }
 
 void Multiply(bool keep, int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-              const std::byte* b, int64_t b_stride, KvType type, float* c, int64_t c_stride) {
-  if (type == KvType::kF32) {
-    MultiplyAs(keep, rows, n, k, a, a_stride, reinterpret_cast<const float*>(b), b_stride, c,
-               c_stride);
-  } else {
-    MultiplyAs(keep, rows, n, k, a, a_stride, reinterpret_cast<const uint16_t*>(b), b_stride, c,
-               c_stride);
-  }
+              const KvMatrix& b, float* c, int64_t c_stride) {
+  if (b.type == KvType::kF32) return MultiplyAs<float>(keep, rows, n, k, a, a_stride, b, c, c_stride);
+  MultiplyAs<uint16_t>(keep, rows, n, k, a, a_stride, b, c, c_stride);
 }
 
 // The sums of four vectors' elements, each in the same order.
@@ -92,16 +109,18 @@ PORTCULLIS_AVX512 inline __m128 Sums(__m512 a, __m512 b, __m512 c, __m512 d) {
 
 template <int rows, class T>
 PORTCULLIS_AVX512 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stride, const T* b,
-                            int64_t b_stride, float* c, int64_t c_stride) {
+                            int64_t b_stride, const T* next, float* c, int64_t c_stride) {
   for (int64_t column = 0; column < n; column += 4) {
-    __m512 sums[rows][4];
+    __attribute__((uninitialized)) __m512 sums[rows][4];
     for (auto& line : sums) {
       for (auto& sum : line) sum = _mm512_setzero_ps();
     }
     const T* lines = b + column * b_stride;
+    const T* next_lines = next + column * b_stride;
     for (int64_t i = 0; i < k; i += 16) {
       __m512 values[4];
       for (int j = 0; j < 4; ++j) values[j] = Load(lines + j * b_stride + i);
+      for (int v = 0; v < 4; v += kVectorsOfLine<T>) FetchNext(next_lines + 4 * i + 16 * v);
       for (int row = 0; row < rows; ++row) {
         const __m512 factors = _mm512_loadu_ps(a + row * a_stride + i);
         for (int j = 0; j < 4; ++j) {
@@ -117,34 +136,29 @@ PORTCULLIS_AVX512 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stri
 }
 
 template <class T>
+using DotsFunction = void (*)(int64_t, int64_t, const float*, int64_t, const T*, int64_t, const T*, float*,
+                              int64_t);
+template <class T>
+constexpr DotsFunction<T> kDots[kRows] = {Dots<1, T>, Dots<2, T>, Dots<3, T>,
+                                          Dots<4, T>, Dots<5, T>, Dots<6, T>};
+
+template <class T>
 void MultiplyTransposedAs(int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                          const T* b, int64_t b_stride, float* c, int64_t c_stride) {
+                          const KvMatrix& matrix, float* c, int64_t c_stride) {
+  const T* b = reinterpret_cast<const T*>(matrix.data);
+  const T* next = matrix.next == nullptr ? b : reinterpret_cast<const T*>(matrix.next);
   // b comes from the second-level cache: the more rows share what is loaded, the better.
-  int64_t row = 0;
-  for (; row + 6 <= rows; row += 6) {
-    Dots<6>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
-  }
-  for (; row + 4 <= rows; row += 4) {
-    Dots<4>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
-  }
-  for (; row + 2 <= rows; row += 2) {
-    Dots<2>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
-  }
-  if (row < rows) {
-    Dots<1>(n, k, a + row * a_stride, a_stride, b, b_stride, c + row * c_stride, c_stride);
+  for (int64_t row = 0; row < rows; row += kRows) {
+    const int64_t some = std::min<int64_t>(kRows, rows - row);
+    kDots<T>[some - 1](n, k, a + row * a_stride, a_stride, b, matrix.stride, row == 0 ? next : b,
+                       c + row * c_stride, c_stride);
   }
 }
 
 void MultiplyTransposed(int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                        const std::byte* b, int64_t b_stride, KvType type, float* c,
-                        int64_t c_stride) {
-  if (type == KvType::kF32) {
-    MultiplyTransposedAs(rows, n, k, a, a_stride, reinterpret_cast<const float*>(b), b_stride, c,
-                         c_stride);
-  } else {
-    MultiplyTransposedAs(rows, n, k, a, a_stride, reinterpret_cast<const uint16_t*>(b), b_stride, c,
-                         c_stride);
-  }
+                        const KvMatrix& b, float* c, int64_t c_stride) {
+  if (b.type == KvType::kF32) return MultiplyTransposedAs<float>(rows, n, k, a, a_stride, b, c, c_stride);
+  MultiplyTransposedAs<uint16_t>(rows, n, k, a, a_stride, b, c, c_stride);
 }
 
 PORTCULLIS_AVX512 float Largest(const float* values, int64_t count) {

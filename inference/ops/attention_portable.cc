@@ -16,25 +16,24 @@ float Element(const std::byte* b, int64_t index, KvType type) {
 }
 
 void Multiply(bool keep, int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-              const std::byte* b, int64_t b_stride, KvType type, float* c, int64_t c_stride) {
+              const KvMatrix& b, float* c, int64_t c_stride) {
   for (int64_t row = 0; row < rows; ++row) {
     float* out = c + row * c_stride;
     if (!keep) std::fill_n(out, n, 0.0f);
     for (int64_t i = 0; i < k; ++i) {
       const float factor = a[row * a_stride + i];
-      for (int64_t j = 0; j < n; ++j) out[j] += factor * Element(b, i * b_stride + j, type);
+      for (int64_t j = 0; j < n; ++j) out[j] += factor * Element(b.data, i * b.stride + j, b.type);
     }
   }
 }
 
 void MultiplyTransposed(int64_t rows, int64_t n, int64_t k, const float* a, int64_t a_stride,
-                        const std::byte* b, int64_t b_stride, KvType type, float* c,
-                        int64_t c_stride) {
+                        const KvMatrix& b, float* c, int64_t c_stride) {
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t j = 0; j < n; ++j) {
       float sum = 0;
       for (int64_t i = 0; i < k; ++i) {
-        sum += a[row * a_stride + i] * Element(b, j * b_stride + i, type);
+        sum += a[row * a_stride + i] * Element(b.data, j * b.stride + i, b.type);
       }
       c[row * c_stride + j] = sum;
     }

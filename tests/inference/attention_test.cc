@@ -184,6 +184,7 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionCase{{6, 0.3f, Grouped(2, 10, 10)}, {{1, 0}, {1, 700}, {37, 0}, {5, 255}}},
         AttentionCase{{5, 0.5f, Grouped(5, 7, 4)}, {{90, 200}, {1, 256}}},
         AttentionCase{{7, 0.2f, Grouped(1, 64, 64)}, {{60, 2030}, {1, 4500}, {3, 4094}}},
+        AttentionCase{{16, 0.2f, Grouped(2, 48, 80)}, {{1, 0}, {1, 63}, {1, 700}, {3, 300}}},
         AttentionCase{{4, 0.1f, Grouped(2, 128, 80)}, {{1, 2047}, {1, 2048}, {9, 60}}},
         AttentionCase{{16, 0.2f, Latent(40, 32)}, {{1, 511}, {20, 300}, {3, 0}}},
         AttentionCase{{5, 0.2f, Latent(30, 24)}, {{1, 2500}, {50, 2020}}}));
