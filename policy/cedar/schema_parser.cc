@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "policy/cedar/schema_syntax.h"
 #include "policy/cedar/text.h"
@@ -315,6 +316,23 @@ Result<WrittenType> SchemaParser::ParseType(int depth) {
   return type;
 }
 
+namespace {
+
+// As in Cedar, the last of several declarations of one attribute counts; its JSON form has no others.
+std::vector<WrittenAttribute> LastOfEachName(std::vector<WrittenAttribute> attributes) {
+  std::unordered_map<std::string_view, size_t> last;
+  for (size_t i = 0; i < attributes.size(); ++i) last[attributes[i].name] = i;
+  if (last.size() == attributes.size()) return attributes;
+  std::vector<size_t> kept;
+  for (const auto& [name, index] : last) kept.push_back(index);
+  std::sort(kept.begin(), kept.end());
+  std::vector<WrittenAttribute> unique;
+  for (const size_t index : kept) unique.push_back(std::move(attributes[index]));
+  return unique;
+}
+
+}  // namespace
+
 Result<std::vector<WrittenAttribute>> SchemaParser::ParseAttributes(int depth) {
   std::vector<WrittenAttribute> attributes;
   while (!Accept("}")) {
@@ -328,7 +346,7 @@ Result<std::vector<WrittenAttribute>> SchemaParser::ParseAttributes(int depth) {
     attributes.push_back(std::move(attribute));
     if (!Accept(",") && !token_.Is("}")) return Expected("`,` or `}`");
   }
-  return attributes;
+  return LastOfEachName(std::move(attributes));
 }
 
 bool IsReservedTypeName(std::string_view name) {

@@ -109,6 +109,13 @@ TEST(SchemaJson, BothSyntaxesMeanTheSame) {
   EXPECT_EQ(SchemaJson(ReadSchemaText(text, "again").value()), json) << text;
 }
 
+TEST(SchemaJson, OfAnAttributeDeclaredTwiceTheLastCounts) {
+  const auto json = [](std::string_view text) { return SchemaJson(ReadSchemaText(text, "schema").value()); };
+  const std::string twice = json("entity A {a: Long, b: {c: Bool, c?: Long}, \"a\": String};");
+  EXPECT_EQ(twice, json("entity A {b: {c?: Long}, a: String};"));
+  EXPECT_TRUE(Schema::ParseAny(twice, "json"));
+}
+
 TEST(SchemaJson, RefusalsNameThePath) {
   const auto error = [](std::string_view json) {
     const Result<Schema> schema = Schema::ParseAny(json, "s.json");

@@ -28,6 +28,7 @@ TEST(Schema, AcceptsWhatCedarAccepts) {
         "entity U; action a appliesTo {principal: U, resource: U, context: C}; type C = {a: Long};",
         "namespace N { action a in b; } action b;",
         "entity A enum [\"a\", \"a\"];",
+        "entity A {a: Foo, \"a\": Long};",
         "entity A {a: Long} tags Set<Long>;",
         "entity A {a: Action}; action x;",
         "@doc(\"x\") namespace N { @y entity A {@z a: Long}; }"}) {
