@@ -18,12 +18,6 @@ PORTCULLIS_AVX2 inline __m256 Load(const uint16_t* source) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
 }
 
-// Asks for the line of what will be multiplied next.
-template <class T>
-PORTCULLIS_AVX2 inline void FetchNext(const T* line) {
-  Prefetch<CacheLevel::kSecond>(reinterpret_cast<const std::byte*>(line), 0);
-}
-
 // 16 columns.
 template <int rows, class T>
 PORTCULLIS_AVX2 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride, const T* b,
@@ -37,7 +31,7 @@ PORTCULLIS_AVX2 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride
   for (int64_t i = 0; i < k; ++i) {
     const __m256 left = Load(b + i * b_stride);
     const __m256 right = Load(b + i * b_stride + 8);
-    FetchNext(next + i * b_stride);
+    Prefetch<CacheLevel::kSecond>(next + i * b_stride, 0);
     for (int row = 0; row < rows; ++row) {
       const __m256 factor = _mm256_broadcast_ss(a + row * a_stride + i);
       sums[row][0] = _mm256_fmadd_ps(factor, left, sums[row][0]);
@@ -96,7 +90,9 @@ PORTCULLIS_AVX2 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stride
     for (int64_t i = 0; i < k; i += 8) {
       __m256 values[4];
       for (int j = 0; j < 4; ++j) values[j] = Load(lines + j * b_stride + i);
-      for (int64_t v = 0; v < 32; v += kLineBytes / static_cast<int64_t>(sizeof(T))) FetchNext(next_lines + 4 * i + v);
+      for (int64_t v = 0; v < 32; v += kLineBytes / static_cast<int64_t>(sizeof(T))) {
+        Prefetch<CacheLevel::kSecond>(next_lines + 4 * i + v, 0);
+      }
       for (int row = 0; row < rows; ++row) {
         const __m256 factors = _mm256_loadu_ps(a + row * a_stride + i);
         for (int j = 0; j < 4; ++j) {

@@ -28,12 +28,6 @@ PORTCULLIS_AVX512 inline __m512 Load(const uint16_t* source) {
 template <class T>
 constexpr int kVectorsOfLine = static_cast<int>(4 / sizeof(T));
 
-// Asks for the line of what will be multiplied next.
-template <class T>
-PORTCULLIS_AVX512 inline void FetchNext(const T* line) {
-  Prefetch<CacheLevel::kSecond>(reinterpret_cast<const std::byte*>(line), 0);
-}
-
 template <int rows, int vectors, class T>
 PORTCULLIS_AVX512 void Tile(bool keep, int64_t k, const float* a, int64_t a_stride, const T* b,
                             int64_t b_stride, const T* next, float* c, int64_t c_stride) {
@@ -46,7 +40,7 @@ PORTCULLIS_AVX512 void Tile(bool keep, int64_t k, const float* a, int64_t a_stri
   for (int64_t i = 0; i < k; ++i) {
     __m512 columns[vectors];
     for (int v = 0; v < vectors; ++v) columns[v] = Load(b + i * b_stride + 16 * v);
-    for (int v = 0; v < vectors; v += kVectorsOfLine<T>) FetchNext(next + i * b_stride + 16 * v);
+    for (int v = 0; v < vectors; v += kVectorsOfLine<T>) Prefetch<CacheLevel::kSecond>(next + i * b_stride + 16 * v, 0);
     for (int row = 0; row < rows; ++row) {
       const __m512 factor = _mm512_set1_ps(a[row * a_stride + i]);
       for (int v = 0; v < vectors; ++v) {
@@ -120,7 +114,7 @@ PORTCULLIS_AVX512 void Dots(int64_t n, int64_t k, const float* a, int64_t a_stri
     for (int64_t i = 0; i < k; i += 16) {
       __m512 values[4];
       for (int j = 0; j < 4; ++j) values[j] = Load(lines + j * b_stride + i);
-      for (int v = 0; v < 4; v += kVectorsOfLine<T>) FetchNext(next_lines + 4 * i + 16 * v);
+      for (int v = 0; v < 4; v += kVectorsOfLine<T>) Prefetch<CacheLevel::kSecond>(next_lines + 4 * i + 16 * v, 0);
       for (int row = 0; row < rows; ++row) {
         const __m512 factors = _mm512_loadu_ps(a + row * a_stride + i);
         for (int j = 0; j < 4; ++j) {

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <map>
 
 #include "policy/cedar/schema_syntax.h"
 #include "policy/cedar/text.h"
@@ -320,7 +320,7 @@ namespace {
 
 // As in Cedar, the last of several declarations of one attribute counts; its JSON form has no others.
 std::vector<WrittenAttribute> LastOfEachName(std::vector<WrittenAttribute> attributes) {
-  std::unordered_map<std::string_view, size_t> last;
+  std::map<std::string_view, size_t> last;
   for (size_t i = 0; i < attributes.size(); ++i) last[attributes[i].name] = i;
   if (last.size() == attributes.size()) return attributes;
   std::vector<size_t> kept;

@@ -1,16 +1,13 @@
 // Speed of attention alone for callers that write one token each behind a long context: GB/s of keys and
 // values read and G operations/s (two a multiplication), beside what the machine can do, measured in the
 // same run.
-//   attention_bench [--heads 32] [--kv-heads 4] [--size 64] [--latent 512] [--threads 0] [--kv-type f16]
-//                   [--context 512,2048,8192] [--callers 1,4,16] [--kernels avx2] [--layers 1]
+#include <CLI/CLI.hpp>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -42,8 +39,7 @@ struct Options {
 class Pages {
  public:
   Pages(const KvShape& shape, int64_t layers, int64_t count)
-      : block_bytes_(shape.heads * (shape.key_elements() + shape.value_elements()) * shape.element_bytes()),
-        bytes_(static_cast<size_t>(count * layers * block_bytes_)) {
+      : bytes_(static_cast<size_t>(count * layers * shape.block_bytes())) {
     void* data = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) throw std::bad_alloc();
     madvise(data, bytes_, MADV_HUGEPAGE);
@@ -54,17 +50,15 @@ class Pages {
       data_[at] = static_cast<std::byte>(value & 255);
       data_[at + 1] = static_cast<std::byte>(value >> 8);
     }
-    for (int64_t i = 0; i < count; ++i) pages_.push_back(data_ + i * layers * block_bytes_);
+    for (int64_t i = 0; i < count; ++i) pages_.push_back(data_ + i * layers * shape.block_bytes());
   }
   ~Pages() { munmap(data_, bytes_); }
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
 
-  int64_t block_bytes() const { return block_bytes_; }
   std::byte* const* first(int64_t page) const { return &pages_[static_cast<size_t>(page)]; }
 
  private:
-  int64_t block_bytes_;
   size_t bytes_;
   std::byte* data_;
   std::vector<std::byte*> pages_;
@@ -79,8 +73,7 @@ void Measure(Workers& workers, const Options& options, KvType type, int64_t cont
              const MachineLimits& limits) {
   AttentionShape shape{options.heads, 0.125f, options.Shape(type)};
   const int64_t pages_each = (context + kKvBlock - 1) / kKvBlock;
-  const int64_t layer = callers * context * shape.kv.heads * (shape.kv.key_elements() + shape.kv.value_elements()) /
-                        kKvBlock * shape.kv.element_bytes();
+  const int64_t layer = callers * context * shape.kv.block_bytes() / kKvBlock;
   const int64_t layers = options.layers > 0 ? options.layers : std::clamp<int64_t>((int64_t{256} << 20) / layer, 1, 64);
   const Pages pages(shape.kv, layers, callers * pages_each);
   const int64_t queries = options.heads * shape.kv.key_size, values = options.heads * shape.kv.value_size;
@@ -95,7 +88,7 @@ void Measure(Workers& workers, const Options& options, KvType type, int64_t cont
   for (int round = 0; round < 3 || Now() < end; ++round) {
     const double start = Now();
     for (int64_t i = 0; i < layers; ++i) {
-      shape.offset = i * pages.block_bytes();
+      shape.offset = i * shape.kv.block_bytes();
       attention.Run(workers, shape, calls);
     }
     best = std::min(best, Now() - start);
@@ -124,30 +117,22 @@ void Run(const Options& options) {
   }
 }
 
-std::vector<int64_t> List(const std::string& text) {
-  std::vector<int64_t> numbers;
-  std::istringstream list(text);
-  for (std::string one; std::getline(list, one, ',');) numbers.push_back(std::atoll(one.c_str()));
-  return numbers;
-}
-
 }  // namespace
 }  // namespace portcullis::inference
 
 int main(int argc, char** argv) {
   portcullis::inference::Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--heads") options.heads = std::atoll(value.c_str());
-    if (name == "--kv-heads") options.kv_heads = std::atoll(value.c_str());
-    if (name == "--size") options.size = std::atoll(value.c_str());
-    if (name == "--latent") options.latent = std::atoll(value.c_str());
-    if (name == "--threads") options.threads = std::atoi(value.c_str());
-    if (name == "--kernels") options.kernels = value;
-    if (name == "--layers") options.layers = std::atoll(value.c_str());
-    if (name == "--kv-type") options.kv_type = value;
-    if (name == "--context") options.contexts = portcullis::inference::List(value);
-    if (name == "--callers") options.callers = portcullis::inference::List(value);
-  }
+  CLI::App app("Speed of attention alone, beside the machine's limits.");
+  app.add_option("--heads", options.heads, "query heads")->check(CLI::PositiveNumber);
+  app.add_option("--kv-heads", options.kv_heads, "key-value heads")->check(CLI::PositiveNumber);
+  app.add_option("--size", options.size, "of a head")->check(CLI::PositiveNumber);
+  app.add_option("--latent", options.latent, "latent attention with values of that size");
+  app.add_option("--threads", options.threads, "computing threads; 0: one a core");
+  app.add_option("--layers", options.layers, "0: enough that none of it stays in a cache");
+  app.add_option("--kv-type", options.kv_type, "how keys and values are kept")->check(CLI::IsMember({"f32", "f16"}));
+  app.add_option("--kernels", options.kernels, "the best, unless said")->check(CLI::IsMember({"portable", "avx2"}));
+  app.add_option("--context", options.contexts, "positions of each caller")->check(CLI::PositiveNumber)->delimiter(',');
+  app.add_option("--callers", options.callers, "who write one token each")->check(CLI::PositiveNumber)->delimiter(',');
+  CLI11_PARSE(app, argc, argv);
   portcullis::inference::Run(options);
 }

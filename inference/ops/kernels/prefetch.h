@@ -13,7 +13,7 @@ constexpr int64_t kLineBytes = 64;
 // The line `ahead` bytes behind `from`. The address is a number: it may lie behind the end of the data, where
 // no pointer may point.
 template <CacheLevel kLevel = CacheLevel::kFirst>
-inline void Prefetch(const std::byte* from, int64_t ahead) {
+inline void Prefetch(const void* from, int64_t ahead) {
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) +
                                                    static_cast<uintptr_t>(ahead)),
                      0, kLevel == CacheLevel::kFirst ? 3 : 2);
